@@ -1,0 +1,69 @@
+"""kdbench init: a suite that runs as it stands, with comments that say what to change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TEMPLATE = """\
+# {name}: a first suite. Run it with: kdbench run {path}
+version: 1
+name: {name}
+
+# Each method runs once per seed; differences are paired by seed. Three seeds show large effects, ten show a point.
+seeds: 3
+
+# Built-in sets, no download: digits (images), streets (segmentation across domains), topics (retrieval), sounds (tagging).
+# `kdbench list tasks` has them all, `kdbench describe task digits` its params.
+tasks:
+  - digits
+
+# The control `none` (the student alone, same recipe) is planned by itself.
+methods:
+  - kd                        # with its defaults: `kdbench describe method kd`
+  - method: kd                # a list is a sweep: one cell for each temperature
+    params: {{T: [1, 2]}}
+  - method: fitnets
+    params: {{weight: 1.0}}
+
+# A statement that the report judges with its interval: holds, fails or undecided.
+claims:
+  - id: kd-helps
+    task: digits
+    arm: kd
+    over: none
+    metric: accuracy
+    at_least: 0.0
+    source: the reason why you run this
+
+# kdbench run {path} --profile smoke
+profiles:
+  smoke:
+    seeds: 1
+    recipe: {{steps: 40}}
+"""
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("suite.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> int:
+    """Write a commented suite that runs as it stands.
+
+    Example: kdbench init my-suite.yaml
+    """
+    import re
+
+    from kdbench.contract.errors import KdbenchError
+
+    if path.suffix not in (".yaml", ".yml"):
+        path = path.with_name(f"{path.name}.yaml")
+    if path.exists() and not force:
+        raise KdbenchError(f"{path} exists; --force overwrites it")
+    name = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "suite"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(TEMPLATE.format(name=name, path=path), encoding="utf-8")
+    typer.echo(f"{path} is written. Next: kdbench plan {path}")
+    return 0

@@ -1,0 +1,60 @@
+"""kdbench list: what there is to pair."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kdbench.cli.session import JsonOption, PluginOption
+
+PLURALS = {"tasks": "task", "methods": "method", "wrappers": "wrapper", "models": "model", "sources": "source"}
+
+
+def list_plugins(
+    kind: Annotated[str | None, typer.Argument(help="tasks, methods, wrappers, models, sources or suites; default: all.")] = None,
+    plugin: PluginOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """List plugins and suites, one line each. Broken plugins are listed with what is wrong with them.
+
+    Example: kdbench list methods
+    """
+    from kdbench.contract.errors import KdbenchError
+    from kdbench.registry import Registry
+    from kdbench.suite.errors import nearest
+
+    kinds = [*PLURALS, "suites"]
+    wanted = kinds if kind is None else [kind if kind.endswith("s") else f"{kind}s"]
+    if kind is not None and wanted[0] not in kinds:
+        near = nearest(kind, kinds)
+        raise KdbenchError(f"list {kind!r}: expected one of {', '.join(kinds)}" + (f"; did you mean {near!r}?" if near else ""))
+    registry = Registry(plugin or [])
+    found: dict[str, dict[str, str]] = {}
+    for plural in wanted:
+        if plural == "suites":
+            found[plural] = {str(path): first_comment(path) for path in sorted(Path("suites").rglob("*.yaml"))}
+        else:
+            single = PLURALS[plural]
+            found[plural] = {name: registry.get(single, name).doc for name in registry.names(single)}
+    broken = {b.origin: b.error for b in registry.broken}
+    if as_json:
+        typer.echo(json.dumps({**found, "broken": broken}, indent=1))
+        return 0
+    for plural, names in found.items():
+        if kind is None:
+            typer.echo(f"{plural}:")
+        width = max((len(name) for name in names), default=0)
+        for name, doc in names.items():
+            typer.echo(f"{'  ' if kind is None else ''}{name:{width}}  {doc}")
+    for origin, error in broken.items():
+        typer.echo(f"broken: {origin}: {error}")
+    return 0
+
+
+def first_comment(path: Path) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        line = file.readline().strip()
+    return line.lstrip("# ") if line.startswith("#") else ""

@@ -1,0 +1,49 @@
+"""kdbench report: tables, Markdown and one self-contained page, from the results folder alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kdbench.cli.exits import Exit
+from kdbench.cli.session import OnlyOption, PluginOption, ProfileOption, ResultsOption, Session, SuiteArgument, open_suite
+
+if TYPE_CHECKING:
+    from kdbench.report.build import Built
+
+
+def report(
+    suite: SuiteArgument,
+    profile: ProfileOption = None,
+    only: OnlyOption = None,
+    plugin: PluginOption = None,
+    results: ResultsOption = Path("results"),
+    reports: Annotated[Path, typer.Option("--reports", help="Folder of reports.")] = Path("reports"),
+) -> int:
+    """Write the report of a suite: Markdown and one HTML page that works offline.
+
+    Example: kdbench report suites/quickstart.yaml
+    """
+    session = open_suite(suite, results, profile, only, plugin)
+    built = make_report(session, reports)
+    typer.echo(built.terminal)
+    typer.echo(f"report: {built.html}")
+    typer.echo(f"        {built.markdown}")
+    if built.missing:
+        return Exit.incomplete
+    return Exit.claim_failed if built.failed_claims else Exit.ok
+
+
+def make_report(session: Session, reports: Path) -> Built:
+    """Read every number of the suite and write its report."""
+    from kdbench.report.build import build
+    from kdbench.results.readings import read
+
+    records = session.records(session.scan())
+    families = {}
+    for arm in session.expansion.arms:
+        families[arm.task["name"]] = session.registry.task(arm.task["plugin"]).facts["family"]
+    readings = read(session.jobs, records, session.home, families)
+    return build(session.suite, session.profile, session.expansion, session.jobs, readings, records, reports)

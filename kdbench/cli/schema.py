@@ -1,0 +1,17 @@
+"""kdbench schema"""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+
+def schema() -> None:
+    """Print the JSON schema of suite files, for editors that complete and check YAML.
+
+    Example: kdbench schema > suite.schema.json
+    """
+    from kdbench.suite.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))

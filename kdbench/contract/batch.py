@@ -1,0 +1,60 @@
+"""What flows through a step: batches in, outputs of nets, signals of teachers. All frozen, since a gang shares them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import Tensor
+
+from kdbench.contract.decisions import Decisions
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What a net says: final values, semantic taps, further heads by name."""
+
+    values: Tensor
+    taps: Mapping[str, Tensor] = field(default_factory=dict)
+    heads: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """What a source says about a batch: decisions, the taps of its (single) net, its members one by one."""
+
+    decisions: Decisions
+    taps: Mapping[str, Tensor] = field(default_factory=dict)
+    members: tuple[Signal, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Samples of one stream. `index` names the samples, `view` which of its views each one shows."""
+
+    fields: Mapping[str, Tensor]
+    index: Tensor
+    view: Tensor
+    signal: Signal | None = None
+
+    def __getitem__(self, name: str) -> Tensor:
+        try:
+            return self.fields[name]
+        except KeyError:
+            have = ", ".join(sorted(self.fields))
+            raise KeyError(f"this batch has no field {name!r}, it has {have}") from None
+
+    def get(self, name: str) -> Tensor | None:
+        """A field that may be absent (labels of an unlabelled stream)."""
+        return self.fields.get(name)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def with_(self, **fields: Tensor) -> Batch:
+        """A copy with fields replaced or added."""
+        return replace(self, fields={**self.fields, **fields})
+
+    def but(self, **changes: Any) -> Batch:
+        return replace(self, **changes)

@@ -1,0 +1,66 @@
+"""Networks: a bare backbone with semantic taps, the plugin that builds it, and the net that lets it read batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from kdbench.contract.batch import Batch, Outputs
+
+
+class Config(BaseModel):
+    """Base of every plugin's parameters: unknown names are errors, values never change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a network must know of a task to be built: shapes, counts and start tables."""
+
+    outputs: int
+    channels: int = 0
+    size: tuple[int, int] = (0, 0)
+    vocabulary: int = 0
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    tables: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Backbone(Protocol):
+    """A bare network: `forward` gives values, `forward_taps` values and taps. Its state_dict is what `export` writes."""
+
+    def forward_taps(self, *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]: ...
+
+
+@dataclass(frozen=True)
+class ModelPlugin:
+    """A named network. `reads` are the batch fields that it takes, in order."""
+
+    name: str
+    build: Callable[[Facts, Any], nn.Module]
+    doc: str
+    taps: tuple[str, ...]
+    reads: tuple[str, ...] = ("image",)
+    Config: type[Config] = Config
+    version: int = 1
+
+
+class Net(nn.Module):
+    """A backbone that reads batches: picks its fields, prepares them (normalisation), returns values and taps."""
+
+    def __init__(self, backbone: nn.Module, reads: tuple[str, ...], prepare: Callable[[Tensor], Tensor] | None = None):
+        super().__init__()
+        self.backbone = backbone
+        self.reads = reads
+        self.prepare = prepare
+
+    def forward(self, batch: Batch) -> Outputs:
+        inputs = [batch[name] for name in self.reads]
+        if self.prepare is not None:
+            inputs = [self.prepare(x) for x in inputs]
+        values, taps = self.backbone.forward_taps(*inputs)  # type: ignore[operator]
+        return Outputs(values, taps)

@@ -1,0 +1,153 @@
+"""What a method asks for and what a pipeline offers, as plain data, so that a plan can refuse a pairing before anything runs.
+
+No torch here: the plan reads needs of built-in plugins from the lock file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+Axis = Literal["class", "tag", "candidate"]
+AXES: frozenset[str] = frozenset({"class", "tag", "candidate"})
+AXIS_TITLE = {"class": "one class per decision", "tag": "independent tags", "candidate": "a list of candidates"}
+
+
+def _names(*values: str) -> frozenset[str]:
+    return frozenset(values)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a method must find to run. A tap written `$name` stands for the value of the method's parameter `name`."""
+
+    axes: frozenset[str] = AXES
+    streams: frozenset[str] = _names("labelled")
+    signal: frozenset[str] = frozenset()  # of: probs, values, labels, members
+    student_taps: frozenset[str] = frozenset()
+    teacher_taps: frozenset[str] = frozenset()
+    teachers: Literal["none", "one", "many", "any"] = "any"
+    fields: frozenset[str] = frozenset()
+    grid: bool = False  # decisions must lie on a map
+
+    def data(self) -> dict[str, Any]:
+        return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(self).items()}
+
+    @staticmethod
+    def read(data: dict[str, Any]) -> Needs:
+        return Needs(**{k: frozenset(v) if isinstance(v, list) else v for k, v in data.items()})
+
+    def resolved(self, params: Mapping[str, Any]) -> Needs:
+        """With every `$name` replaced by what the parameter says (a name or a list of names)."""
+
+        def look_up(names: frozenset[str]) -> frozenset[str]:
+            out: set[str] = set()
+            for name in names:
+                value = params[name[1:]] if name.startswith("$") else name
+                out |= {value} if isinstance(value, str) else set(value)
+            return frozenset(out)
+
+        return replace(self, student_taps=look_up(self.student_taps), teacher_taps=look_up(self.teacher_taps))
+
+    def __or__(self, own: Needs) -> Needs:
+        """The needs of a wrapper: axes intersect, everything else unites."""
+        return Needs(
+            axes=self.axes & own.axes,
+            streams=self.streams | own.streams,
+            signal=self.signal | own.signal,
+            student_taps=self.student_taps | own.student_taps,
+            teacher_taps=self.teacher_taps | own.teacher_taps,
+            teachers=self.teachers if own.teachers == "any" else own.teachers,
+            fields=self.fields | own.fields,
+            grid=self.grid or own.grid,
+        )
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a task, its nets and the stages before a method put at its disposal."""
+
+    axis: str
+    streams: frozenset[str] = _names("labelled", "transfer")
+    fields: frozenset[str] = frozenset()
+    grid: bool = False
+    signal: frozenset[str] = frozenset()
+    teachers: int = 0
+    student_taps: frozenset[str] = frozenset()
+    teacher_taps: frozenset[str] = frozenset()
+    notes: dict[str, str] = field(default_factory=dict)  # what is missing -> why, in words
+
+    def but(self, **changes: Any) -> Offer:
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Gives:
+    """What a source's signal holds, as data: always, with one teacher, with several, and where a parameter says so."""
+
+    always: frozenset[str] = _names("probs")
+    single: frozenset[str] = _names("values")
+    several: frozenset[str] = frozenset()
+    when: tuple[tuple[str, str, frozenset[str]], ...] = ()  # (parameter, value, names)
+    taps: bool = False
+    fewest: int = 1
+    most: int | None = None
+    notes: dict[str, str] = field(default_factory=dict)  # name that is not given -> why
+
+    def adds(self, params: Mapping[str, Any], offer: Offer, teachers: int) -> tuple[Offer, list[str]]:
+        """The offer after the source, and why the number of teachers does not fit it (if so)."""
+        wrong = []
+        if teachers < self.fewest or (self.most is not None and teachers > self.most):
+            wanted = f"exactly {self.fewest}" if self.most == self.fewest else f"{self.fewest} or more"
+            wrong.append(f"the source asks {wanted} teacher(s), it is given {teachers}")
+        signal = set(self.always) | (self.single if teachers == 1 else self.several)
+        for parameter, value, names in self.when:
+            if params.get(parameter) == value:
+                signal |= names
+        notes = {**offer.notes, **self.notes}
+        if not self.taps:
+            notes |= {tap: self.notes.get("taps", "the source gives no taps") for tap in offer.teacher_taps}
+        taps = offer.teacher_taps if self.taps else frozenset()
+        return offer.but(signal=frozenset(signal), teachers=teachers, teacher_taps=taps, notes=notes), wrong
+
+    def data(self) -> dict[str, Any]:
+        plain = {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(self).items()}
+        plain["when"] = [[parameter, value, sorted(names)] for parameter, value, names in self.when]
+        return plain
+
+    @staticmethod
+    def read(data: dict[str, Any]) -> Gives:
+        plain = {k: frozenset(v) if isinstance(v, list) and k != "when" else v for k, v in data.items()}
+        plain["when"] = tuple((parameter, value, frozenset(names)) for parameter, value, names in data["when"])
+        return Gives(**plain)
+
+
+def _list(names: Sequence[str] | frozenset[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def check(needs: Needs, offer: Offer) -> list[str]:
+    """Every reason why the needs are not met; an empty list means that the pairing runs."""
+    reasons = []
+    if offer.axis not in needs.axes:
+        wanted = " or ".join(AXIS_TITLE[a] for a in sorted(needs.axes))
+        reasons.append(f"needs {wanted}, the task decides on {AXIS_TITLE[offer.axis]}")
+    for name, wanted_set, have in (
+        ("streams", needs.streams, offer.streams),
+        ("batch fields", needs.fields, offer.fields),
+        ("student taps", needs.student_taps, offer.student_taps),
+        ("teacher taps", needs.teacher_taps, offer.teacher_taps),
+        ("signal", needs.signal, offer.signal),
+    ):
+        missing = wanted_set - have
+        if missing:
+            why = "; ".join(offer.notes[m] for m in sorted(missing) if m in offer.notes)
+            reasons.append(f"needs {name} {_list(missing)}, has {_list(have)}" + (f" ({why})" if why else ""))
+    if needs.grid and not offer.grid:
+        reasons.append("needs decisions on a map, the task has none")
+    if needs.teachers == "one" and offer.teachers != 1:
+        reasons.append(f"needs exactly one teacher, the source has {offer.teachers}")
+    if needs.teachers == "many" and offer.teachers < 2:
+        reasons.append(f"needs several teachers, the source has {offer.teachers}")
+    return reasons

@@ -1,0 +1,121 @@
+"""A task owns its data, splits and default view, shows every output as Decisions, and leaves raw evaluation outputs."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdbench.contract.batch import Batch, Outputs
+from kdbench.contract.decisions import Decisions
+from kdbench.contract.draw import Draw
+from kdbench.contract.model import Config, Facts, ModelPlugin, Net
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A resident set of samples: tensors of equal length. `blocks` says which samples resample together (an image's views)."""
+
+    fields: Mapping[str, Tensor]
+    blocks: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.fields.values())))
+
+    def rows(self, index: Tensor) -> dict[str, Tensor]:
+        return {name: values[index] for name, values in self.fields.items()}
+
+    def to(self, device: torch.device) -> Samples:
+        return Samples({name: values.to(device) for name, values in self.fields.items()}, self.blocks)
+
+
+Forward = Callable[[Batch], Outputs]
+
+
+class Task(ABC):
+    """Subclass with a `name`; everything that a plan needs to know is a class attribute and plain data.
+
+    `sets` names the sample sets a stream may draw from, `roles` which of them serves whom by default. A set offered for
+    `transfer` must not contain labels unless its methods may read them: a leak is then a KeyError, not a better number.
+    """
+
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    family: ClassVar[str]  # classification | segmentation | retrieval | tagging: which metrics apply
+    axis: ClassVar[str]
+    grid: ClassVar[bool] = False
+    Config: ClassVar[type[Config]] = Config
+    sets: ClassVar[Mapping[str, str]]
+    roles: ClassVar[Mapping[str, str]]  # labelled, transfer, teacher -> set
+    augments: ClassVar[Mapping[str, str]]  # policy -> one line; the first is the default
+    bank: ClassVar[int | None] = None  # frozen views a sample; None draws a new view each epoch
+    fields: ClassVar[tuple[str, ...]] = ("image",)
+    pair: ClassVar[Mapping[str, Any]]  # {"teacher": {model, params, recipe, view}, "student": {...}}
+    aliases: ClassVar[Mapping[str, str]] = {}  # the family's names of methods, e.g. source_only -> none
+    licence: ClassVar[str] = ""
+
+    def __init__(self, config: Config | None = None):
+        self.config = config if config is not None else self.Config()
+        self.data = functools.cache(self.data)  # type: ignore[method-assign]
+
+    @property
+    @abstractmethod
+    def facts(self) -> Facts:
+        """Shapes and tables for building networks."""
+
+    @abstractmethod
+    def data(self, name: str) -> Samples:
+        """The samples of a set or of a split (val, test)."""
+
+    @abstractmethod
+    def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
+        """The view of a batch: a pure function of the draw."""
+
+    @abstractmethod
+    def decide(self, values: Tensor, batch: Batch) -> Decisions:
+        """Read a net's values on a batch as decisions; labels only where the batch has them."""
+
+    @abstractmethod
+    def loss(self, decisions: Decisions) -> Tensor:
+        """The supervised loss, a scalar."""
+
+    @abstractmethod
+    def evaluate(self, forward: Forward, split: str) -> dict[str, np.ndarray]:
+        """Raw evaluation outputs of a split (val or test), float32, from which every metric follows."""
+
+    def prepare(self, plugin: ModelPlugin) -> Callable[[Tensor], Tensor] | None:
+        """Normalisation for a network of this task; None where batches are ready as they are."""
+        return None
+
+    def net(self, plugin: ModelPlugin, backbone: torch.nn.Module) -> Net:
+        return Net(backbone, plugin.reads, self.prepare(plugin))
+
+    @classmethod
+    def fingerprint(cls, config: Config) -> str:
+        """What identifies the data. Built-in sets: generator and version, since the config is identity anyway."""
+        return f"built-in:{cls.name}@{cls.version}"
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Sizes, classes, licence and what a person wants to know."""
+
+    @abstractmethod
+    def sample(self, path: Path) -> None:
+        """Write a picture, text or sound that shows the data."""
+
+
+def batches(samples: Samples, size: int = 256, view: int = 0) -> list[Batch]:
+    """Samples in order, as plain batches: for evaluation and for sweeps."""
+    out = []
+    device = next(iter(samples.fields.values())).device
+    for start in range(0, len(samples), size):
+        index = torch.arange(start, min(start + size, len(samples)), device=device)
+        out.append(Batch(samples.rows(index), index, torch.full_like(index, view)))
+    return out

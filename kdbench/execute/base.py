@@ -1,0 +1,106 @@
+"""What every executor agrees on: the job it is given, the outcome it hands back, and the events in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+DEFAULT_ENTRY = "kdbench.train.job:run"
+
+State = Literal["done", "diverged", "failed", "interrupted", "blocked"]
+EventKind = Literal["begin", "queued", "started", "progress", "retry", "finished", "stopping", "note", "tick"]
+
+
+class FailureClass(StrEnum):
+    """Why a job has no good result. `diverged` is a result of its own kind, `interrupted` was asked for."""
+
+    oom = "oom"
+    timeout = "timeout"
+    killed = "killed"
+    data = "data"
+    diverged = "diverged"
+    error = "error"
+    interrupted = "interrupted"
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one job occupies. `gpu` is a share of one device; 0 states none, which means a whole one on a GPU run."""
+
+    cpus: int = 1
+    gpu: float = 0.0
+    timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.cpus < 1:
+            raise ValueError(f"cpus must be at least 1, not {self.cpus}")
+        if not 0.0 <= self.gpu <= 1.0:
+            raise ValueError(f"gpu is a share of one device, from 0 to 1, not {self.gpu}")
+        if self.timeout is not None and self.timeout <= 0:
+            raise ValueError(f"timeout must be positive, not {self.timeout}")
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """One job as an executor sees it. A dependency that is not among the jobs of a run counts as done."""
+
+    key: str
+    title: str
+    payload: Mapping[str, Any]
+    deps: tuple[str, ...] = ()
+    kind: Literal["teacher", "student"] = "student"
+    steps: int = 0
+    resources: Resources = field(default_factory=Resources)
+    group: str = ""  # jobs of one group (the task, say) cost about the same time a step; only the ETA reads it
+
+
+@dataclass(frozen=True)
+class Outcome:
+    key: str
+    state: State
+    failure: FailureClass | None = None
+    message: str = ""
+    log_path: Path | None = None
+    seconds: float = 0.0
+    traceback: str | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened. For `progress`, `data` is the record that the job itself emitted."""
+
+    kind: EventKind
+    t: float
+    job: JobSpec | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    keep_going: bool = True
+    max_failures: int | None = None
+    oom_retries: int = 1  # each on an exclusive device; what the job computes is never changed to make it fit
+
+    @property
+    def failure_limit(self) -> int | None:
+        """After how many failures nothing more is started."""
+        return self.max_failures if self.keep_going else 1
+
+
+DEFAULT_POLICY = Policy()
+
+
+class Executor(Protocol):
+    def run(self, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy = ...) -> dict[str, Outcome]: ...
+
+
+def job_dir(home: Path, key: str) -> Path:
+    return home / "jobs" / key
+
+
+def log_path(home: Path, key: str) -> Path:
+    return job_dir(home, key) / "log.txt"

@@ -1,0 +1,184 @@
+"""One job in a process of its own: output to its log, one verdict as exit code, failure.json when it went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import fcntl
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kdbench.execute import failures
+from kdbench.execute.base import FailureClass
+from kdbench.execute.events import EventWriter
+
+# 0 is no verdict: a library that calls exit(0) in the middle of a job must not look like success.
+EXIT_CODES: Mapping[str, int] = {
+    "done": 40,
+    "diverged": 41,
+    "error": 42,
+    "oom": 43,
+    "data": 44,
+    "timeout": 45,
+    "killed": 46,
+    "busy": 47,
+    "interrupted": 75,  # EX_TEMPFAIL: try again later
+}
+VERDICTS = {code: name for name, code in EXIT_CODES.items()}
+LOCK_PATIENCE = 2.0  # seconds; what an earlier run left behind when it was killed is gone by then
+
+
+@dataclass(frozen=True)
+class Order:
+    """Everything a job's process needs, as the server gets it on its line and a spawned child in its arguments."""
+
+    key: str
+    entry: str
+    payload_path: str
+    job_dir: str
+    device: str = "cpu"
+    cpus: int = 1
+    env: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Order:
+        return cls(**json.loads(text))
+
+
+class JobBusy(Exception):
+    """Another process is at work in the same job directory."""
+
+
+def run_entry(
+    entry: str, payload: Mapping[str, Any], job_dir: Path, device: str, emit: Callable, stop: Callable[[], bool]
+) -> tuple[str, failures.Failure | None]:
+    """Call the entry function: ("done" | "diverged" | "interrupted" | a failure class, what went wrong)."""
+    failures.clear(job_dir)
+    try:
+        module, _, function = entry.partition(":")
+        result = getattr(importlib.import_module(module), function)(payload, job_dir, device, emit, stop)
+        status = result["status"]
+        if status not in ("done", "diverged", "interrupted"):
+            raise ValueError(f"{entry} returned the status {status!r}, not done, diverged or interrupted")
+        return status, None
+    except BaseException as error:  # whatever a job throws, even SystemExit, must end as a verdict
+        failure = failures.from_exception(error)
+    if failure.failure_class not in (FailureClass.interrupted, FailureClass.diverged):
+        failures.write(job_dir, failure)
+    return failure.failure_class.value, failure
+
+
+def execute(order: Order) -> int:
+    """Run one job to its end in this process and return its exit code."""
+    job_dir = Path(order.job_dir)
+    stopped = _catch_stop()
+    _redirect(job_dir / "log.txt")
+    os.environ.update(order.env)
+    limit_threads(order.cpus)
+    _volunteer_for_the_oom_killer()
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1)  # the parent asks a job that hangs where it is before it ends it
+    try:
+        with _claim(job_dir), contextlib.closing(EventWriter(job_dir)) as emit:
+            emit({"event": "start", "pid": os.getpid(), "device": order.device})
+            payload = json.loads(Path(order.payload_path).read_text(encoding="utf-8"))
+            status, failure = run_entry(order.entry, payload, job_dir, order.device, emit, lambda: bool(stopped))
+            emit({"event": "end", "status": status})
+    except JobBusy as error:  # the directory is another's: leave nothing in it
+        status, failure = "busy", failures.from_exception(error)
+    except (OSError, ValueError) as error:
+        failure = failures.from_exception(error)
+        status = failure.failure_class.value
+        failures.write(job_dir, failure)
+    if failure is not None:
+        print(failure.traceback or failure.message, file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return EXIT_CODES[status]
+
+
+def limit_threads(count: int) -> None:
+    """Numerical libraries take all cores by default, which with a job a core means a crowd on each."""
+    for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"):
+        os.environ[f"{name}_NUM_THREADS"] = str(count)
+    os.environ["VECLIB_MAXIMUM_THREADS"] = str(count)
+    if (torch := sys.modules.get("torch")) is not None:  # imported before, so the variables come too late
+        torch.set_num_threads(count)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, however that happens (Linux only)."""
+    if sys.platform != "linux":
+        return
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:  # it was quicker
+        os._exit(EXIT_CODES["interrupted"])
+
+
+def _catch_stop() -> list[int]:
+    """SIGTERM and SIGINT ask the job to checkpoint and end; the list is empty until one of them came."""
+    received: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda signum, frame: received.append(signum))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+    return received
+
+
+def _redirect(log: Path) -> None:
+    """All output, that of C libraries included, goes to the log, after what earlier attempts wrote."""
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    print(time.strftime("--- %Y-%m-%d %H:%M:%S"), f"process {os.getpid()}")
+
+
+def _volunteer_for_the_oom_killer() -> None:
+    """If memory runs out the kernel should end a job, not the server of all jobs or the user's session."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
+
+
+@contextlib.contextmanager
+def _claim(job_dir: Path) -> Iterator[None]:
+    """Two runs must not train into one directory. The kernel drops this lock when the process ends."""
+    with open(job_dir / "lock", "a+", encoding="utf-8") as file:
+        patience = time.monotonic() + LOCK_PATIENCE
+        while True:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > patience:
+                    file.seek(0)
+                    raise JobBusy(f"process {file.read().strip()} is at this job, for another run") from None
+                time.sleep(0.1)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def main() -> None:
+    """A spawned child: `python -m kdbench.execute.child ORDER PARENT_PID`."""
+    die_with(int(sys.argv[2]))
+    code = execute(Order.from_json(sys.argv[1]))
+    os._exit(code)  # what a library wants to do at exit must not change the verdict
+
+
+if __name__ == "__main__":
+    main()

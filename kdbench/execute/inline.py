@@ -1,0 +1,90 @@
+"""The executor without processes: jobs one after another in this one, for debuggers and tests."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kdbench.execute import base, devices
+from kdbench.execute.base import DEFAULT_ENTRY, DEFAULT_POLICY, Event, FailureClass, JobSpec, Outcome, Policy
+from kdbench.execute.child import EXIT_CODES, run_entry
+from kdbench.execute.events import EventWriter
+from kdbench.execute.interrupts import Interrupts
+from kdbench.execute.ready import ReadyQueue
+from kdbench.execute.verdict import judge
+
+
+class InlineExecutor:
+    """Runs jobs here. Timeouts, retries and isolation need processes, so there are none; output goes to the screen.
+
+    Ctrl-C asks the running job to checkpoint, as in the local executor; a second one raises KeyboardInterrupt in it at
+    its next event.
+    """
+
+    def __init__(self, home: Path, *, device: str = "auto", entry: str = DEFAULT_ENTRY) -> None:
+        self.home = Path(home).absolute()
+        self.device = "cuda" if devices.resolve(device) else "cpu"
+        self.entry = entry
+
+    def run(
+        self, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy = DEFAULT_POLICY
+    ) -> dict[str, Outcome]:
+        queue = ReadyQueue(jobs)
+        outcomes: dict[str, Outcome] = {}
+        specs = {job.key: job for job in jobs}
+        interrupts = Interrupts()
+
+        def settle(spec: JobSpec, outcome: Outcome) -> None:
+            outcomes[spec.key] = outcome
+            on_event(Event("finished", time.time(), spec, outcome=outcome))
+            for lost, reason in queue.settle(spec.key, outcome.state):
+                settle(lost, Outcome(lost.key, "blocked", None, reason))
+
+        on_event(Event("begin", time.time(), data={"jobs": len(jobs), "workers": 1, "gpus": self.device == "cuda"}))
+        for job in jobs:
+            on_event(Event("queued", time.time(), job))
+        with interrupts.caught():
+            while (spec := queue.first()) is not None:
+                queue.take(spec.key)
+                if interrupts.level:
+                    message = "interrupted before it started"
+                    settle(spec, Outcome(spec.key, "interrupted", FailureClass.interrupted, message))
+                elif _limit_reached(policy, outcomes):
+                    settle(spec, Outcome(spec.key, "blocked", None, "not started: too many jobs failed"))
+                else:
+                    settle(spec, self._run_one(spec, on_event, interrupts))
+        return {key: outcomes[key] for key in specs}
+
+    def _run_one(self, spec: JobSpec, on_event: Callable[[Event], None], interrupts: Interrupts) -> Outcome:
+        directory = base.job_dir(self.home, spec.key)
+        directory.mkdir(parents=True, exist_ok=True)
+        payload = json.loads(json.dumps(spec.payload))  # as a process would get it
+        (directory / "payload.json").write_text(json.dumps(payload, sort_keys=True), encoding="utf-8")
+        on_event(Event("started", time.time(), spec, {"device": self.device}))
+        began = time.monotonic()
+        with contextlib.closing(EventWriter(directory)) as write:
+
+            def tell(record: Mapping[str, Any]) -> None:
+                write(record)
+                on_event(Event("progress", time.time(), spec, record))
+
+            def emit(record: Mapping[str, Any]) -> None:
+                tell(record)
+                if interrupts.level == 2:
+                    raise KeyboardInterrupt
+
+            tell({"event": "start", "device": self.device})
+            status, failure = run_entry(self.entry, payload, directory, self.device, emit, lambda: interrupts.level > 0)
+            tell({"event": "end", "status": status})
+        end = judge({"code": EXIT_CODES[status]}, failure, timeout=None, stopping=interrupts.level > 0, oom_kills=0)
+        seconds = time.monotonic() - began
+        return Outcome(spec.key, end.state, end.failure, end.message, seconds=seconds, traceback=end.traceback)
+
+
+def _limit_reached(policy: Policy, outcomes: Mapping[str, Outcome]) -> bool:
+    limit = policy.failure_limit
+    return limit is not None and sum(outcome.state == "failed" for outcome in outcomes.values()) >= limit

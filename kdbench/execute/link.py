@@ -1,0 +1,87 @@
+"""The parent's end of the server: starts it, gives it orders, and hears what became of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kdbench.execute.child import Order
+
+
+class ServerLink:
+    """One server process. `poll` yields its messages; after its death the last one is {"lost": exit status}."""
+
+    def __init__(self, home: Path, preload: Sequence[str], start: str) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self.log = home / "server.log"
+        command = [sys.executable, "-m", "kdbench.execute.server", "--start", start, "--preload", ",".join(preload)]
+        # Jobs must find what this process finds (plugins given as files among it), wherever they run, and must not
+        # differ by the order of their sets.
+        path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+        environ = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "0"}
+        with open(self.log, "ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environ,
+                bufsize=0,
+                start_new_session=True,  # out of reach of the terminal's Ctrl-C, which is for this process to handle
+            )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._orders, self._replies = self._process.stdin, self._process.stdout
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._replies, selectors.EVENT_READ)
+        self._pending = b""
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def start(self, order: Order) -> None:
+        self._send({"cmd": "start", "order": json.loads(order.to_json())})
+
+    def signal(self, key: str, signum: int) -> None:
+        self._send({"cmd": "signal", "key": key, "signum": int(signum)})
+
+    def poll(self, timeout: float) -> list[dict[str, Any]]:
+        """What the server has said, waiting at most so long for it."""
+        if not self._selector.select(timeout):
+            return []
+        data = os.read(self._replies.fileno(), 65536)
+        *lines, self._pending = (self._pending + data).split(b"\n")
+        messages = [json.loads(line) for line in lines]
+        if not data:
+            messages.append({"lost": self._process.wait()})
+        return messages
+
+    def close(self) -> None:
+        """Closing its stdin ends the server, and it ends its jobs."""
+        self._selector.close()
+        self._orders.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._replies.close()
+
+    def last_words(self) -> str:
+        """The end of the server's log, to explain why it died."""
+        with contextlib.suppress(OSError):
+            return self.log.read_text(errors="replace")[-2000:].strip()
+        return ""
+
+    def _send(self, message: dict[str, Any]) -> None:
+        line = (json.dumps(message) + "\n").encode()
+        with contextlib.suppress(BrokenPipeError):  # it just died; `poll` will say so
+            while line:
+                line = line[self._orders.write(line) :]

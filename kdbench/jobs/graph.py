@@ -1,0 +1,186 @@
+"""From a suite's arms to jobs: each arm is a student, and the teachers that it learns from are jobs of their own, shared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kdbench.contract.needs import Gives, Needs, Offer, check
+from kdbench.jobs.identity import IDENTITY_VERSION, key_of, without_defaults
+from kdbench.jobs.job import Cell, Job, JobSet, Refusal
+from kdbench.registry import PluginInfo, Registry
+from kdbench.suite.arm import Arm
+from kdbench.suite.recipe import RECIPE_DEFAULTS
+
+
+def graph(arms: Sequence[Arm], registry: Registry, root: Path = Path(".")) -> JobSet:
+    """All jobs of the arms. Cells that cannot run become refusals with their reasons; nothing is imported or read but weights."""
+    found = JobSet()
+    refused: dict[Cell, None] = {}
+    for arm in arms:
+        cell = Cell(arm.task["name"], arm.pair, arm.cell)
+        if cell in refused:
+            continue
+        reasons = refusals(arm, registry)
+        if reasons:
+            refused[cell] = None
+            found.refusals.append(Refusal(cell, tuple(reasons)))
+            continue
+        pool = teacher_jobs(arm, registry, root)
+        asked = arm.source["teachers"] if arm.source else len(arm.teachers)
+        taken = pick(pool, asked, arm.seed)
+        job = student_job(arm, registry, taken if arm.source else [])
+        for teacher in pool if arm.source is None else taken:
+            found.jobs.setdefault(teacher.key, teacher)
+        found.jobs.setdefault(job.key, job)
+        found.cells.setdefault(cell, []).append(job.key)
+        found.reference[job.key] = tuple(t.key for t in taken)
+        keys = found.teachers.setdefault((cell.task, cell.pair), [])
+        keys += [t.key for t in pool if t.key not in keys and t.key in found.jobs]
+    return found
+
+
+def pick(pool: Sequence[Job], count: int, seed: int) -> list[Job]:
+    """The teachers of a trial: disjoint runs of the pool as long as it lasts, then round again."""
+    return [pool[(seed * count + number) % len(pool)] for number in range(count)]
+
+
+def refusals(arm: Arm, registry: Registry) -> list[str]:
+    """Why this arm cannot run, from plain data alone."""
+    task = registry.task(arm.task["plugin"])
+    student = registry.model(arm.student["model"])
+    teachers = [registry.model(t["model"]) for t in arm.teachers]
+    reasons = [
+        f"model {model.name} reads {', '.join(sorted(missing))}, task {task.name} has {', '.join(task.facts['fields'])}"
+        for model in {m.name: m for m in (student, *teachers)}.values()
+        if (missing := set(model.facts["reads"]) - set(task.facts["fields"]))
+    ]
+    method = registry.method(arm.method["name"])
+    needs = Needs.read(method.facts["needs"]).resolved({**method.defaults, **arm.method["params"]})
+    for wrap in reversed(arm.method["wrap"]):
+        needs = needs | Needs.read(registry.wrapper(wrap["name"]).facts["needs"])
+    taps = [frozenset(t.facts["taps"]) for t in teachers]
+    offer = Offer(
+        axis=task.facts["axis"],
+        fields=frozenset(task.facts["fields"]),
+        grid=task.facts["grid"],
+        student_taps=frozenset(student.facts["taps"]),
+        teacher_taps=frozenset.intersection(*taps) if taps else frozenset(),
+    )
+    if arm.source is not None:
+        source = registry.source(arm.source["plugin"])
+        kinds, asked = len(arm.teachers), arm.source["teachers"]
+        params = {**source.defaults, **arm.source["params"]}
+        offer, wrong = Gives.read(source.facts["gives"]).adds(params, offer, asked)
+        reasons += wrong
+        if kinds > 1 and asked % kinds:
+            reasons.append(f"the pair has {kinds} kinds of teachers; a source of {asked} would ask other kinds in each seed")
+    return reasons + check(needs, offer)
+
+
+def task_identity(task: dict[str, Any], info: PluginInfo) -> dict[str, Any]:
+    return {"name": info.name, "version": info.version, "params": task["params"], "fingerprint": info.facts["fingerprint"]}
+
+
+def plugin_identity(part: dict[str, Any], name: str) -> dict[str, Any]:
+    return {name: part[name], "version": part["version"], "params": part["params"]}
+
+
+def student_job(arm: Arm, registry: Registry, teachers: Sequence[Job]) -> Job:
+    task = registry.task(arm.task["plugin"])
+    method, model = registry.method(arm.method["name"]), registry.model(arm.student["model"])
+    targets = {"task": task.target, "method": method.target, f"model:{model.name}": model.target}
+    wraps = []
+    for wrap in arm.method["wrap"]:
+        wrapper = registry.wrapper(wrap["name"])
+        targets[f"wrapper:{wrapper.name}"] = wrapper.target
+        wraps.append({"name": wrapper.name, "version": wrapper.version, "params": wrap["params"]})
+    for teacher in teachers:
+        targets |= {name: target for name, target in teacher.targets.items() if name.startswith("model:")}
+    source = None
+    if arm.source is not None:
+        targets["source"] = registry.source(arm.source["plugin"]).target
+        source = {"name": arm.source["plugin"], "version": arm.source["version"], "params": arm.source["params"]}
+    view = {key: value for key, value in arm.view.items() if key != "name"}
+    identity = {
+        "identity_version": IDENTITY_VERSION,
+        "role": "student",
+        "task": task_identity(arm.task, task),
+        "student": plugin_identity(arm.student, "model"),
+        "teachers": [t.key for t in teachers],
+        "method": {"name": method.name, "version": method.version, "params": arm.method["params"], "wrap": wraps},
+        "source": source,
+        "view": view,
+        "recipe": without_defaults(arm.recipe, RECIPE_DEFAULTS),
+        "init": "fresh",
+        "seed": arm.seed,
+    }
+    labels = {
+        "task": arm.task["name"],
+        "pair": arm.pair,
+        "method": method.name,
+        "cell": arm.cell,
+        "source": arm.source["name"] if arm.source else None,
+        "view": arm.view["name"],
+        "seed": arm.seed,
+    }
+    spec = {**identity, "view": with_defaults(view, task), "recipe": {**RECIPE_DEFAULTS, **arm.recipe}}
+    return Job(key_of(identity), "student", identity, spec, labels, targets, tuple(t.key for t in teachers))
+
+
+def with_defaults(view: dict[str, Any], task: PluginInfo) -> dict[str, Any]:
+    """A view as the training side reads it: sets by name, the policy, and the bank (None: a new view each epoch)."""
+    roles, policies = task.facts["roles"], list(task.facts["augments"])
+    bank = view.get("bank")
+    return {
+        "labelled": view.get("labelled") or roles["labelled"],
+        "transfer": view.get("transfer") or roles["transfer"],
+        "augment": view.get("augment") or policies[0],
+        "bank": task.facts["bank"] if bank is None else bank or None,
+        "seed": view.get("seed", "fixed"),
+    }
+
+
+def teacher_jobs(arm: Arm, registry: Registry, root: Path) -> list[Job]:
+    """The pool of a pair, in the order in which trials take from it: all kinds of seed 0, all kinds of seed 1, …"""
+    jobs = []
+    for seed in range(max((t.get("pool") or 1 for t in arm.teachers), default=0)):
+        for teacher in arm.teachers:
+            if seed < (teacher.get("pool") or 1):
+                jobs.append(teacher_job(arm, teacher, seed, registry, root))
+    return jobs
+
+
+def teacher_job(arm: Arm, teacher: dict[str, Any], seed: int, registry: Registry, root: Path) -> Job:
+    """A teacher is a student without a teacher, on the teachers' set; or a file of weights, which is only evaluated."""
+    task, model, none = registry.task(arm.task["plugin"]), registry.model(teacher["model"]), registry.method("none")
+    targets = {"task": task.target, "method": none.target, f"model:{model.name}": model.target}
+    labels: dict[str, Any] = {"task": arm.task["name"], "pair": arm.pair, "method": "teacher", "seed": seed}
+    method = {"name": none.name, "version": none.version, "params": {}, "wrap": []}
+    common = {
+        "identity_version": IDENTITY_VERSION,
+        "role": "teacher",
+        "task": task_identity(arm.task, task),
+        "student": plugin_identity(teacher, "model"),
+        "teachers": [],
+        "source": None,
+        "init": "fresh",
+        "seed": seed,
+    }
+    kinds = len({t["model"] + str(t["params"]) for t in arm.teachers})
+    labels["cell"] = "teacher" if kinds == 1 else f"teacher:{model.name}"
+    labels |= {"source": None, "view": "default"}
+    if teacher.get("weights"):
+        from kdbench.results.outputs import sha256_of
+
+        path = (root / teacher["weights"]).resolve()
+        given = {**common, "init": {"weights": sha256_of(path)}, "method": method, "view": {}, "recipe": {"steps": 0}}
+        spec = {**given, "view": with_defaults({}, task), "recipe": {**RECIPE_DEFAULTS, "steps": 0}}
+        return Job(key_of(given), "teacher", given, spec, labels, targets, weights=str(path))
+    view = {key: value for key, value in (teacher.get("view") or {}).items() if key not in ("name", "transfer")}
+    view.setdefault("labelled", task.facts["roles"]["teacher"])
+    identity = {**common, "method": method, "view": view, "recipe": without_defaults(teacher["recipe"], RECIPE_DEFAULTS)}
+    recipe = {**RECIPE_DEFAULTS, **teacher["recipe"]}
+    spec = {**identity, "view": with_defaults(view, task), "recipe": recipe}
+    return Job(key_of(identity), "teacher", identity, spec, labels, targets)

@@ -1,0 +1,57 @@
+"""A job: one network to train (or to take from a file), everything that decides its result, and what it waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Job:
+    """`key` is the hash of `identity`; `spec` is the same with every default filled in, as the training side reads it."""
+
+    key: str
+    kind: Literal["teacher", "student"]
+    identity: dict[str, Any]
+    spec: dict[str, Any]
+    labels: dict[str, Any]
+    targets: dict[str, str]  # plugin -> where its code is
+    teachers: tuple[str, ...] = ()
+    weights: str | None = None  # given weights: evaluated, not trained
+
+    @property
+    def title(self) -> str:
+        label = self.labels
+        return f"{label['task']} {label['cell']} seed {label['seed']}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The unit of comparison: one arm on one task and pair, over its seeds."""
+
+    task: str
+    pair: str
+    cell: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.task}/{self.pair}/{self.cell}"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A cell that cannot run, with every reason; found before anything runs."""
+
+    cell: Cell
+    reasons: tuple[str, ...]
+
+
+@dataclass
+class JobSet:
+    """All jobs of a suite, students by cell, each student's reference teachers, and what was refused or excluded."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    cells: dict[Cell, list[str]] = field(default_factory=dict)
+    reference: dict[str, tuple[str, ...]] = field(default_factory=dict)  # student -> teachers that fidelity refers to
+    teachers: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (task, pair) -> its pool
+    refusals: list[Refusal] = field(default_factory=list)

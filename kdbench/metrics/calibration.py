@@ -1,0 +1,73 @@
+"""Does confidence mean what it says: ECE, classwise ECE, Brier, NLL, and the reliability table.
+
+Bins are equal in width and closed on the right: (0, 1/15], (1/15, 2/15] ... ; a confidence of 0 goes to the first.
+"""
+
+import numpy as np
+
+Array = np.ndarray
+BINS = 15
+
+
+def bin_of(confidence: Array, bins: int = BINS) -> Array:
+    """The bin number of each confidence."""
+    edges = np.arange(1, bins) / bins
+    return np.searchsorted(edges, confidence, side="left")
+
+
+def bin_gaps(confidence: Array, target: Array, bins: int = BINS) -> Array:
+    """Per bin, the sum of (target - confidence). |.| summed and divided by the items is the ECE."""
+    return np.bincount(bin_of(confidence, bins), weights=np.asarray(target, float) - confidence, minlength=bins)
+
+
+def expected_calibration_error(confidence: Array, target: Array, bins: int = BINS) -> float:
+    """sum over bins of share * |mean target - mean confidence|; an empty bin adds 0.
+
+    `target` is 1/0 for right/wrong (ECE), or the teacher's belief in the student's answer (ECE_T).
+    """
+    return float(np.abs(bin_gaps(confidence, target, bins)).sum() / confidence.size)
+
+
+def classwise_ece(probs: Array, labels: Array, bins: int = BINS) -> float:
+    """Mean over classes of the ECE of p[:, k] as a forecast of label == k."""
+    classes = probs.shape[1]
+    hits = np.arange(classes)[None, :] == labels[:, None]
+    return macro_ece(probs, hits, bins)
+
+
+def macro_ece(probs: Array, targets: Array, bins: int = BINS) -> float:
+    """Mean over columns of the ECE of each column [N, C] as a forecast of its targets [N, C]."""
+    return float(column_ece(probs, targets, bins).mean())
+
+
+def column_ece(probs: Array, targets: Array, bins: int = BINS) -> Array:
+    """ECE of each column [C]."""
+    items, columns = probs.shape
+    cell = bin_of(probs, bins) + np.arange(columns) * bins
+    gaps = np.bincount(cell.ravel(), weights=(targets - probs).ravel(), minlength=columns * bins)
+    return np.abs(gaps.reshape(columns, bins)).sum(axis=1) / items
+
+
+def brier(probs: Array, labels: Array) -> float:
+    """Mean over items of the squared distance to the one-hot label, summed over classes (0 to 2)."""
+    chosen = np.take_along_axis(probs, labels[:, None], axis=1)[:, 0]
+    return float(np.mean(np.einsum("nk,nk->n", probs, probs) - 2.0 * chosen + 1.0))
+
+
+def nll(log_probs: Array, labels: Array) -> float:
+    """Mean negative log likelihood of the label, in nats."""
+    return float(-np.mean(np.take_along_axis(log_probs, labels[:, None], axis=1)))
+
+
+def reliability(confidence: Array, target: Array, bins: int = BINS) -> dict[str, Array]:
+    """The table behind a reliability diagram, one row a bin; means of empty bins are NaN."""
+    cell = bin_of(confidence, bins)
+    count = np.bincount(cell, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        return {
+            "lower": np.arange(bins) / bins,
+            "upper": np.arange(1, bins + 1) / bins,
+            "count": count,
+            "confidence": np.bincount(cell, weights=confidence, minlength=bins) / count,
+            "target": np.bincount(cell, weights=np.asarray(target, float), minlength=bins) / count,
+        }

@@ -1,0 +1,50 @@
+"""The door to the metrics: truth, fidelity and resampling blocks of a family's stored outputs, by the family's name."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+
+from kdbench.metrics.arrays import Array, Outputs
+from kdbench.metrics.blocks import from_blocks
+from kdbench.metrics.catalogue import FAMILIES, METRICS, MetricInfo, metric, metrics, primary
+from kdbench.metrics.controls import fidelity_gain, gap, kl_gain
+
+__all__ = [
+    "FAMILIES",
+    "METRICS",
+    "MetricInfo",
+    "blocks",
+    "fidelity",
+    "fidelity_gain",
+    "from_blocks",
+    "gap",
+    "kl_gain",
+    "metric",
+    "metrics",
+    "primary",
+    "truth",
+]
+
+
+def truth(family: str, outputs: Outputs) -> dict[str, float]:
+    """All truth and calibration metrics of one net's outputs on one set."""
+    return _module(family).truth(outputs)
+
+
+def fidelity(family: str, student_outputs: Outputs, teacher_outputs: Sequence[Outputs]) -> dict[str, float]:
+    """The family's fidelity card of a student against one teacher, or against the mean of several."""
+    return _module(family).fidelity(student_outputs, teacher_outputs)
+
+
+def blocks(family: str, student_outputs: Outputs, teacher_outputs: Sequence[Outputs] = ()) -> dict[str, Array]:
+    """Per-unit statistics (image, query, clip) from which `from_blocks` recomputes each primary metric on a resample.
+
+    Without teachers, those of the truth metrics only.
+    """
+    return _module(family).blocks(student_outputs, teacher_outputs)
+
+
+def _module(family: str) -> ModuleType:
+    if family not in FAMILIES:
+        raise ValueError(f"no family {family!r} (there are: {', '.join(FAMILIES)})")
+    return import_module(f"kdbench.metrics.{family}")

@@ -1,0 +1,159 @@
+"""Dense segmentation: truth metrics and fidelity card S, from logits [N, K, h, w] and labels [N, H, W] (255 = void).
+
+Counts are summed over the set before any quotient: one confusion matrix, one sum of KL over pixels. The unit of
+resampling is the image. Reading and resizing are in pixels.py, the sums of each image in dense_statistics.py.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+import numpy as np
+
+from kdbench.metrics import agreement as ag
+from kdbench.metrics import dense_statistics as ds
+from kdbench.metrics import divergence, grid
+from kdbench.metrics.arrays import Array, Outputs
+from kdbench.metrics.blocks import class_iou, ece_of_bins, mean, mean_iou, ratio
+from kdbench.metrics.pixels import Chunk, gather
+
+
+def truth(outputs: Outputs) -> dict[str, float]:
+    """mIoU and its kin out of one summed confusion matrix; NLL, Brier and ECE over the valid pixels."""
+    tally = gather(outputs, (), ds.against_labels)
+    matrix = tally["confusion"].sum(axis=0)
+    pixels = matrix.sum()
+    if pixels == 0:
+        raise ValueError("labels: every pixel is void")
+    iou = class_iou(matrix)
+    share = matrix.sum(axis=1) / pixels
+    return {
+        "miou": mean(iou),
+        "classes_absent": float(np.isnan(iou).sum()),
+        "pixel_accuracy": float(np.trace(matrix) / pixels),
+        "mean_class_accuracy": mean(ag.class_agreement(matrix)),
+        "frequency_weighted_iou": float((share * np.nan_to_num(iou)).sum()),
+        "nll": float(tally["nll"].sum() / pixels),
+        "brier": float(tally["brier"].sum() / pixels),
+        "ece": ece_of_bins(tally["bins"]),
+        "ece_image": mean(np.array([ece_of_bins(image[None]) for image in tally["bins"]])),
+    }
+
+
+def confusion_matrices(outputs: Outputs) -> Array:
+    """Counts [N, K, K] of (label, prediction) of every image, over its valid pixels."""
+
+    def count(chunk: Chunk) -> dict[str, Array]:
+        return {"confusion": chunk.confusion(chunk.labels, chunk.student, chunk.valid)}
+
+    return gather(outputs, (), count)["confusion"]
+
+
+def iou_per_class(outputs: Outputs) -> Array:
+    """IoU of each class [K]; NaN for a class that is neither labelled nor predicted."""
+    return class_iou(confusion_matrices(outputs).sum(axis=0))
+
+
+def protocol_miou(matrix: Array, classes: Sequence[int], outside: str = "counted") -> float:
+    """mIoU over some classes of a [K, K] matrix. Pixels whose label is outside the list are `counted` as false
+    positives of what was predicted there, or `ignored` like void: two published rules, whose figures differ."""
+    if outside not in ("counted", "ignored"):
+        raise ValueError(f"outside: 'counted' or 'ignored', got {outside!r}")
+    kept = list(classes)
+    if outside == "ignored":
+        only = np.zeros_like(matrix)
+        only[kept] = matrix[kept]
+        matrix = only
+    return mean(class_iou(matrix)[kept])
+
+
+def fidelity(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, float]:
+    """Card S: agreement, IoU and divergence against the teacher's maps, over valid pixels unless it says `all`."""
+    labelled = "labels" in student
+    statistics = [ds.against_teacher, ds.distributions, ds.edges, ds.pseudo_labels, *([ds.against_both] if labelled else [])]
+    tally = gather(student, teachers, *statistics, native=True)
+    per_image, everywhere = tally["teacher_student"], tally["teacher_student_all"].sum(axis=0)
+    matrix = per_image.sum(axis=0)
+    pixels = matrix.sum()
+    kl = ag.ratio(tally["kl"].sum(), pixels)
+    card = {
+        "agreement": ag.ratio(np.trace(matrix), pixels),
+        "agreement_all": ag.ratio(np.trace(everywhere), everywhere.sum()),
+        "agreement_image": mean(np.array([ag.ratio(np.trace(image), image.sum()) for image in per_image])),
+        "miou_st": mean_iou(per_image),
+        "miou_st_all": mean(class_iou(everywhere)),
+        "miou_st_absent": float(np.isnan(class_iou(matrix)).sum()),
+        "kl": kl,
+        "log_kl": divergence.log_of(kl),
+        "reverse_kl": ag.ratio(tally["reverse_kl"].sum(), pixels),
+        "tv": ag.ratio(tally["tv"].sum(), pixels),
+        "kl_native": ratio(tally["native"]) if "native" in tally else ag.NAN,
+        "kappa": ag.kappa(matrix),
+        "ece_t": ece_of_bins(tally["belief_bins"]),
+        "boundary_agreement": ratio(tally["boundary"]),
+        "boundary_agreement_0": ratio(tally["boundary_0"]),
+        "boundary_agreement_3": ratio(tally["boundary_3"]),
+        "interior_agreement": ratio(tally["interior"]),
+        "boundary_iou": mean(_band_iou(tally["band"].sum(axis=0))),
+        "pseudo_coverage": ratio(tally["pseudo_coverage"]),
+        "agreement_covered": ratio(tally["agreement_covered"]),
+        "agreement_uncovered": ratio(tally["agreement_uncovered"]),
+        **{f"class_agreement_teacher_{what}": value for what, value in ag.spread(ag.class_agreement(matrix)).items()},
+    }
+    if labelled:
+        card |= ag.cell_metrics(ag.Cells(*(tally["cells"].sum(axis=0) / max(pixels, 1)).tolist()))
+        teacher = tally["teacher_confusion"].sum(axis=0)
+        card["pseudo_precision"] = ratio(tally["pseudo_precision"])
+        card["teacher_miou"] = mean(class_iou(teacher))
+        card["teacher_pixel_accuracy"] = ag.ratio(np.trace(teacher), pixels)
+        card["teacher_nll"] = ag.ratio(tally["teacher_nll"].sum(), pixels)
+        card["teacher_brier"] = ag.ratio(tally["teacher_brier"].sum(), pixels)
+        card["teacher_ece"] = ece_of_bins(tally["teacher_bins"])
+    return card
+
+
+def blocks(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, Array]:
+    """Per-image statistics of the primary metrics (see blocks.py)."""
+    labelled = "labels" in student
+    statistics = [*([ds.against_labels] if labelled else []), *([ds.against_teacher] if teachers else [])]
+    tally = gather(student, teachers, *statistics)
+    table: dict[str, Array] = {}
+    if labelled:
+        table |= {"miou|iou": tally["confusion"], "ece|ece_of_bins": tally["bins"]}
+    if teachers:
+        matrices = tally["teacher_student"]
+        table |= {"miou_st|iou": matrices, "log_kl|log_ratio": np.stack([tally["kl"], matrices.sum(axis=(1, 2))], axis=1)}
+    return table
+
+
+def teacher_student_confusion(student: Outputs, teachers: Sequence[Outputs]) -> Array:
+    """Counts [K, K] of (teacher class, student class) over the valid pixels of the set."""
+    return gather(student, teachers, ds.against_teacher)["teacher_student"].sum(axis=0)
+
+
+def trimap(student: Outputs, teachers: Sequence[Outputs], widths: Iterable[int] = range(11)) -> dict[int, float]:
+    """Agreement on the valid pixels within so many steps of the teacher's boundaries: a curve over the width."""
+    chosen = list(widths)
+
+    def rings(chunk: Chunk) -> dict[str, Array]:
+        edge, same = grid.boundary(chunk.teacher), chunk.teacher == chunk.student
+        return {str(width): chunk.hits(same, grid.dilate(edge, width) & chunk.valid) for width in chosen}
+
+    return {int(width): ratio(hits) for width, hits in gather(student, teachers, rings).items()}
+
+
+def pseudo_label_curve(student: Outputs, teachers: Sequence[Outputs], levels: Iterable[float]) -> list[dict[str, float]]:
+    """Coverage, precision and agreement of the teacher's pseudo-labels at each confidence level."""
+    rows = []
+    for level in levels:
+        tally = gather(student, teachers, partial(ds.pseudo_labels, confidence=level))
+        if "labels" not in student:
+            del tally["pseudo_precision"]
+        rows.append({"confidence": float(level), **{name: ratio(hits) for name, hits in tally.items()}})
+    return rows
+
+
+def _band_iou(counts: Array) -> Array:
+    """IoU of each class's boundary bands [K] from (both, teacher's, student's) pixel counts [3, K]."""
+    both, of_teacher, of_student = counts.astype(np.float64)
+    union = of_teacher + of_student - both
+    return np.divide(both, union, out=np.full(len(both), np.nan), where=union > 0)

@@ -1,0 +1,53 @@
+"""Small convolutional networks for pictures of sound (log-mel: frequency by time)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from kdbench.contract.model import Config, Facts, ModelPlugin
+
+WIDTHS = {"large": (16, 32, 64, 96), "small": (8, 16, 24, 32), "tiny": (4, 8, 12, 16)}
+
+
+class TagCnnConfig(Config):
+    """Size of a tagcnn."""
+
+    size: Literal["large", "small", "tiny"] = "small"
+
+
+class TagCnn(nn.Module):
+    """Four convolutions of stride 2, each with batch norm and ReLU; mean over frequency and time; one linear layer."""
+
+    def __init__(self, channels: int, outputs: int, widths: tuple[int, ...]):
+        super().__init__()
+        self.stages = nn.ModuleList()
+        for width in widths:
+            convolution = nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False)
+            self.stages.append(nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)))
+            channels = width
+        self.head = nn.Linear(channels, outputs)
+
+    def forward_taps(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        taps: dict[str, Tensor] = {}
+        for number, stage in enumerate(self.stages, 1):
+            image = taps[f"stage{number}"] = stage(image)
+        taps["embedding"] = image.mean((2, 3))
+        return self.head(taps["embedding"]), taps
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.forward_taps(image)[0]
+
+
+def _build(facts: Facts, config: TagCnnConfig) -> TagCnn:
+    return TagCnn(facts.channels, facts.outputs, WIDTHS[config.size])
+
+
+TAGCNN = ModelPlugin(
+    name="tagcnn",
+    build=_build,
+    doc="four 3x3 convolutions of stride 2 on a log-mel picture; 80 k (large), 12 k (small) or 3 k (tiny) parameters",
+    taps=("stage1", "stage2", "stage3", "stage4", "embedding"),
+    Config=TagCnnConfig,
+)

@@ -1,0 +1,205 @@
+"""The one door to plugins: names → what a plan must know, and, only when a job runs, the code itself.
+
+Built-in plugins are read from the packaged lock file without importing torch. Plugin files and installed packages (entry points
+kdbench.methods, .tasks, .models, .sources) are imported when a suite uses them; one that fails is kept as data and named.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+LOCK = Path(__file__).with_name("plugins.lock.json")
+KINDS = ("task", "method", "wrapper", "model", "source")
+GROUPS = {"kdbench.tasks": "task", "kdbench.methods": "method", "kdbench.models": "model", "kdbench.sources": "source"}
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """A plugin as data. `facts` depend on the kind: needs, taps, sets, …; `target` says where the code is."""
+
+    kind: str
+    name: str
+    version: int
+    doc: str
+    schema: dict[str, Any]
+    defaults: dict[str, Any]
+    facts: dict[str, Any]
+    target: str
+    origin: str = "built-in"
+
+    def data(self) -> dict[str, Any]:
+        keys = ("kind", "name", "version", "doc", "schema", "defaults", "facts", "target")
+        return {key: getattr(self, key) for key in keys}
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin that could not be imported: it is listed, and everything else works."""
+
+    origin: str
+    error: str
+    trace: str = ""
+
+
+@dataclass
+class Registry:
+    """Plugins by kind and name; file and package plugins may not take a built-in's name."""
+
+    files: Sequence[Path] = ()
+    packages: bool = True
+    plugins: dict[tuple[str, str], PluginInfo] = field(default_factory=dict)
+    broken: list[Broken] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for info in builtin():
+            self.plugins[info.kind, info.name] = info
+        for path in self.files:
+            self._add_file(Path(path))
+        if self.packages:
+            self._add_packages()
+
+    def names(self, kind: str) -> list[str]:
+        return sorted(name for k, name in self.plugins if k == kind)
+
+    def get(self, kind: str, name: str) -> PluginInfo:
+        if kind == "model" and name.startswith("timm:") and ("model", "timm") in self.plugins:
+            return timm_model(self.plugins["model", "timm"], name)
+        return self.plugins[kind, name]
+
+    def task(self, name: str) -> PluginInfo:
+        return self.get("task", name)
+
+    def method(self, name: str) -> PluginInfo:
+        return self.get("method", self.aliases().get(name, name))
+
+    def wrapper(self, name: str) -> PluginInfo:
+        return self.get("wrapper", name)
+
+    def model(self, name: str) -> PluginInfo:
+        return self.get("model", name)
+
+    def source(self, name: str) -> PluginInfo:
+        return self.get("source", name)
+
+    def aliases(self) -> dict[str, str]:
+        """The families' own names of methods, e.g. source_only -> none."""
+        return {k: v for (kind, _), info in self.plugins.items() if kind == "task" for k, v in info.facts["aliases"].items()}
+
+    def _add(self, info: PluginInfo) -> None:
+        known = self.plugins.get((info.kind, info.name))
+        if known is not None and known.target != info.target:
+            self.broken.append(Broken(info.origin, f"{info.kind} {info.name!r} is already the name of a plugin ({known.origin})"))
+        else:
+            self.plugins[info.kind, info.name] = info
+
+    def _add_file(self, path: Path) -> None:
+        try:
+            for info in inspect_module(load_file(path), str(path)):
+                self._add(info)
+        except Exception as error:  # whatever a user's file raises is its own business, and must not stop the rest
+            self.broken.append(Broken(str(path), f"{type(error).__name__}: {error}", traceback.format_exc()))
+
+    def _add_packages(self) -> None:
+        for group in GROUPS:
+            for entry in importlib.metadata.entry_points(group=group):
+                origin = f"{entry.dist.name if entry.dist else '?'} ({entry.value})"
+                try:
+                    entry.load()
+                    for info in inspect_module(sys.modules[entry.module], origin):
+                        self._add(info)
+                except Exception as error:
+                    self.broken.append(Broken(origin, f"{type(error).__name__}: {error}", traceback.format_exc()))
+
+
+@functools.cache
+def builtin() -> tuple[PluginInfo, ...]:
+    return tuple(PluginInfo(**entry) for entry in json.loads(LOCK.read_text()))
+
+
+def timm_model(base: PluginInfo, name: str) -> PluginInfo:
+    """`timm:resnet18` is the plugin `timm` with the architecture in its name."""
+    return PluginInfo("model", name, base.version, base.doc, base.schema, base.defaults, base.facts, base.target, base.origin)
+
+
+def load_file(path: Path) -> ModuleType:
+    """Import a plugin file under a name of its own; the same file is imported once."""
+    path = path.resolve()
+    name = f"kdbench_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def load_target(target: str) -> Any:
+    """The code of a plugin: a Task, Method, Wrapper or Source class, or a ModelPlugin."""
+    where, _, attribute = target.rpartition(":")
+    module = load_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+    return getattr(module, attribute)
+
+
+def inspect_module(module: ModuleType, origin: str) -> list[PluginInfo]:
+    """Every plugin that a module defines, as data. Imports torch, since the module does."""
+    from kdbench.contract.method import Method, Wrapper
+    from kdbench.contract.model import ModelPlugin
+    from kdbench.contract.source import Source
+    from kdbench.contract.task import Task
+
+    where = module.__name__ if module.__name__.startswith("kdbench.") or not module.__file__ else str(module.__file__)
+    if module.__spec__ is not None and not module.__name__.startswith("kdbench_plugin_"):
+        where = module.__name__
+    found = []
+    for attribute, value in vars(module).items():
+        if isinstance(value, ModelPlugin):
+            facts: dict[str, Any] = {"taps": list(value.taps), "reads": list(value.reads)}
+            found.append(_info("model", value, value.doc, facts, f"{where}:{attribute}", origin))
+        elif not inspect.isclass(value) or value.__module__ != module.__name__ or not getattr(value, "name", ""):
+            continue
+        elif issubclass(value, Task):
+            keys = ("family", "axis", "grid", "sets", "roles", "augments", "bank", "fields", "pair", "aliases", "licence")
+            facts = {key: _plain(getattr(value, key)) for key in keys}
+            facts["fingerprint"] = value.fingerprint(value.Config())
+            found.append(_info("task", value, value.__doc__, facts, f"{where}:{attribute}", origin))
+        elif issubclass(value, Method):
+            wrapper = issubclass(value, Wrapper)
+            facts = {"needs": (value.own if wrapper else value.needs).data(), "exempt": dict(value.exempt)}
+            found.append(_info("wrapper" if wrapper else "method", value, value.__doc__, facts, f"{where}:{attribute}", origin))
+        elif issubclass(value, Source):
+            facts = {"gives": value.gives.data(), "scope": value.scope}
+            found.append(_info("source", value, value.__doc__, facts, f"{where}:{attribute}", origin))
+    return found
+
+
+def _info(kind: str, plugin: Any, doc: str | None, facts: dict[str, Any], target: str, origin: str) -> PluginInfo:
+    schema = plugin.Config.model_json_schema()
+    defaults = {name: f.get_default() for name, f in plugin.Config.model_fields.items() if not f.is_required()}
+    first = (doc or "").strip().split("\n")[0]
+    return PluginInfo(kind, plugin.name, plugin.version, first, _plain(schema), _plain(defaults), facts, target, origin)
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=lambda v: sorted(v) if isinstance(v, (set, frozenset)) else dict(v)))

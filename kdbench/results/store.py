@@ -1,0 +1,179 @@
+"""The results folder: one file a job, found by a scan, never by an index that could go stale."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kdbench.contract.errors import DataError
+from kdbench.results.files import HomeError, explained, sync_folder, write_atomically
+from kdbench.results.home import Home
+from kdbench.results.record import ARCHIVE_FOLDER, Record, RecordError, check_key, folder_name
+
+
+class RecordMissing(DataError):
+    """No record of this key lies in the results folder."""
+
+
+class Broken(NamedTuple):
+    """A file that should be a record and is not, with the reason in words."""
+
+    path: Path
+    why: str
+
+
+class Archived(NamedTuple):
+    """A record under `archive/`. One key may lie there several times, made by different code."""
+
+    name: str  # the folders between `archive` and the task, e.g. "2026-11"; "" where there are none
+    record: Record
+
+
+@dataclass
+class Scan:
+    """What a results folder holds; `archived` stays empty unless it was asked for."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    broken: list[Broken] = field(default_factory=list)
+    archived: list[Archived] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ResultStore:
+    """Records under `<task>/<method>/<key>.json`, teachers under `<task>/teacher/`; no file has two writers."""
+
+    folder: Path
+    home: Home
+
+    def __init__(self, folder: str | Path = "results", home: Home | None = None) -> None:
+        object.__setattr__(self, "folder", Path(folder))
+        object.__setattr__(self, "home", home or Home.beside(folder))
+
+    def path(self, record: Record) -> Path:
+        method = folder_name(record.method, "method")
+        return self.folder / folder_name(record.task, "task") / method / f"{record.key}.json"
+
+    def write(self, record: Record | Mapping[str, Any]) -> Path:
+        """Write a record (or the plain data of one) all at once, replacing an older one of the same job."""
+        record = record if isinstance(record, Record) else Record.read(record)
+        path = self.path(record)
+        write_atomically(path, record.dumps().encode())
+        return path
+
+    def read(self, key: str) -> Record:
+        """The record of one job; RecordMissing if there is none, RecordError (with the path) if it cannot be read."""
+        name = f"{check_key(key)}.json"
+        for folder in self._method_folders():
+            path = os.path.join(folder, name)
+            try:
+                return _load(path)
+            except FileNotFoundError:
+                continue
+            except RecordError as error:
+                raise RecordError(f"{path}: {error}") from error
+        raise RecordMissing(f"no record of {key} in {self.folder}")
+
+    def scan(self, archive: bool = False) -> Scan:
+        """Read every record. Unreadable, misplaced and doubled files are listed with their reason, not raised and not skipped."""
+        found = Scan()
+        with _no_garbage_collection():
+            for folder in self._method_folders():
+                for path in _json_files(folder):
+                    record = self._read_into(found, path, self.folder)
+                    if record is None:
+                        continue
+                    if record.key in found.records:
+                        found.broken.append(Broken(Path(path), f"a second record of {record.key}"))
+                    else:
+                        found.records[record.key] = record
+            if archive:
+                self._scan_archive(found)
+        return found
+
+    def set_aside(self, path: Path, why: str) -> Path:
+        """Move an unreadable file to `.kdbench/broken/` with its reason, so that its job counts as not done."""
+        name = "__".join(Path(path).absolute().parts[-3:])  # task, method, key
+        with explained(self.home.broken, HomeError):
+            self.home.ensure()
+            target = self.home.broken / name
+            copy = 1
+            while target.exists():
+                copy += 1
+                target = self.home.broken / f"{name}.{copy}"
+            content = Path(path).read_bytes()  # copied, not renamed: the home may lie on another disk
+            write_atomically(target, content)
+            write_atomically(target.with_name(f"{target.name}.why"), f"{path}\n{why}\n".encode())
+            os.unlink(path)
+            sync_folder(Path(path).parent)
+        return target
+
+    def _method_folders(self) -> Iterator[str]:
+        for task in _folders(self.folder):
+            if os.path.basename(task) != ARCHIVE_FOLDER:
+                yield from _folders(task)
+
+    def _scan_archive(self, found: Scan) -> None:
+        top = self.folder / ARCHIVE_FOLDER
+        for folder, below, names in os.walk(top):
+            below.sort()
+            for name in sorted(names):
+                if name.endswith(".json") and not name.startswith("."):
+                    root = Path(folder).parent.parent
+                    if not root.is_relative_to(top):
+                        found.broken.append(Broken(Path(folder, name), "an archived record lies under <task>/<method>/"))
+                        continue
+                    record = self._read_into(found, os.path.join(folder, name), root)
+                    if record is not None:
+                        label = root.relative_to(top).as_posix()
+                        found.archived.append(Archived("" if label == "." else label, record))
+
+    def _read_into(self, found: Scan, path: str, root: Path) -> Record | None:
+        """The record at `path` if it can be read and lies where it belongs; else None, and why in `found.broken`."""
+        try:
+            record = _load(path)
+            place = os.path.join(
+                root, folder_name(record.task, "task"), folder_name(record.method, "method"), f"{record.key}.json"
+            )
+            if place != path:
+                raise RecordError(f"its content belongs to {os.path.relpath(place, root)}")
+            return record
+        except FileNotFoundError:  # set aside or rewritten by another process meanwhile
+            return None
+        except (RecordError, OSError) as error:
+            found.broken.append(Broken(Path(path), str(error)))
+            return None
+
+
+def _load(path: str) -> Record:
+    with open(path, "rb", buffering=0) as file:
+        return Record.loads(file.read())
+
+
+def _folders(top: str | Path) -> list[str]:
+    try:
+        with os.scandir(top) as entries:
+            return sorted(e.path for e in entries if not e.name.startswith(".") and e.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _json_files(folder: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(e.path for e in entries if e.name.endswith(".json") and not e.name.startswith("."))
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Ten thousand parsed records are a million live objects and no garbage; looking for some costs a quarter more."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,96 @@
+"""What a suite expands to, as plain data: arms with everything resolved, and the claims made about them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kdbench.suite.label import method_label
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One student to train: task, teachers, method, source, view, recipe and seed, all resolved. Params are without defaults.
+
+    task     {name (label), plugin, version, params}
+    teachers ({model, version, params, recipe, view, pool, weights}, ...); of one given as weights, recipe and view are None.
+             An arm without a source has them too: its fidelity is read against them.
+    student  {model, version, params}
+    method   {name, version, params, wrap: [{name, version, params}, ...], the outermost first}
+    source   {name (label), plugin, version, params, teachers}, or None where the method learns alone
+    view     {name (label), labelled, transfer, augment, bank, seed}; transfer is None where the method cannot read it
+    """
+
+    task: dict[str, Any]
+    pair: str
+    teachers: tuple[dict[str, Any], ...]
+    student: dict[str, Any]
+    method: dict[str, Any]
+    alias: str | None
+    source: dict[str, Any] | None
+    view: dict[str, Any]
+    recipe: dict[str, Any]
+    seed: int
+    cell: str
+
+    def data(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def identity(self) -> dict[str, Any]:
+        """What is computed, without the names that people gave to it. Teachers count only where they are asked."""
+        teachers = [{**teacher, "view": _unnamed(teacher["view"])} for teacher in self.teachers]
+        return {
+            "task": _unnamed(self.task),
+            "teachers": teachers if self.source is not None else [],
+            "student": self.student,
+            "method": self.method,
+            "source": _unnamed(self.source),
+            "view": _unnamed(self.view),
+            "recipe": self.recipe,
+            "seed": self.seed,
+        }
+
+    def names(self) -> dict[str, set[str]]:
+        """Every name by which a filter may call this arm, by field."""
+        return {
+            "task": {self.task["name"]},
+            "pair": {self.pair},
+            "method": {self.method["name"], method_label(self.method), *([self.alias] if self.alias else [])},
+            "source": {self.source["name"]} if self.source else set(),
+            "view": {self.view["name"]},
+            "seed": {str(self.seed)},
+            "cell": {self.cell},
+        }
+
+    def __str__(self) -> str:
+        pair = "" if self.pair == "default" else f"/{self.pair}"
+        return f"{self.task['name']}{pair}: {self.cell}"
+
+
+def _unnamed(part: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if part is None else {key: value for key, value in part.items() if key != "name"}
+
+
+@dataclass(frozen=True)
+class ArmClaim:
+    """A claim about the cells of one pair: arm - over of the metric lies within the bounds."""
+
+    id: str
+    task: str
+    pair: str
+    arm: str
+    over: str
+    metric: str
+    at_least: float | None
+    at_most: float | None
+    source: str
+    expect: str | None
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """Everything that a suite plans. `excluded` says what is left out, and why."""
+
+    arms: list[Arm]
+    claims: list[ArmClaim]
+    excluded: list[tuple[str, str]]

@@ -1,0 +1,50 @@
+"""What a suite must know of plugins, as a protocol: the registry serves it from the lock file, a test from a dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Plugin(Protocol):
+    """A plugin as plain data: its name, version, the JSON schema of its params, their defaults, and facts of its kind."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def schema(self) -> Mapping[str, Any]: ...
+    @property
+    def defaults(self) -> Mapping[str, Any]: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+
+
+class Catalogue(Protocol):
+    """Names to plugins; each look-up raises KeyError for an unknown name. `method` resolves a family's aliases."""
+
+    def task(self, name: str) -> Plugin: ...
+    def method(self, name: str) -> Plugin: ...
+    def model(self, name: str) -> Plugin: ...
+    def source(self, name: str) -> Plugin: ...
+    def wrapper(self, name: str) -> Plugin: ...
+    def names(self, kind: str) -> list[str]: ...
+
+
+def find(catalogue: Catalogue, kind: str, name: str) -> Plugin | None:
+    """The plugin of that kind and name, or None."""
+    try:
+        return getattr(catalogue, kind)(name)
+    except KeyError:
+        return None
+
+
+def learns_alone(method: Plugin) -> bool:
+    """Whether a method has no teacher. Its arms then bear no source."""
+    return method.name == "none" or method.facts.get("needs", {}).get("teachers") == "none"
+
+
+def reads_transfer(method: Plugin) -> bool:
+    """Whether the transfer stream can matter to a method: it always may where there is a teacher to ask on it."""
+    return not learns_alone(method) or "transfer" in method.facts.get("needs", {}).get("streams", ())

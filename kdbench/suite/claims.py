@@ -1,0 +1,60 @@
+"""Finds the two cells that a claim compares, in every pair of its task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kdbench.suite.arm import Arm, ArmClaim
+from kdbench.suite.catalogue import Catalogue, find
+from kdbench.suite.errors import Problem, listing, nearest
+from kdbench.suite.schema import Claim, Suite
+from kdbench.suite.yaml import Loc
+
+
+def resolve_claims(suite: Suite, catalogue: Catalogue, arms: Sequence[Arm], problems: list[Problem]) -> list[ArmClaim]:
+    """Each claim with the labels of its cells; names that mean no cell, or several, are added to the problems."""
+    resolved = []
+    for i, claim in enumerate(suite.claims):
+        loc: Loc = ("claims", i)
+        pairs = dict.fromkeys(arm.pair for arm in arms if arm.task["name"] == claim.task)
+        for pair in pairs:
+            there = [arm for arm in arms if arm.task["name"] == claim.task and arm.pair == pair]
+            cells = []
+            for key in ("arm", "over"):
+                name = getattr(claim, key)
+                found = _cells(name, there, catalogue)
+                if len(found) == 1:
+                    cells.append(found[0])
+                    continue
+                known = dict.fromkeys([*(arm.cell for arm in there), *(arm.alias for arm in there if arm.alias)])
+                what = "means no arm" if not found else "means several arms"
+                choices = f"one of {listing(found or known)}"
+                near = None if found else nearest(name, known)
+                problems.append(suite.document.problem((*loc, key), f"'{name}' {what} of {claim.task}", choices, near))
+            if len(cells) == 2 and cells[0] == cells[1]:
+                problems.append(suite.document.problem(loc, f"compares '{cells[0]}' with itself"))
+            elif len(cells) == 2:
+                resolved.append(_arm_claim(claim, pair, *cells))
+    return resolved
+
+
+def _cells(name: str, arms: Sequence[Arm], catalogue: Catalogue) -> list[str]:
+    """The cells that a name may mean: a full label first, then an arm's own name, then a method."""
+    plugin = find(catalogue, "method", name)
+    for fits in (
+        lambda arm: arm.cell == name,
+        lambda arm: arm.alias == name,
+        lambda arm: plugin is not None and arm.cell == plugin.name,
+        lambda arm: plugin is not None and arm.method["name"] == plugin.name,
+        lambda arm: name in arm.names()["method"],
+    ):
+        found = list(dict.fromkeys(arm.cell for arm in arms if fits(arm)))
+        if found:
+            return found
+    return []
+
+
+def _arm_claim(claim: Claim, pair: str, arm: str, over: str) -> ArmClaim:
+    bounded = claim.at_least is not None or claim.at_most is not None
+    least = claim.at_least if bounded else 0.0
+    return ArmClaim(claim.id, claim.task, pair, arm, over, claim.metric, least, claim.at_most, claim.source, claim.expect)

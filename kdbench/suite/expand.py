@@ -1,0 +1,81 @@
+"""From a suite to what it plans: its arms under a profile, without the excluded and the filtered, and the claims about them."""
+
+from __future__ import annotations
+
+from kdbench.suite.arm import Arm, ArmClaim, Expansion
+from kdbench.suite.catalogue import Catalogue, find
+from kdbench.suite.claims import resolve_claims
+from kdbench.suite.errors import Problem, SuiteError, listing, nearest
+from kdbench.suite.matrix import Planner
+from kdbench.suite.only import keep
+from kdbench.suite.plugins import plugin_problems
+from kdbench.suite.resolve import Resolver
+from kdbench.suite.schema import Exclude, Profile, Suite
+from kdbench.suite.yaml import Cursor
+
+
+def expand(suite: Suite, catalogue: Catalogue, profile: str | None = None, only: str | None = None) -> Expansion:
+    """Everything that the suite plans under a profile, filtered by `only`. Raises SuiteError with every problem found."""
+    problems = plugin_problems(Cursor(suite.document), catalogue)
+    if problems:
+        raise SuiteError(problems, suite.document.text)
+    chosen = _profile(suite, profile)
+    everything = Planner(Resolver(suite, catalogue, chosen), f" under profile '{profile}'" if profile else "")
+    # Claims and excludes are judged against the whole suite, so that a profile cannot make a sound suite wrong.
+    whole = everything.plan(Profile())
+    claims = resolve_claims(suite, catalogue, whole, everything.resolver.problems)
+    rules = list(enumerate(suite.exclude))
+    if profile is None:
+        for i, rule in rules:
+            if not any(_excludes(rule, arm, catalogue) for arm in whole):
+                everything.resolver.report(("exclude", i), "excludes nothing: no arm has all of this")
+    if everything.resolver.problems:
+        raise SuiteError(everything.resolver.problems, suite.document.text)
+
+    arms: list[Arm] = []
+    excluded: dict[tuple[str, str], list[int]] = {}
+    for arm in everything.plan(chosen):
+        reason = next((rule.reason for _, rule in rules if _excludes(rule, arm, catalogue)), None)
+        if reason is None:
+            arms.append(arm)
+        else:
+            excluded.setdefault((str(arm), reason), []).append(arm.seed)
+    left_out = [(f"{arm} (seed {', '.join(map(str, seeds))})", reason) for (arm, reason), seeds in excluded.items()]
+    claims, lost = _judgeable(claims, arms)
+    arms = keep(arms, only)
+    return Expansion(arms, _judgeable(claims, arms)[0], left_out + lost)
+
+
+def _profile(suite: Suite, name: str | None) -> Profile:
+    if name is None:
+        return Profile()
+    if name not in suite.profiles:
+        known = f"one of {listing(suite.profiles)}" if suite.profiles else "no profile: the suite has none"
+        problem = Problem("--profile", None, None, name, f"unknown profile '{name}'", known, nearest(name, suite.profiles))
+        raise SuiteError([problem])
+    return suite.profiles[name]
+
+
+def _excludes(rule: Exclude, arm: Arm, catalogue: Catalogue) -> bool:
+    names = arm.names()
+    for key in rule.model_fields_set - {"reason"}:
+        want = getattr(rule, key)
+        if want is None:
+            continue
+        aliased = find(catalogue, "method", want) if key == "method" else None
+        if str(want) not in names[key] and not (aliased and aliased.name == arm.method["name"]):
+            return False
+    return True
+
+
+def _judgeable(claims: list[ArmClaim], arms: list[Arm]) -> tuple[list[ArmClaim], list[tuple[str, str]]]:
+    """The claims whose two cells are among the arms, and for each other one what is missing."""
+    cells = {(arm.task["name"], arm.pair, arm.cell) for arm in arms}
+    kept, lost = [], []
+    for claim in claims:
+        missing = [cell for cell in (claim.arm, claim.over) if (claim.task, claim.pair, cell) not in cells]
+        if missing:
+            lost.append((f"claim {claim.id}", f"{' and '.join(missing)} of {claim.task} not among the arms"))
+        else:
+            kept.append(claim)
+    return kept, lost

@@ -1,0 +1,142 @@
+"""The matrix of a suite: tasks, pairs, methods, swept params, sources, views and seeds become arms, with the control 'none'."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from kdbench.suite.arm import Arm
+from kdbench.suite.catalogue import find, learns_alone, reads_transfer
+from kdbench.suite.label import cell_label, changes
+from kdbench.suite.params import sweep
+from kdbench.suite.recipe import merged
+from kdbench.suite.references import DEFAULT, LIVE
+from kdbench.suite.resolve import PairPlan, Resolver, TaskPlan
+from kdbench.suite.schema import Arm as ArmEntry
+from kdbench.suite.schema import Profile
+from kdbench.suite.yaml import Loc
+
+CONTROL = "none"
+
+
+@dataclass
+class Planner:
+    """Plans the arms of a suite; `under` tells of the profile in messages."""
+
+    resolver: Resolver
+    under: str = ""
+    places: dict[str, tuple[Arm, Loc]] = field(default_factory=dict)
+
+    def plan(self, subset: Profile) -> list[Arm]:
+        """Every arm, or those of the tasks and methods that a profile names."""
+        self.places.clear()
+        suite = self.resolver.suite
+        arms: list[Arm] = []
+        for task in self.resolver.tasks():
+            if subset.tasks is not None and task.data["name"] not in subset.tasks:
+                continue
+            shared = [(entry, ("methods", i)) for i, entry in enumerate(suite.methods)]
+            own = [(entry, (*task.loc, "methods", i)) for i, entry in enumerate(task.entry.methods)]
+            entries = [
+                (entry, loc)
+                for entry, loc in [*shared, *own]
+                if (entry.tasks is None or task.data["name"] in entry.tasks) and self.wanted(entry, subset)
+            ]
+            listed = any(self.resolver.catalogue.method(entry.method).name == CONTROL for entry, _ in entries)
+            for pair in task.pairs:
+                planned = [arm for entry, loc in entries for arm in self.entry(task, pair, entry, loc)]
+                arms += planned if listed else [*self.controls(task, pair, planned), *planned]
+        return arms
+
+    def wanted(self, entry: ArmEntry, subset: Profile) -> bool:
+        """Whether a profile keeps an arm. The control stays, listed or not: without it no number means much."""
+        name = self.resolver.catalogue.method(entry.method).name
+        if subset.methods is None or name == CONTROL:
+            return True
+        plugins = (find(self.resolver.catalogue, "method", want) for want in subset.methods)
+        return entry.name in subset.methods or name in {plugin.name for plugin in plugins if plugin}
+
+    def entry(self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, loc: Loc) -> Iterator[Arm]:
+        """The arms of one entry, without those that an equal entry has planned."""
+        here: set[str] = set()
+        alone = learns_alone(self.resolver.catalogue.method(entry.method))
+        for arm in self.matrix(task, pair, entry, loc):
+            key = json.dumps([arm.task["name"], arm.pair, arm.identity()], sort_keys=True)
+            if key in here and alone:
+                continue  # views that differ only in what this method does not read
+            here.add(key)
+            if key not in self.places:
+                self.places[key] = (arm, loc)
+                yield arm
+                continue
+            first, other = self.places[key]
+            if other[0] == loc[0] or first != arm:
+                line = self.resolver.suite.document.place(other)[0]
+                names = f"'{arm.cell}'" + ("" if first.cell == arm.cell else f", there called '{first.cell}'")
+                self.resolver.report(loc, f"plans the same arm as line {line}{self.under}: {names}")
+
+    def matrix(self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, loc: Loc) -> Iterator[Arm]:
+        resolver = self.resolver
+        plugin = resolver.catalogue.method(entry.method)
+        alone = learns_alone(plugin)
+        if alone and "source" in entry.model_fields_set:
+            resolver.report((*loc, "source"), f"'{plugin.name}' learns without a teacher, so it takes no source")
+        wrap = [resolver.part("wrapper", w.wrapper, w.params) for w in entry.wrap]
+        recipe = resolver.full(loc, pair.recipe, entry.recipe.given())
+        changed = changes(merged(pair.recipe, resolver.profile.recipe.given()), recipe)
+        sources = [None] if alone else [resolver.source(name) for name in entry.source]
+        views = [resolver.view(task, name) for name in entry.view]
+        if not reads_transfer(plugin):
+            views = [self.without_transfer(task, view) for view in views]
+        for source in sources:
+            self.enough(pair, source, loc)
+        seeds = resolver.profile.seeds or entry.seeds or resolver.suite.seeds
+        for params in sweep(plugin, entry.params):
+            method = {**resolver.part("method", entry.method, params), "wrap": wrap}
+            for source in sources:
+                for view in views:
+                    cell = cell_label(method, source["name"] if source else LIVE, view["name"], changed)
+                    for seed in seeds:
+                        yield Arm(
+                            task.data,
+                            pair.name,
+                            pair.teachers,
+                            pair.student,
+                            method,
+                            entry.name,
+                            source,
+                            view,
+                            recipe,
+                            seed,
+                            cell,
+                        )
+
+    def enough(self, pair: PairPlan, source: dict[str, Any] | None, loc: Loc) -> None:
+        pool = sum(teacher["pool"] for teacher in pair.teachers)
+        if source and source["teachers"] > pool:
+            what = f"source '{source['name']}' asks {source['teachers']} teachers, pair '{pair.name}' has {pool}"
+            self.resolver.report(
+                (*loc, "source"), what, f"a pool of at least {source['teachers']}, see `teachers: {{pool: ...}}`"
+            )
+
+    def without_transfer(self, task: TaskPlan, view: dict[str, Any]) -> dict[str, Any]:
+        """A view without its transfer set, under the one name that stands for all views that then are the same."""
+        wanted = {**view, "transfer": None, "name": ""}
+        for name in [DEFAULT, *sorted(self.resolver.suite.views)]:
+            other = self.resolver.view(task, name, quiet=True)
+            if {**other, "transfer": None, "name": ""} == wanted:
+                return {**wanted, "name": name}
+        return {**wanted, "name": view["name"]}
+
+    def controls(self, task: TaskPlan, pair: PairPlan, arms: list[Arm]) -> Iterator[Arm]:
+        """The student alone, once for every labelled stream and seed that the arms of a pair use."""
+        used: dict[str, set[int]] = {}
+        for arm in arms:
+            used.setdefault(self.without_transfer(task, arm.view)["name"], set()).add(arm.seed)
+        if not arms:
+            used[DEFAULT] = set(self.resolver.profile.seeds or self.resolver.suite.seeds)
+        for view in sorted(used, key=lambda name: (name != DEFAULT, name)):
+            entry = ArmEntry(method=CONTROL, view=(view,), seeds=tuple(sorted(used[view])))
+            yield from self.entry(task, pair, entry, task.loc)

@@ -1,0 +1,102 @@
+"""Checks every plugin name and its params in a suite against the catalogue, each miss at its place.
+
+It walks the file rather than the model, so that a mistake of structure in one place hides no wrong name in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kdbench.suite.catalogue import Catalogue, Plugin, find
+from kdbench.suite.errors import Problem, listing, nearest
+from kdbench.suite.params import Miss, misses
+from kdbench.suite.references import DEFAULT, arms_of, label, unknown
+from kdbench.suite.yaml import Cursor
+
+
+def plugin_problems(root: Cursor, catalogue: Catalogue) -> list[Problem]:
+    """Every unknown plugin and every param that does not fit."""
+    return list(_problems(root, catalogue))
+
+
+def _problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
+    views = [name for name, _ in root["views"].entries()]
+    for task in root["tasks"].items():
+        plugin = yield from _plugin(task, "task", catalogue)
+        for pair in task["pairs"].items():
+            yield from _plugin(pair["student"], "model", catalogue)
+            for teacher in pair["teacher"].items():
+                yield from _plugin(teacher, "model", catalogue)
+                if plugin is not None:
+                    yield from unknown(teacher["view"], "view", [DEFAULT, *views, *plugin.facts.get("augments", ())])
+    for arm in arms_of(root):
+        yield from _arm(arm, catalogue)
+    for _, source in root["sources"].entries():
+        yield from _plugin(source, "source", catalogue)
+    yield from _selections(root, catalogue)
+    yield from _profile_params(root, catalogue)
+
+
+def _arm(arm: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
+    method = yield from _plugin(arm, "method", catalogue, sweeps=True)
+    for wrapper in arm["wrap"].items():
+        yield from _plugin(wrapper, "wrapper", catalogue)
+    alias = arm["name"].text
+    other = find(catalogue, "method", alias) if alias else None
+    if other is not None and method is not None and other.name != method.name:
+        yield arm["name"].problem(f"'{alias}' is another method's name", "a name of its own")
+
+
+def _plugin(entry: Cursor, kind: str, catalogue: Catalogue, sweeps: bool = False) -> Any:
+    """Yield the problems of an entry {kind: name, params: ...}; return its plugin, or None."""
+    name = entry.named(kind)
+    if name.text is None:
+        return None
+    plugin = find(catalogue, kind, name.text)
+    if plugin is None:
+        known = sorted(catalogue.names(kind))
+        yield name.problem(f"unknown {kind} '{name.text}'", f"one of {listing(known)}", nearest(name.text, known))
+        return None
+    params = entry["params"]
+    if params.value is None or isinstance(params.value, dict):
+        yield from _params(params if params.value is not None else name, plugin, params.value or {}, sweeps)
+    return plugin
+
+
+def _params(at: Cursor, plugin: Plugin, params: dict[str, Any], sweeps: bool = False) -> Iterator[Problem]:
+    for miss in misses(plugin, params, sweeps):
+        yield _problem(at, plugin, miss)
+
+
+def _problem(at: Cursor, plugin: Plugin, miss: Miss) -> Problem:
+    names = ".".join(str(step) for step in miss.loc if isinstance(step, str))
+    what = f"{plugin.name}.{names}" if names and not miss.key else plugin.name
+    return at.document.problem((*at.loc, *miss.loc), f"{what}: {miss.message}", miss.expected, miss.suggestion, miss.key)
+
+
+def _selections(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
+    """Methods that excludes and profiles name: an arm's name, or a method that the suite plans."""
+    written = [name for arm in arms_of(root) for name in (arm["name"].text, arm.named("method").text) if name]
+    planned = {plugin.name for name in [*written, "none"] if (plugin := find(catalogue, "method", name))}
+    uses = [rule["method"] for rule in root["exclude"].items()]
+    uses += [use for _, profile in root["profiles"].entries() for use in profile["methods"].items()]
+    for use in uses:
+        plugin = find(catalogue, "method", use.text) if use.text else None
+        if plugin is None or plugin.name not in planned:
+            yield from unknown(use, "method of this suite", sorted({*written, *planned}))
+
+
+def _profile_params(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
+    tasks = {label(task, "task").text: task for task in root["tasks"].items()}
+    for _, profile in root["profiles"].entries():
+        for name, params in profile["params"].entries():
+            task = tasks.get(name)
+            plugin = find(catalogue, "task", task.named("task").text or "") if task else None
+            if task is None or plugin is None or not isinstance(params.value, dict):
+                continue
+            own = task["params"].value if isinstance(task["params"].value, dict) else {}
+            # Only what the profile itself writes; the task's own params are reported at their place.
+            for miss in misses(plugin, {**own, **params.value}):
+                if miss.loc and miss.loc[0] in params.value:
+                    yield _problem(params, plugin, miss)

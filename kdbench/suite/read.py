@@ -1,0 +1,117 @@
+"""Reads a suite file and finds everything that is wrong with it in one pass, each problem at its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from kdbench.suite.catalogue import Catalogue
+from kdbench.suite.errors import Problem, SuiteError, listing, nearest
+from kdbench.suite.params import branches, describe, show
+from kdbench.suite.plugins import plugin_problems
+from kdbench.suite.references import file_problems, reference_problems
+from kdbench.suite.schema import Suite, json_schema
+from kdbench.suite.yaml import Cursor, Document, Loc, load
+
+
+def read_suite(path: str | Path, catalogue: Catalogue | None = None) -> Suite:
+    """The suite in a file. Raises SuiteError with every problem; with a catalogue, plugin names and params are checked too."""
+    document = load(path)
+    return parse_suite(document, catalogue, file_problems(Cursor(document), Path(path).parent))
+
+
+def parse_suite(document: Document, catalogue: Catalogue | None = None, more: list[Problem] | None = None) -> Suite:
+    """The suite in a parsed document; `more` are problems that the caller found and wants in the same report."""
+    if not isinstance(document.data, dict):
+        if not document.problems:
+            kind = "the file is empty" if document.data is None else "the file holds no mapping"
+            document.problems.append(document.problem((), kind, "a mapping with version, name and tasks"))
+        raise SuiteError(document.problems, document.text)
+    root = Cursor(document)
+    problems = [*(more or ())]
+    suite = None
+    try:
+        suite = Suite.model_validate(document.data)
+        suite._document = document
+    except ValidationError as error:
+        schema, details = json_schema(), error.errors(include_url=False)
+        wrong = {detail["loc"][:n] for detail in details for n in range(len(detail["loc"]))}
+        # pydantic counts only the entries that fit, so a list with a wrong entry is "too short" as well.
+        details = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in wrong]
+        problems += [_problem(document, schema, detail) for detail in details]
+    problems += reference_problems(root)
+    if catalogue is not None:
+        problems += plugin_problems(root, catalogue)
+    # A value that could not be read stands as null; what the checks say about that null would be a second complaint.
+    unread = {(problem.line, problem.column) for problem in document.problems}
+    problems = [*document.problems, *(p for p in problems if (p.line, p.column) not in unread)]
+    if problems or suite is None:
+        raise SuiteError(problems, document.text)
+    return suite
+
+
+def _problem(document: Document, schema: Mapping[str, Any], detail: Any) -> Problem:
+    """A pydantic error, told in the words of the file."""
+    kind, full = detail["type"], tuple(step for step in detail["loc"] if step != "[key]")
+    loc = _written(document, full)
+    if kind == "extra_forbidden":
+        known = _keys(schema, full[:-1])
+        expected = f"one of {listing(known, limit=30)}"
+        return document.problem(loc, f"unknown key '{full[-1]}'", expected, nearest(full[-1], known), key=True)
+    if kind == "missing":
+        meaning = _at(schema, full)[0].get("description") if _at(schema, full) else None
+        return document.problem(loc, f"'{full[-1]}' is missing", meaning)
+    if kind == "value_error":
+        return document.problem(loc, str(detail["ctx"]["error"]))
+    if detail["loc"][-1] == "[key]":
+        return document.problem(loc, f"'{full[-1]}' is no good name", "letters, digits, _ and -", key=True)
+    found = _at(schema, full)
+    expected = describe(found[0], schema) if found else None
+    what = ".".join(str(step) for step in loc if isinstance(step, str)) or "the suite"
+    said = "is empty" if detail["input"] is None else f"is {show(_plain(detail['input']))}"
+    choices = detail.get("ctx", {}).get("expected", "").replace("'", "").replace(" or ", ", ").split(", ")
+    return document.problem(loc, f"'{what}' {said}", expected, nearest(detail["input"], choices))
+
+
+def _written(document: Document, loc: tuple[Any, ...]) -> Loc:
+    """A place in the model as a place in the file, where a list of one or a name may have been written short."""
+    out: list[str | int] = []
+    value = document.data
+    for i, step in enumerate(loc):
+        if isinstance(step, int) != isinstance(value, list):
+            if isinstance(value, list | dict) and not isinstance(step, int):
+                break
+            continue
+        last = i == len(loc) - 1
+        if not isinstance(value, list | dict) or (not last and not isinstance(step, int) and step not in value):
+            break
+        out.append(step)
+        value = document.at(tuple(out))
+    return tuple(out)
+
+
+def _at(schema: Mapping[str, Any], loc: tuple[Any, ...]) -> list[Mapping[str, Any]]:
+    """The schemas that a place in the model may follow."""
+    found: list[Mapping[str, Any]] = [schema]
+    for step in loc:
+        inner: list[Mapping[str, Any]] = []
+        for option in (branch for one in found for branch in branches(one, schema)):
+            named = option.get("patternProperties", {})
+            choice = option.get("items") if isinstance(step, int) else option.get("properties", {}).get(step)
+            choice = choice if choice is not None or isinstance(step, int) else next(iter(named.values()), None)
+            if isinstance(choice, dict):
+                inner.append(choice)
+        found = inner
+    return found
+
+
+def _keys(schema: Mapping[str, Any], loc: tuple[Any, ...]) -> list[str]:
+    options = [branch for one in _at(schema, loc) for branch in branches(one, schema)]
+    return list(dict.fromkeys(key for option in options for key in option.get("properties", {})))
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | list | dict | type(None)) else str(value)

@@ -1,0 +1,86 @@
+"""How a network is trained: the budget, the optimiser, the schedule. Recipes are merged, so only written fields count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
+
+from kdbench.suite.marks import Many, Strict, identity
+
+
+class Batch(Strict):
+    """Samples a step from each stream."""
+
+    labelled: int = identity("labelled samples a step", 64, gt=0)
+    transfer: int = identity("transfer samples a step", 64, gt=0)
+
+
+def _both(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"labelled": value, "transfer": value}
+    return value
+
+
+BatchSize = Annotated[
+    Batch,
+    BeforeValidator(_both),
+    WithJsonSchema({"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, Batch.model_json_schema()]}),
+]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Recipe(Strict):
+    """A training recipe. Fields that are left out come from the recipe that this one is merged over."""
+
+    steps: int = identity("optimiser steps: the whole budget", 400, gt=0)
+    batch: BatchSize = identity("samples a step: a number, or one for each stream", Batch)
+    optimiser: Literal["sgd", "adam", "adamw"] = identity("the optimiser", "adamw")
+    lr: float = identity("peak learning rate", 1e-3, gt=0)
+    weight_decay: float = identity("weight decay", 0.01, ge=0)
+    momentum: float = identity("momentum (sgd)", 0.9, ge=0, lt=1)
+    nesterov: bool = identity("Nesterov momentum (sgd)", False)
+    schedule: Literal["constant", "cosine", "linear", "onecycle", "steps"] = identity("course of the learning rate", "cosine")
+    milestones: Many[Share] = identity("shares of the budget at which schedule 'steps' multiplies the rate by gamma", ())
+    gamma: float = identity("factor at each milestone", 0.1, gt=0, le=1)
+    warmup: float = identity("share of the budget in which the rate rises from 0", 0.05, ge=0, le=1)
+    clip: float | None = identity("largest norm of the gradient; null for no limit", None, gt=0)
+    precision: Literal["fp32", "bf16"] = identity("number format of the forward pass", "fp32")
+    joint: bool = identity("one forward pass over both streams, so that they share batch statistics", False)
+
+    @field_validator("milestones")
+    @classmethod
+    def _rise(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(a >= b for a, b in pairwise(value)):
+            raise ValueError("milestones must rise")
+        return value
+
+    def given(self) -> dict[str, Any]:
+        """Only what was written, as plain data."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+RECIPE_DEFAULTS: dict[str, Any] = Recipe().model_dump(mode="json")
+
+
+def merged(*recipes: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain recipes laid over each other, later ones on top; batch sizes are merged stream by stream."""
+    out: dict[str, Any] = {}
+    for recipe in recipes:
+        batch = {**out.get("batch", {}), **recipe.get("batch", {})}
+        out.update(recipe)
+        if batch:
+            out["batch"] = batch
+    return out
+
+
+def conflicts(recipe: Mapping[str, Any]) -> list[str]:
+    """What a full recipe asks for that cannot be had together."""
+    out = []
+    if recipe["schedule"] == "steps" and not recipe["milestones"]:
+        out.append("schedule 'steps' needs milestones")
+    if recipe["optimiser"] == "sgd" and recipe["nesterov"] and recipe["momentum"] == 0:
+        out.append("nesterov needs a momentum above 0")
+    return out

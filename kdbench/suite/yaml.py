@@ -1,0 +1,263 @@
+"""YAML in, plain data out, with the line and column of every key and value; all duplicate keys are found, not only the first.
+
+The node graph is read, not the objects that ruamel.yaml would build of it: nodes bear exact places, an alias keeps the place of
+its anchor, and a tag that would build an object is refused before anything is built.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+
+from kdbench.suite.errors import Problem, SuiteError, nearest
+
+Loc = tuple[str | int, ...]
+Place = tuple[int, int]  # line and column, from 1
+
+CORE = "tag:yaml.org,2002:"
+PLAIN = {CORE + name for name in ("null", "bool", "int", "float", "str")}
+TEXT = {CORE + "timestamp"}  # a bare date is text here: no suite key wants a date, and JSON has none
+MOST_VALUES = 100_000  # aliases of aliases can multiply a short file into millions of values
+
+
+@dataclass
+class Document:
+    """A parsed file. `data` is plain (dict, list, str, int, float, bool, None); what was wrong is in `problems`."""
+
+    name: str
+    text: str
+    data: Any = None
+    values: dict[Loc, Place] = field(default_factory=dict)
+    keys: dict[Loc, Place] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def place(self, loc: Loc, key: bool = False) -> Place:
+        """Where a value stands (or its key); for a loc that is not in the file, where its nearest parent stands."""
+        if key and loc in self.keys:
+            return self.keys[loc]
+        while loc and loc not in self.values:
+            loc = loc[:-1]
+        return self.values.get(loc, (1, 1))
+
+    def problem(
+        self, loc: Loc, message: str, expected: str | None = None, suggestion: str | None = None, key: bool = False
+    ) -> Problem:
+        line, column = self.place(loc, key)
+        return Problem(self.name, line, column, self.at(loc), message, expected, suggestion)
+
+    def at(self, loc: Loc) -> Any:
+        data = self.data
+        for step in loc:
+            try:
+                data = data[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return data
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A place in a document that may hold anything: wrong shapes read as empty, since the schema reports them elsewhere."""
+
+    document: Document
+    loc: Loc = ()
+
+    @property
+    def value(self) -> Any:
+        return self.document.at(self.loc)
+
+    @property
+    def text(self) -> str | None:
+        return self.value if isinstance(self.value, str) else None
+
+    def __getitem__(self, key: str) -> Cursor:
+        return Cursor(self.document, (*self.loc, key))
+
+    def items(self) -> list[Cursor]:
+        """The entries of a list; a single value counts as a list of one."""
+        if isinstance(self.value, list):
+            return [Cursor(self.document, (*self.loc, i)) for i in range(len(self.value))]
+        return [] if self.value is None else [self]
+
+    def entries(self) -> Iterator[tuple[str, Cursor]]:
+        for key in self.value if isinstance(self.value, dict) else ():
+            yield key, self[key]
+
+    def named(self, key: str) -> Cursor:
+        """The plugin name of an entry, written as a bare string or under `key`."""
+        return self if isinstance(self.value, str) else self[key]
+
+    def problem(self, message: str, expected: str | None = None, suggestion: str | None = None, key: bool = False) -> Problem:
+        return self.document.problem(self.loc, message, expected, suggestion, key)
+
+
+def load(path: str | Path) -> Document:
+    """Read and parse a file. Raises SuiteError where there is no text to parse; problems within the text are collected."""
+    path = Path(path)
+
+    def fail(message: str, **more: Any) -> SuiteError:
+        return SuiteError([Problem(str(path), None, None, None, message, **more)])
+
+    if path.is_dir():
+        raise fail("is a folder", expected="a YAML file")
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        near = nearest(path.name, beside)
+        raise fail("there is no such file", suggestion=str(path.parent / near) if near else None) from None
+    except OSError as error:
+        raise fail(f"cannot be read: {error.strerror}") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8", "replace")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
+        text = raw.decode("utf-8", "replace")
+        raise SuiteError([Problem(str(path), line, column, None, message, "text in UTF-8")], text) from None
+    return loads(text, str(path))
+
+
+def loads(text: str, name: str) -> Document:
+    """Parse a text; `name` stands for the file in messages."""
+    text = text.replace("\r\n", "\n")
+    document = Document(name, text)
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReusedAnchorWarning)  # YAML allows it, and the last one holds
+            node = yaml.compose(text)
+        if node is not None:
+            reader = _Reader(document, yaml)
+            data = reader.read(node, ())
+            document.data = data if reader.count < MOST_VALUES else None  # cut off: what is left would only mislead
+    except MarkedYAMLError as error:
+        document.problems.append(_syntax(document, error))
+    except ReaderError as error:
+        before = text[: error.position]
+        place = before.count("\n") + 1, len(before) - before.rfind("\n")
+        character = ord(error.character) if isinstance(error.character, str) else error.character
+        document.problems.append(Problem(name, *place, None, f"character U+{character:04X} is not allowed in YAML"))
+    except YAMLError as error:
+        document.problems.append(Problem(name, 1, 1, None, f"is not YAML: {error}"))
+    except RecursionError:
+        document.problems.append(Problem(name, 1, 1, None, "is nested too deeply to be read"))
+    return document
+
+
+def _syntax(document: Document, error: MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    source = document.text.split("\n")
+    shown = source[line - 1] if line <= len(source) else ""
+    for i, text in enumerate(source):
+        if text.startswith(("<<<<<<< ", ">>>>>>> ")):
+            return Problem(document.name, i + 1, 1, None, "a git merge was left unfinished here", "one of the two versions")
+    expected = None
+    if "\\t" in str(error.problem) or shown[:column].strip(" ")[:1] == "\t":
+        expected = "spaces: YAML does not allow tabs for indentation"
+    elif error.context:
+        expected = f"something else {error.context}" if error.context.startswith("while") else error.context
+    return Problem(document.name, line, column, None, f"is not YAML: {error.problem}", expected)
+
+
+class _Reader:
+    """Turns nodes into plain data and writes down places and problems."""
+
+    def __init__(self, document: Document, yaml: YAML):
+        self.document, self.yaml = document, yaml
+        self.count = 0
+        self.open: set[int] = set()  # nodes being read, to find an anchor that contains itself
+
+    def read(self, node: Node, loc: Loc) -> Any:
+        self.document.values[loc] = _place(node)
+        self.count += 1
+        if self.count == MOST_VALUES:
+            self.report(node, f"aliases make more than {MOST_VALUES} values of this file")
+        if self.count >= MOST_VALUES:
+            return None
+        if id(node) in self.open:
+            return self.report(node, "an anchor contains itself")
+        self.open.add(id(node))
+        try:
+            if isinstance(node, MappingNode) and node.tag == CORE + "map":
+                return self.mapping(node, loc)
+            if isinstance(node, SequenceNode) and node.tag == CORE + "seq":
+                return [self.read(child, (*loc, i)) for i, child in enumerate(node.value)]
+            if isinstance(node, ScalarNode) and node.tag in PLAIN:
+                return self.scalar(node)
+            if isinstance(node, ScalarNode) and node.tag in TEXT:
+                return node.value
+            tag = str(node.tag).replace(CORE, "!!")
+            return self.report(node, f"tag {tag} is not allowed", "plain values: a suite builds no objects")
+        finally:
+            self.open.discard(id(node))
+
+    def scalar(self, node: ScalarNode) -> Any:
+        try:
+            return self.yaml.constructor.construct_object(node)
+        except (ValueError, YAMLError):
+            return self.report(node, f"'{node.value}' does not fit its tag {str(node.tag).replace(CORE, '!!')}")
+
+    def mapping(self, node: MappingNode, loc: Loc) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        merges = []
+        for key_node, value_node in node.value:
+            if key_node.tag == CORE + "merge":
+                merges.append(value_node)
+                continue
+            if not isinstance(key_node, ScalarNode):
+                self.report(key_node, "a key must be plain text")
+                continue
+            key = key_node.value
+            if key in out:
+                first = self.document.keys[(*loc, key)][0]
+                self.report(key_node, f"duplicate key '{key}', first written in line {first}", "every key once")
+                continue
+            self.document.keys[(*loc, key)] = _place(key_node)
+            out[key] = self.read(value_node, (*loc, key))
+            if out[key] is None and value_node.start_mark.index == value_node.end_mark.index:
+                self.document.values[(*loc, key)] = _place(key_node)  # nothing is written, so there is no place but the key
+        for merge in merges:
+            for source in merge.value if isinstance(merge, SequenceNode) else [merge]:
+                self.merge(source, loc, out)
+        return out
+
+    def merge(self, source: Node, loc: Loc, out: dict[str, Any]) -> None:
+        """Keys of `<<: *anchor` that the mapping does not write itself; of several anchors the first wins."""
+        if not isinstance(source, MappingNode):
+            self.report(source, "'<<' takes a mapping", "an alias of a mapping, or a list of them")
+            return
+        if id(source) in self.open:
+            self.report(source, "an anchor contains itself")
+            return
+        # Read apart first: its own duplicates and nested merges are handled there, and places are the anchor's.
+        self.open.add(id(source))
+        inner = Document(self.document.name, self.document.text, problems=self.document.problems)
+        reader = _Reader(inner, self.yaml)
+        reader.open, reader.count = self.open, self.count
+        data = reader.mapping(source, loc)
+        self.count = reader.count
+        self.open.discard(id(source))
+        for key in [key for key in data if key not in out]:
+            out[key] = data[key]
+            depth = len(loc) + 1
+            for mine, theirs in ((self.document.keys, inner.keys), (self.document.values, inner.values)):
+                mine.update({at: place for at, place in theirs.items() if at[:depth] == (*loc, key)})
+
+    def report(self, node: Node, message: str, expected: str | None = None) -> None:
+        value = node.value if isinstance(node, ScalarNode) else None
+        self.document.problems.append(Problem(self.document.name, *_place(node), value, message, expected))
+
+
+def _place(node: Node) -> Place:
+    return node.start_mark.line + 1, node.start_mark.column + 1

@@ -1,0 +1,168 @@
+"""Tagging tasks: several tags may hold of one clip, each decided by its own sigmoid."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kdbench.contract.batch import Batch
+from kdbench.contract.decisions import Decisions
+from kdbench.contract.draw import Draw
+from kdbench.contract.model import Config, Facts
+from kdbench.contract.task import Forward, Samples, Task, batches
+from kdbench.tasks.data import sounds
+from kdbench.tasks.data.mel import FRONT_ENDS, log_mel
+
+FRONT_END = FRONT_ENDS["tiny8k"]
+CLIPS = {
+    "full": {"train": 1200, "val": 300, "test": 600},
+    "small": {"train": 600, "val": 300, "test": 300},
+}
+RECIPE = {
+    "steps": 563,  # 30 epochs of 1,200 clips
+    "batch": {"labelled": 64, "transfer": 64},
+    "optimiser": "adamw",
+    "weight_decay": 1e-4,
+    "schedule": "onecycle",
+    "warmup": 0.1,
+}
+
+
+def roll_mask(image: Tensor, u: Tensor) -> Tensor:
+    """Roll in time (up to 30 % of the frames), change the level, blank some frames and some mels; `u` is [B, 6].
+
+    The level is an offset, since the picture is logarithmic; blanks hold 0, the training mean. A clip's view is made of
+    gathers, sums and comparisons of its own numbers, so it is the same bit for bit in any batch.
+    """
+    mels, frames = image.shape[-2:]
+    reach = int(0.3 * frames)
+    time = torch.arange(frames, device=image.device)
+    shift = torch.floor(u[:, 0] * (2 * reach + 1)).long() - reach
+    source = (time - shift[:, None]) % frames
+    moved = image.gather(-1, source[:, None, None].expand_as(image)) + (0.6 * (2 * u[:, 1] - 1))[:, None, None, None]
+
+    def blank(size: Tensor, place: Tensor, most: int, length: int) -> Tensor:
+        width = torch.floor(size * (most + 1))
+        start = torch.floor(place * (length - width + 1))
+        at = torch.arange(length, device=image.device)
+        return (at >= start[:, None]) & (at < (start + width)[:, None])
+
+    blanks = blank(u[:, 2], u[:, 3], 10, frames)[:, None, None, :] | blank(u[:, 4], u[:, 5], 6, mels)[:, None, :, None]
+    return moved.masked_fill(blanks, 0)
+
+
+class Tagging(Task):
+    """What every multi-label task shares: how values are read, the loss, the raw outputs."""
+
+    family = "tagging"
+    axis = "tag"
+
+    def decide(self, values: Tensor, batch: Batch) -> Decisions:
+        return Decisions(values, "tag", labels=batch.get("label"))
+
+    def loss(self, decisions: Decisions) -> Tensor:
+        """Binary cross-entropy, mean over tags and clips."""
+        if decisions.labels is None:
+            raise ValueError("the supervised loss needs labels, this stream has none")
+        per_tag = F.binary_cross_entropy_with_logits(decisions.logits(), decisions.labels, reduction="none")
+        return decisions.mean(per_tag.mean(-1))
+
+    def evaluate(self, forward: Forward, split: str) -> dict[str, np.ndarray]:
+        samples = self.data(split)
+        logits = torch.cat([forward(batch).values for batch in batches(samples, 512)])
+        return {"logits": logits.float().cpu().numpy(), "labels": samples.fields["label"].cpu().numpy()}
+
+
+class SoundsConfig(Config):
+    """How many clips: full (1,200 for training) or small (600, a quarter of the time with 20 epochs)."""
+
+    size: Literal["full", "small"] = "full"
+
+
+class Sounds(Tagging):
+    """Built-in: one-second clips with one to three of ten synthetic sounds, in rooms and noise, as log-mel pictures."""
+
+    name = "sounds"
+    Config = SoundsConfig
+    sets: ClassVar[Mapping[str, str]] = {"train": "all training clips with their tags"}
+    roles: ClassVar[Mapping[str, str]] = {"labelled": "train", "transfer": "train", "teacher": "train"}
+    augments: ClassVar[Mapping[str, str]] = {
+        "roll_mask": "roll of up to 30 % in time, level of up to 0.6 sd, blanks of up to 10 frames and of up to 6 mels",
+        "none": "the clip as it is",
+    }
+    bank = 30
+    pair: ClassVar[Mapping[str, Any]] = {
+        "teacher": {
+            "model": "tagcnn",
+            "params": {"size": "large"},
+            "recipe": {**RECIPE, "lr": 3e-3},
+            "view": "roll_mask",
+        },
+        "student": {
+            "model": "tagcnn",
+            "params": {"size": "small"},
+            "recipe": {**RECIPE, "lr": 6e-3},
+            "view": "roll_mask",
+        },
+    }
+    licence = "none needed: made from numbers by kdbench"
+    config: SoundsConfig
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(outputs=len(sounds.TAGS), channels=1, size=(FRONT_END.mels, FRONT_END.frames(sounds.SAMPLES)))
+
+    @functools.cached_property
+    def _level(self) -> tuple[float, float]:
+        """Mean and deviation of the training pictures: every split is seen at the training clips' level."""
+        pictures = self._pictures("train").double()
+        return pictures.mean().item(), pictures.std().item()
+
+    def _pictures(self, split: str) -> Tensor:
+        return log_mel(torch.from_numpy(sounds.waves(split, CLIPS[self.config.size][split])), FRONT_END)
+
+    def data(self, name: str) -> Samples:
+        split = "train" if name == "distil" else name
+        mean, deviation = self._level
+        labels = sounds.events(split, CLIPS[self.config.size][split]).labels()
+        return Samples({"image": (self._pictures(split) - mean) / deviation, "label": torch.from_numpy(labels)})
+
+    def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
+        if policy == "none":
+            return batch
+        return batch.with_(image=roll_mask(batch["image"], draw.uniform(policy, batch.view, batch.index, 6)))
+
+    def describe(self) -> dict[str, Any]:
+        counts = CLIPS[self.config.size]
+        events = sounds.events("train", counts["train"])
+        mean, deviation = self._level
+        prevalence = events.labels().mean(0)
+        return {
+            "what": "one second of synthetic sounds at 8 kHz, reverberant and noisy, as a log-mel picture of 32 by 51",
+            "sizes": dict(counts),
+            "tags": {tag: round(float(share), 3) for tag, share in zip(sounds.TAGS, prevalence, strict=True)},
+            "level": {"mean": round(mean, 4), "deviation": round(deviation, 4)},
+            "fingerprint": events.fingerprint(),
+            "note": "one to three tags a clip; made from numbers at first use, so that nothing is downloaded",
+        }
+
+    def sample(self, path: Path) -> None:
+        """A wav of eight clips in a row with pauses between them; prints what is heard in each."""
+        import soundfile
+
+        count = 8
+        events, waves = sounds.events("train", count), sounds.waves("train", count)
+        pause = np.zeros(int(0.3 * sounds.RATE), np.float32)
+        parts = [part for wave in waves for part in (0.9 * wave / np.abs(wave).max(), pause)]
+        soundfile.write(str(path), np.concatenate(parts), sounds.RATE)
+        step = 1 + len(pause) / sounds.RATE
+        for clip, hot in enumerate(events.labels()):
+            names = ", ".join(tag for tag, there in zip(sounds.TAGS, hot, strict=True) if there)
+            print(f"{clip * step:5.1f} s  {names}")

@@ -1,0 +1,270 @@
+"""Shows results in MLflow: replays records and their events into a tracking store, which may be deleted and rebuilt at any time.
+
+Only the parent process writes, after the jobs, because processes race on a fresh sqlite store; and a tracker that is down costs a
+message, never a result. MLflow is imported only when something is to be written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kdbench.results.home import Home
+from kdbench.results.record import Record
+from kdbench.track.address import Unusable, check, held_by_sqlite, redact, sqlite_path
+from kdbench.track.entries import Entry, digest, entry
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+LOCK_SECONDS = 20
+_MOST_METRICS, _MOST_PARAMS = 800, 100  # MLflow takes 1000 of all kinds in a call
+_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """What a sync did; `failed` says why it stopped, if it did. Runs written before that stay and are not written again."""
+
+    uri: str  # without credentials
+    created: int = 0
+    skipped: int = 0
+    failed: str | None = None
+
+
+def default_uri(home: Home) -> str:
+    """kdbench's own store, which one may delete at any time."""
+    return f"sqlite:///{home.path.absolute() / 'mlflow.db'}"
+
+
+def sync(
+    records: Iterable[Record],
+    events_dir: str | Path,
+    suite_name: str,
+    tracking_uri: str | None = None,
+    report_paths: Sequence[str | Path] = (),
+    home: Home | None = None,
+) -> SyncReport:
+    """Bring experiment `kdbench/<suite>` up to these records: one parent run, and under it a run a record, tagged `kdbench.key`.
+
+    A run whose digest equals its record's is skipped; one that was cut short or belongs to an older record of the same job is
+    replaced. `events_dir` is `.kdbench/jobs`. Reports are artifacts of the parent run, sent again when they change. Never raises.
+    """
+    home = home or Home(Path(events_dir).absolute().parent)
+    uri = tracking_uri or default_uri(home)
+    done = _Progress()
+    try:
+        found = sorted(records, key=lambda record: record.key)
+        work = _Work(f"kdbench/{suite_name}", suite_name, found, Path(events_dir), [Path(p) for p in report_paths])
+        path = sqlite_path(uri)
+        if path is not None and work.is_held(held_by_sqlite(path, work.experiment)):
+            return SyncReport(redact(uri), 0, len(found))
+        check(uri)
+        with _one_writer(home), _quiet(), _unsynced(uri == default_uri(home)):
+            _write(uri, work, home, done)
+    except Exception as error:  # whatever a tracker, its network or its database may raise
+        hint = "; it can be deleted: the next run rebuilds it" if "malformed" in str(error) and uri == default_uri(home) else ""
+        return SyncReport(redact(uri), done.created, done.skipped, _reason(error) + hint)
+    return SyncReport(redact(uri), done.created, done.skipped)
+
+
+@dataclass
+class _Progress:
+    created: int = 0
+    skipped: int = 0
+
+
+class _Work:
+    """What the store should hold."""
+
+    def __init__(self, experiment: str, suite: str, records: list[Record], events: Path, reports: list[Path]) -> None:
+        self.experiment, self.suite, self.records, self.events = experiment, suite, records, events
+        self.digests = {record.key: digest(record) for record in records}
+        self.reports = [path for path in reports if path.exists()]
+        self.reports_digest = _digest_of(self.reports) if self.reports else ""
+
+    def is_held(self, held: Any) -> bool:
+        return (
+            held is not None
+            and self.digests.items() <= held.runs.items()
+            and (not self.reports or held.reports == self.reports_digest)
+        )
+
+    def entry(self, record: Record) -> Entry:
+        return entry(record, self.events / record.key / "events.jsonl")
+
+
+def _write(uri: str, work: _Work, home: Home, done: _Progress) -> None:
+    from mlflow.tracking import MlflowClient
+
+    path = sqlite_path(uri)
+    client = MlflowClient(tracking_uri=uri if path is None else _fresh(uri, path))
+    experiment = _experiment(client, work.experiment, home if path is not None else None)
+    runs = _search(client, experiment)
+    present = {run.data.tags.get("kdbench.key"): run for run in runs}
+    parent, sent = _parent(client, experiment, work, runs)
+    first, last = [], []
+    for record in work.records:
+        run = present.get(record.key)
+        if run is not None:
+            if run.data.tags.get("kdbench.digest") == work.digests[record.key]:
+                done.skipped += 1
+                continue
+            client.delete_run(run.info.run_id)
+        made = work.entry(record)
+        _write_run(client, experiment, parent, made)
+        done.created += 1
+        first.append(made.started)
+        last.append(made.finished)
+    if work.reports and sent != work.reports_digest:
+        for path in work.reports:
+            (client.log_artifacts if path.is_dir() else client.log_artifact)(parent, str(path), *_below(path))
+        client.set_tag(parent, "kdbench.reports", work.reports_digest)
+    client.set_terminated(parent, end_time=max([*last, *(run.info.end_time or 0 for run in runs)], default=0))
+
+
+_seen: dict[Path, tuple[tuple[int, int] | None, int]] = {}
+
+
+def _fresh(uri: str, path: Path) -> str:
+    """The URI, spelled anew when its file is another one than last time.
+
+    MLflow keeps one connection a URI for the life of the process, and would write into a deleted file for ever.
+    """
+    state = path.stat()
+    last, spelling = _seen.get(path, (None, 0))
+    now = (state.st_dev, state.st_ino) if state.st_size else None  # empty: `check` has just made it
+    if now is None or (last is not None and now != last):
+        spelling += 1
+    _seen[path] = ((state.st_dev, state.st_ino), spelling)
+    return uri.replace(str(path), f"{path.parent}{'/.' * spelling}/{path.name}")
+
+
+def _experiment(client: MlflowClient, name: str, home: Home | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        # A server knows where its artifacts go; for our own store they lie beside it.
+        place = (home.path.absolute() / "mlartifacts").as_uri() if home is not None else None
+        return client.create_experiment(name, artifact_location=place)
+    if found.lifecycle_stage != "active":
+        raise Unusable(f"experiment {name!r} was deleted; `mlflow experiments restore -x {found.experiment_id}` brings it back")
+    return found.experiment_id
+
+
+def _search(client: MlflowClient, experiment: str) -> list[Any]:
+    runs: list[Any] = []
+    token = None
+    while True:
+        page = client.search_runs([experiment], max_results=5000, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            return runs
+
+
+def _parent(client: MlflowClient, experiment: str, work: _Work, runs: list[Any]) -> tuple[str, str]:
+    """The suite's own run and the digest of the reports that it holds."""
+    for run in runs:
+        if run.data.tags.get("kdbench.role") == "suite":
+            return run.info.run_id, run.data.tags.get("kdbench.reports", "")
+    started = min((work.entry(record).started for record in work.records), default=0)
+    tags = {"kdbench.role": "suite", "kdbench.suite": work.suite}
+    return client.create_run(experiment, start_time=started, tags=tags, run_name=work.suite).info.run_id, ""
+
+
+def _write_run(client: MlflowClient, experiment: str, parent: str, made: Entry) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+
+    tags = made.tags | {"mlflow.parentRunId": parent}
+    run = client.create_run(experiment, start_time=made.started, tags=tags, run_name=made.name).info.run_id
+    client.set_terminated(run, status="FAILED" if made.failed else "FINISHED", end_time=made.finished)
+    params = [Param(name, value) for name, value in made.params.items()]
+    metrics = [Metric(p.name, p.value, p.milliseconds, p.step) for p in made.points]
+    while len(params) > _MOST_PARAMS or len(metrics) > _MOST_METRICS:
+        client.log_batch(run, metrics[:_MOST_METRICS], params[:_MOST_PARAMS])
+        del metrics[:_MOST_METRICS], params[:_MOST_PARAMS]
+    # The digest goes in with the last of it: a run that bears one is complete.
+    client.log_batch(run, metrics, params, [RunTag("kdbench.digest", made.digest)])
+
+
+def _below(path: Path) -> tuple[str, ...]:
+    return (path.name,) if path.is_dir() else ()
+
+
+def _digest_of(paths: Sequence[Path]) -> str:
+    found = hashlib.sha256()
+    for path in paths:
+        for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+            found.update(f"{path.name}/{file.relative_to(path).as_posix()}\0".encode())
+            found.update(hashlib.sha256(file.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    text = redact(" ".join(str(error).split()) or type(error).__name__)  # first: a URI cut in half would keep its password
+    return text if len(text) < 400 else f"{text[:400]}…"
+
+
+@contextmanager
+def _one_writer(home: Home) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    home.ensure()
+    try:
+        with FileLock(home.path / "mlflow.lock", timeout=LOCK_SECONDS):
+            yield
+    except Timeout:
+        raise Unusable(f"another kdbench has been writing to the tracker for {LOCK_SECONDS} s") from None
+
+
+@contextmanager
+def _unsynced(own: bool) -> Iterator[None]:
+    """Spare our own store the wait for the disk at each of six commits a run: it can be rebuilt, so it need not be durable."""
+    if not own:
+        yield
+        return
+    from sqlalchemy import Engine, event
+
+    def relax(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", relax)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", relax)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """MLflow's settings for the time of a sync (the user's own win), and neither its logs nor its warnings."""
+    added = {name: value for name, value in _SETTINGS.items() if name not in os.environ}
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "sqlalchemy", "urllib3")]
+    levels = [logger.level for logger in loggers]
+    os.environ.update(added)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL)
+            yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)

@@ -1,0 +1,115 @@
+"""From a job's identity to the objects that train: task, networks, source, method. Every part is found by its target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kdbench.contract.batch import Batch
+from kdbench.contract.draw import seed_for
+from kdbench.contract.errors import DataError
+from kdbench.contract.method import Method, NetSpec, Specs
+from kdbench.contract.model import Facts, ModelPlugin, Net
+from kdbench.contract.source import Source
+from kdbench.contract.task import Task
+from kdbench.models import probe, weights
+from kdbench.registry import load_target
+from kdbench.train.seeding import reseed
+from kdbench.train.stream import Stream, ViewSpec
+
+
+def make_task(identity: Mapping[str, Any], targets: Mapping[str, str]) -> Task:
+    kind = load_target(targets["task"])
+    return kind(kind.Config(**identity["task"]["params"]))
+
+
+def make_net(task: Task, model: Mapping[str, Any], targets: Mapping[str, str], device: torch.device) -> Net:
+    """The network of {model, params}, initialised from the generator as it stands."""
+    plugin: ModelPlugin = load_target(targets[f"model:{model['model']}"])
+    if hasattr(plugin, "named"):  # a family of models whose architecture is part of the name
+        plugin = plugin.named(model["model"])
+    backbone = plugin.build(facts_for(task, plugin), plugin.Config(**model["params"]))
+    return task.net(plugin, backbone).to(device)
+
+
+def facts_for(task: Task, plugin: ModelPlugin) -> Facts:
+    return task.facts
+
+
+def load_teacher(task: Task, teacher: Mapping[str, Any], targets: Mapping[str, str], device: torch.device) -> Net:
+    """A trained teacher: built as it was, with the weights of its job or of a given file."""
+    reseed(device, "teacher", teacher["key"])
+    net = make_net(task, teacher, targets, device)
+    path = Path(teacher["weights"])
+    if not path.exists():
+        raise DataError(f"the weights of teacher {teacher['key'][:12]} are not at {path}")
+    weights.load_into(net.backbone, path)
+    return net.eval().requires_grad_(False)
+
+
+def make_streams(task: Task, identity: Mapping[str, Any], device: torch.device) -> dict[str, Stream]:
+    """The labelled and the distillation stream; one object where they show the same set."""
+    view, recipe, seed = identity["view"], identity["recipe"], identity["seed"]
+    view_seed = seed_for("views", task.name) if view["seed"] == "fixed" else seed_for("views", task.name, seed)
+    spec = ViewSpec(view["augment"], view["bank"], view_seed)
+    order = seed_for(seed, "order")
+    sizes = recipe["batch"]
+    if isinstance(sizes, int):
+        sizes = {"labelled": sizes, "transfer": sizes}
+    labelled = Stream(task, view["labelled"], sizes["labelled"], order, spec, device)
+    if view["transfer"] in (None, view["labelled"]):
+        return {"labelled": labelled, "transfer": labelled}
+    return {"labelled": labelled, "transfer": Stream(task, view["transfer"], sizes["transfer"], order, spec, device)}
+
+
+def make_source(
+    task: Task, job: Mapping[str, Any], nets: Sequence[Net], stream: Stream, signals: Path
+) -> Source | None:
+    """The source of the signal, bound to the distillation stream; None for a run without a teacher."""
+    given = job["identity"].get("source")
+    if given is None:
+        return None
+    kind = load_target(job["targets"]["source"])
+    source: Source = kind(kind.Config(**given["params"]), task, tuple(nets))
+    source.attach(stream, [teacher["key"] for teacher in job["teachers"]], signals)
+    return source
+
+
+def make_method(job: Mapping[str, Any]) -> Method:
+    """The method, inside its wrappers: the first one named is the outermost."""
+    given = job["identity"]["method"]
+    kind = load_target(job["targets"]["method"])
+    method: Method = kind(kind.Config(**given["params"]))
+    for wrap in reversed(given.get("wrap", [])):
+        wrapper = load_target(job["targets"][f"wrapper:{wrap['name']}"])
+        method = wrapper(wrapper.Config(**wrap["params"]), method)
+    return method
+
+
+def specs_of(net: Net, teachers: Sequence[Net], stream: Stream) -> Specs:
+    """Shapes of all taps, from one forward of two samples in evaluation mode."""
+    batch = stream.show(torch.arange(2, device=stream.device), torch.zeros(2, dtype=torch.long, device=stream.device))
+    return Specs(spec_of(net, batch), tuple(spec_of(t, batch) for t in teachers), len(stream.samples))
+
+
+def spec_of(net: Net, batch: Batch) -> NetSpec:
+    training = net.training
+    with torch.no_grad():
+        outputs = net.eval()(batch)
+    net.train(training)
+    taps = {name: tuple(tap.shape[1:]) for name, tap in outputs.taps.items()}
+    return NetSpec(taps, outputs.values.shape[1], probe.parameters(net))
+
+
+def cost_of(net: Net, stream: Stream) -> dict[str, int]:
+    """Trainable parameters and multiply-adds for one sample of the distillation set."""
+    first = torch.zeros(1, dtype=torch.long, device=stream.device)
+    batch = stream.show(first, first)
+    inputs = [batch[name] for name in net.reads]
+    if net.prepare is not None:
+        inputs = [net.prepare(x) for x in inputs]
+    cost = probe.count(net.backbone, *inputs)
+    return {"parameters": cost.parameters, "macs": cost.macs}

@@ -1,0 +1,44 @@
+"""From a trained net to raw evaluation outputs, and from those (and the teachers') to metrics."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from kdbench.contract.batch import Batch, Outputs
+from kdbench.contract.draw import seed_for
+from kdbench.contract.model import Net
+from kdbench.contract.task import Forward, Task
+from kdbench.train.stream import Stream
+
+DISTIL_ITEMS = {"classification": 10_000, "tagging": 10_000, "retrieval": 1_000, "segmentation": 64}
+VALUES = {"classification": "logits", "tagging": "logits", "retrieval": "scores", "segmentation": "logits"}
+
+
+def forward_of(net: Net, device: torch.device) -> Forward:
+    """The net in evaluation mode, answering without gradients for batches that may lie elsewhere."""
+    net.eval()
+
+    @torch.no_grad()
+    def forward(batch: Batch) -> Outputs:
+        fields = {name: values.to(device) for name, values in batch.fields.items()}
+        return net(Batch(fields, batch.index.to(device), batch.view.to(device)))
+
+    return forward
+
+
+def on_splits(task: Task, net: Net, device: torch.device, splits: tuple[str, ...] = ("val", "test")) -> dict[str, np.ndarray]:
+    """{split/array: values} of the held-out splits."""
+    forward = forward_of(net, device)
+    return {f"{split}/{name}": array for split in splits for name, array in task.evaluate(forward, split).items()}
+
+
+def on_distillation_set(task: Task, net: Net, stream: Stream) -> dict[str, np.ndarray]:
+    """Values on the first view of a fixed sample of the distillation set: whether the student matches where it was taught."""
+    ask = forward_of(net, stream.device)
+    total = len(stream.samples)
+    wanted = min(total, DISTIL_ITEMS[task.family])
+    generator = torch.Generator().manual_seed(seed_for("distil", stream.set_name))
+    rows = torch.randperm(total, generator=generator)[:wanted].sort().values.to(stream.device)
+    parts = [ask(stream.show(part, torch.zeros_like(part))).values.float().cpu() for part in rows.split(256)]
+    return {f"distil/{VALUES[task.family]}": torch.cat(parts).numpy()}

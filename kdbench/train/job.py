@@ -1,0 +1,151 @@
+"""What one job does: train (or load) a network, evaluate it, leave its record, outputs and weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from kdbench.contract.draw import seed_for
+from kdbench.contract.errors import Diverged
+from kdbench.contract.model import Net
+from kdbench.contract.task import Task
+from kdbench.metrics import card
+from kdbench.models import weights
+from kdbench.results.home import Home
+from kdbench.results.outputs import OutputStore, sha256_of
+from kdbench.results.provenance import collect, now
+from kdbench.results.record import Record
+from kdbench.results.store import ResultStore
+from kdbench.train import build, checkpoint
+from kdbench.train.evaluate import on_distillation_set, on_splits
+from kdbench.train.loop import Learner, frozen
+from kdbench.train.seeding import reseed
+from kdbench.train.stream import Stream, Tick
+
+REPORTS = 20  # points of a training curve
+Emit = Callable[[dict[str, Any]], None]
+
+
+def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Callable[[], bool]) -> dict[str, Any]:
+    """The entry point that executors call. A job that is stopped leaves a checkpoint and goes on from there next time."""
+    started, clock = now(), time.perf_counter()
+    identity, where = job["identity"], torch.device(device)
+    home = Home(Path(job["home"]))
+    task = build.make_task(identity, job["targets"])
+    streams = build.make_streams(task, identity, where)
+    role, seed = identity["role"], identity["seed"]
+
+    reseed(where, role, seed, "init")
+    net = build.make_net(task, identity["student"], job["targets"], where)
+    if job.get("init_weights"):
+        weights.load_into(net.backbone, Path(job["init_weights"]))
+    teachers = [build.load_teacher(task, t, job["targets"], where) for t in job["teachers"]]
+    source = build.make_source(task, job, teachers, streams["transfer"], home.signals)
+    method = build.make_method(job)
+    reseed(where, role, seed, "method")
+    method.build(build.specs_of(net, teachers, streams["transfer"]), task)
+    method.to(where)
+    net = method.adapt(net, tuple(teachers))
+
+    learner = Learner(task, net, method, source, identity["recipe"], seed_for(role, seed), where)
+    saved = home.checkpoints / job["key"] / "state.safetensors"
+    state = checkpoint.load(saved, where)
+    if state is not None:
+        learner.resume(state)
+    ready = time.perf_counter()
+    status = "done"
+    try:
+        with frozen(tuple(teachers)):
+            if not train(learner, streams, saved, job.get("checkpoint_seconds", 60.0), emit, stop):
+                return {"status": "interrupted"}
+    except Diverged as error:
+        status, message = "diverged", str(error)
+        emit({"event": "diverged", "step": learner.at, "message": message})
+    trained = time.perf_counter()
+
+    final = learner.exported()
+    outputs = evaluate(task, final, streams["transfer"], where) if status == "done" else {}
+    record = {
+        "schema": 1,
+        "key": job["key"],
+        "kind": job["kind"],
+        "status": status,
+        "identity": job["digest"],
+        "labels": job["labels"],
+        "teachers": [t["key"] for t in job["teachers"]],
+        "metrics": measure(task, outputs, job, teachers, streams["transfer"], home),
+        "outputs": {name: OutputStore(home).put(array) for name, array in outputs.items()},
+        "cost": {**build.cost_of(final, streams["transfer"]), "steps": learner.at},
+        "timing": {
+            "setup_seconds": round(ready - clock, 3),
+            "train_seconds": round(trained - ready, 3),
+            "evaluate_seconds": round(time.perf_counter() - trained, 3),
+            "resumed": state is not None,
+        },
+        "provenance": {**collect(started, modules(job["sources"])), "device": device_name(where)},
+    }
+    if status == "done":
+        path = home.weights / f"{job['key']}.safetensors"
+        weights.save(final.backbone.state_dict(), path)
+        record["weights"] = sha256_of(path)
+    ResultStore(job["results"], home).write(Record.read(record))
+    saved.unlink(missing_ok=True)
+    return {"status": status}
+
+
+def train(
+    learner: Learner, streams: Mapping[str, Stream], saved: Path, every: float, emit: Emit, stop: Callable[[], bool]
+) -> bool:
+    """Run the learner to its end; False where it was stopped, with its state saved."""
+    steps = learner.recipe["steps"]
+    pace = max(1, steps // REPORTS)
+    last = time.monotonic()
+    while not learner.done:
+        if stop() or time.monotonic() - last > every:
+            checkpoint.save(saved, learner.state())
+            last = time.monotonic()
+            if stop():
+                return False
+        learner.update(Tick(learner.at, streams))
+        if learner.at % pace == 0 or learner.done:
+            means = {f"loss/{name}": value for name, value in learner.report().items()}
+            emit({"event": "metric", "step": learner.at, "steps": steps, **means})
+    return True
+
+
+def evaluate(task: Task, net: Net, stream: Stream, device: torch.device) -> dict[str, np.ndarray]:
+    return {**on_splits(task, net, device), **on_distillation_set(task, net, stream)}
+
+
+def split_of(outputs: Mapping[str, np.ndarray], split: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(f"{split}/"): array for name, array in outputs.items() if name.startswith(f"{split}/")}
+
+
+def measure(
+    task: Task, outputs: Mapping[str, np.ndarray], job: Mapping[str, Any], teachers: Sequence[Net], stream: Stream, home: Home
+) -> dict[str, dict[str, float]]:
+    """Truth on val and test; fidelity to the job's own teachers on test and on the distillation set."""
+    if not outputs:
+        return {}
+    found = {group: card.truth(task.family, split_of(outputs, split)) for group, split in (("truth", "test"), ("val", "val"))}
+    if teachers:
+        store = OutputStore(home)
+        records = [ResultStore(job["results"], home).read(t["key"]) for t in job["teachers"]]
+        theirs = [{name: store.get(sha) for name, sha in record.outputs.items()} for record in records]
+        found["fidelity"] = card.fidelity(task.family, split_of(outputs, "test"), [split_of(t, "test") for t in theirs])
+        taught = [split_of(on_distillation_set(task, net, stream), "distil") for net in teachers]
+        found["distil"] = card.fidelity(task.family, split_of(outputs, "distil"), taught)
+    return found
+
+
+def modules(names: Sequence[str]) -> list[str | Path]:
+    return [Path(name) if name.endswith(".py") else name for name in names]
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

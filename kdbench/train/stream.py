@@ -1,0 +1,78 @@
+"""Streams of batches: an endless sequence of permutations, whose order and views are functions of (seed, step)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from kdbench.contract.batch import Batch
+from kdbench.contract.draw import Draw, seed_for
+from kdbench.contract.task import Samples, Task
+
+
+@dataclass(frozen=True)
+class ViewSpec:
+    """How samples are shown: the task's policy, how many frozen views a sample has, and the seed of the draws."""
+
+    augment: str
+    bank: int | None
+    seed: int
+
+    def number(self, epoch: Tensor | int) -> Tensor | int:
+        """The view that an epoch shows: a slot of the bank, or a view of its own for each epoch."""
+        return epoch if self.bank is None else epoch % self.bank
+
+
+class Stream:
+    """One set of samples, shown batch by batch. Sample k of step i stands at position i·B + k of the permutations."""
+
+    def __init__(self, task: Task, set_name: str, batch: int, order_seed: int, view: ViewSpec, device: torch.device):
+        self.task, self.set_name, self.size, self.order_seed, self.view = task, set_name, batch, order_seed, view
+        self.samples: Samples = task.data(set_name).to(device)
+        self.device = device
+        self.draw = Draw(seed_for(view.seed, set_name))
+
+    @lru_cache(maxsize=4)  # noqa: B019 - a stream lives as long as its job
+    def permutation(self, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed_for(self.order_seed, self.set_name, epoch))
+        return torch.randperm(len(self.samples), generator=generator).to(self.device)
+
+    def epochs(self, steps: int) -> float:
+        return steps * self.size / len(self.samples)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, in its view. Batches run across the ends of epochs, so every sample is shown equally often."""
+        total, start = len(self.samples), step * self.size
+        index, epochs, taken = [], [], 0
+        while taken < self.size:
+            epoch, offset = divmod(start + taken, total)
+            part = self.permutation(epoch)[offset : offset + self.size - taken]
+            index.append(part)
+            epochs.append(torch.full_like(part, epoch))
+            taken += len(part)
+        rows = torch.cat(index)
+        return self.show(rows, self.view.number(torch.cat(epochs)))  # type: ignore[arg-type]
+
+    def show(self, index: Tensor, view: Tensor, augment: str | None = None) -> Batch:
+        """Given samples in given views: what training, stored signals and evaluation on the distillation set all call."""
+        plain = Batch(self.samples.rows(index), index, view)
+        return self.task.augment(augment or self.view.augment, plain, self.draw)
+
+
+class Tick:
+    """What a step offers to every learner of a gang: each stream's batch, made once."""
+
+    def __init__(self, index: int, streams: Mapping[str, Stream]):
+        self.index, self._streams = index, streams
+        self._batches: dict[int, Batch] = {}
+
+    def batch(self, on: str) -> Batch:
+        """The batch of a stream; two names of one stream share one batch."""
+        stream = self._streams[on]
+        if id(stream) not in self._batches:
+            self._batches[id(stream)] = stream.batch(self.index)
+        return self._batches[id(stream)]

@@ -1,0 +1,91 @@
+"""A bench for executors: short ways to run toy jobs in real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from kdbench.execute.base import Event, JobSpec, Outcome, Policy
+from kdbench.execute.local import LocalExecutor
+
+
+class Bench:
+    """A home directory, the events seen there, and helpers to look at processes."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.events: list[Event] = []
+        self.react: Callable[[Event], None] = lambda event: None
+
+    def on_event(self, event: Event) -> None:
+        self.events.append(event)
+        self.react(event)
+
+    def run(self, jobs: list[JobSpec], policy: Policy = Policy(), entry: str = "act", **options) -> dict[str, Outcome]:  # noqa: B008
+        options = {"workers": 2, "device": "cpu", "preload": (), "grace": 0.5} | options
+        executor = LocalExecutor(self.home, entry=f"execute_toys:{entry}", **options)
+        return executor.run(jobs, self.on_event, policy)
+
+    def file(self, key: str, name: str) -> Path:
+        return self.home / "jobs" / key / name
+
+    def pid(self, key: str, name: str = "pid") -> int:
+        return int(wait_for(lambda: self.file(key, name).exists() and self.file(key, name).read_text()))
+
+    def kinds(self, key: str) -> list[str]:
+        return [event.kind for event in self.events if event.job and event.job.key == key]
+
+
+def job(
+    key: str, do: str = "ok", deps: tuple[str, ...] = (), kind="student", steps: int = 0, resources=None, **payload
+) -> JobSpec:
+    extra = {} if resources is None else {"resources": resources}
+    return JobSpec(key, f"toy {key}", {"do": do, **payload}, deps, kind, steps, **extra)
+
+
+def wait_for(condition: Callable, seconds: float = 5.0):
+    """The condition's first true value; a failure if none comes."""
+    until = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)
+    return value
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still does anything; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def gone(*pids: int, seconds: float = 2.0) -> bool:
+    until = time.monotonic() + seconds
+    while any(map(alive, pids)) and time.monotonic() < until:
+        time.sleep(0.02)
+    return not any(map(alive, pids))
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def children() -> set[int]:
+    found = set()
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal() and parent_of(int(entry.name)) == os.getpid():
+                found.add(int(entry.name))
+    return found
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+assert sys.platform == "linux", "the executors' tests look at /proc"

@@ -1,0 +1,115 @@
+"""Entry functions for the executors' tests: each one does in a second what a training job may do in a day."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def ok(payload, job_dir, device, emit, stop):
+    """Emits its steps and writes a result, as a training job does."""
+    for step in range(payload.get("steps", 2)):
+        emit({"event": "progress", "step": step + 1, "steps": payload.get("steps", 2), "loss": 1.0 / (step + 1)})
+        time.sleep(payload.get("sleep", 0.0))
+    print("a line on stdout")
+    os.write(2, b"a line of a C library\n")
+    record = {"device": device, "visible": os.environ.get("CUDA_VISIBLE_DEVICES"), "threads": os.environ["OMP_NUM_THREADS"]}
+    (job_dir / "result.json").write_text(json.dumps(record | {"payload": payload, "group": os.getpgid(0), "pid": os.getpid()}))
+    return {"status": payload.get("status", "done")}
+
+
+def overlap(payload, job_dir, device, emit, stop):
+    """Says when it ran, for a test to see how many ran at once."""
+    begin = time.time()
+    time.sleep(payload["sleep"])
+    (job_dir / "span.json").write_text(json.dumps([begin, time.time()]))
+    return {"status": "done"}
+
+
+def act(payload, job_dir, device, emit, stop):
+    """Does what the payload says, good or bad."""
+    do = payload["do"]
+    if do == "ok":
+        return ok(payload, job_dir, device, emit, stop)
+    emit({"event": "progress", "step": 1, "steps": 10})
+    return globals()[f"_{do}"](payload, job_dir, stop)
+
+
+def _raise(payload, job_dir, stop):
+    raise ValueError(f"bad value in job {payload.get('n', 0)}")
+
+
+def _raise_data(payload, job_dir, stop):
+    class DataError(Exception):
+        failure_class = "data"
+
+    raise DataError("the file of labels is short")
+
+
+def _memory(payload, job_dir, stop):
+    tries = job_dir / "tries"
+    tries.write_text(str(1 + int(tries.read_text() if tries.exists() else "0")))
+    if tries.read_text() > payload.get("fits_at", "9"):
+        return {"status": "done"}
+    raise MemoryError("toy")
+
+
+def _real_memory(payload, job_dir, stop):
+    resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
+    return {"status": "done", "much": len(bytearray(2**40))}
+
+
+def _exit(payload, job_dir, stop):
+    sys.exit("no")
+
+
+def _hard_exit(payload, job_dir, stop):
+    os._exit(0)
+
+
+def _segfault(payload, job_dir, stop):
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.kill(os.getpid(), signal.SIGSEGV)
+    time.sleep(60)
+
+
+def _bad_status(payload, job_dir, stop):
+    return {"status": "fine"}
+
+
+def _deaf(payload, job_dir, stop):
+    """Hangs where no Python handler runs, with a helper process of its own."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    _helper(job_dir)
+    time.sleep(60)
+
+
+def _wait(payload, job_dir, stop):
+    """Works until asked to stop, then checkpoints."""
+    _helper(job_dir)
+    for _ in range(1200):
+        if stop():
+            (job_dir / "checkpoint").write_text("saved")
+            return {"status": "interrupted"}
+        time.sleep(0.05)
+    return {"status": "done"}
+
+
+def _wait_for_file(payload, job_dir, stop):
+    """A job that a test ends by making a file."""
+    while not Path(payload["file"]).exists():
+        time.sleep(0.02)
+    return {"status": "done"}
+
+
+def _helper(job_dir):
+    """What a data loader's worker is to a real job."""
+    helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdout=subprocess.DEVNULL)
+    (job_dir / "helper.pid").write_text(str(helper.pid))
+    (job_dir / "pid").write_text(str(os.getpid()))

@@ -1,0 +1,116 @@
+"""Slots are never oversold, and a device that is not there is refused by name."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdbench.execute import devices
+from kdbench.execute.base import Resources
+from kdbench.execute.devices import DeviceError, Slots, default_workers, resolve, visible_gpus
+
+UUIDS = ["GPU-aa11", "GPU-bb22", "GPU-cc33"]
+
+
+@pytest.fixture
+def three_gpus(monkeypatch):
+    """A driver library that shows three GPUs; the real one is not to be had on a machine without."""
+    library = types.ModuleType("pynvml")
+    library.nvmlInit = library.nvmlShutdown = lambda: None
+    library.nvmlDeviceGetCount = lambda: len(UUIDS)
+    library.nvmlDeviceGetHandleByIndex = lambda index: index
+    library.nvmlDeviceGetUUID = lambda handle: UUIDS[handle]
+    monkeypatch.setitem(sys.modules, "pynvml", library)
+
+
+def test_devices_resolve_to_gpus(three_gpus):
+    assert resolve("cpu", {}) == ()
+    assert resolve("auto", {}) == resolve("cuda", {}) == ("0", "1", "2")
+    assert resolve("cuda:2", {}) == ("2",)
+    assert resolve("cuda:1", {"CUDA_VISIBLE_DEVICES": "2,0"}) == ("0",)
+    assert resolve("auto", {"CUDA_VISIBLE_DEVICES": ""}) == ()
+    with pytest.raises(DeviceError, match=r"'cuda:3' does not exist; here are cuda:0, cuda:1, cuda:2"):
+        resolve("cuda:3", {})
+
+
+@pytest.mark.parametrize(
+    ("listed", "visible"),
+    [("0,7,1", ("0",)), ("-1,0", ()), ("GPU-bb", ("GPU-bb",)), ("GPU-zz,0", ()), (" 1 , 2 ", ("1", "2")), ("1,1", ("1",))],
+)
+def test_the_list_of_visible_devices_is_read_as_cuda_reads_it(three_gpus, listed, visible):
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": listed}) == visible
+
+
+@pytest.mark.parametrize("device", ["mps", "rocm", "hip:0", "xpu", "tpu", "cuda:x", "cuda:", "CPU", ""])
+def test_what_is_not_supported_is_refused(three_gpus, device):
+    with pytest.raises(DeviceError, match=repr(device)):
+        resolve(device, {})
+
+
+def test_without_a_gpu_cuda_is_refused_and_auto_is_the_cpu(monkeypatch):
+    monkeypatch.setattr(devices, "_nvml_uuids", lambda: [])
+    assert resolve("auto", {}) == ()
+    with pytest.raises(DeviceError, match=r"no NVIDIA GPU .* use cpu"):
+        resolve("cuda", {})
+
+
+def test_windows_is_refused(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(DeviceError, match="Windows"):
+        resolve("cpu")
+
+
+def test_gpus_are_shared_in_parts_and_spread_first():
+    slots = Slots(32, ["0", "1"])
+    tenth = [slots.take(Resources(gpu=0.1)) for _ in range(20)]
+    assert all(tenth) and [grant.gpu for grant in tenth].count(0) == 10
+    assert {grant.gpu for grant in tenth[:2]} == {0, 1}
+    assert tenth[0].env == {"CUDA_VISIBLE_DEVICES": "0"} and tenth[0].device == "cuda"
+    assert slots.take(Resources(gpu=0.1)) is None
+    slots.give(tenth[0])
+    assert slots.take(Resources()) is None  # no share stated: a whole one
+    for grant in tenth[1:]:
+        slots.give(grant)
+    whole = slots.take(Resources())
+    alone = slots.take(Resources(gpu=0.1), exclusive=True)
+    assert slots.alone(whole) and slots.alone(alone) and not slots.alone(tenth[0])
+    assert slots.take(Resources(gpu=0.1)) is None
+
+
+@given(st.integers(1, 6), st.integers(0, 3), st.data())
+def test_slots_are_never_oversold_and_all_come_back(workers, gpus, data):
+    slots = Slots(workers, [str(n) for n in range(gpus)])
+    held = []
+    for _ in range(data.draw(st.integers(0, 20))):
+        if held and data.draw(st.booleans()):
+            slots.give(held.pop(data.draw(st.integers(0, len(held) - 1))))
+        resources = Resources(data.draw(st.integers(1, 8)), data.draw(st.sampled_from([0.0, 0.1, 0.25, 1 / 3, 0.5, 1.0])))
+        grant = slots.take(resources, exclusive=data.draw(st.booleans()))
+        if grant is not None:
+            held.append(grant)
+        assert sum(g.cpus for g in held) <= workers
+        assert all(sum(g.share for g in held if g.gpu == n) <= 1000 for n in range(gpus))
+    for grant in held:
+        slots.give(grant)
+    last = slots.take(Resources(workers, 1.0), exclusive=True)
+    assert last is not None and slots.alone(last)
+
+
+def test_workers_default_to_what_this_process_may_use(monkeypatch, tmp_path):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
+    quota = tmp_path / "cpu.max"
+    monkeypatch.setattr(devices, "Path", lambda path: quota)
+    assert default_workers() == 8
+    for text, workers in {"max 100000": 8, "350000 100000": 3, "50000 100000": 1, "9900000 100000": 8}.items():
+        quota.write_text(text)
+        assert default_workers() == workers, text
+
+
+@pytest.mark.parametrize("wrong", [{"cpus": 0}, {"gpu": 1.5}, {"gpu": -0.1}, {"timeout": 0}])
+def test_resources_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Resources(**wrong)

@@ -1,0 +1,153 @@
+"""What is shown of a run: counts, the time left, a line a job, JSON lines, and a table on a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+
+import pytest
+from execute_bench import job
+
+from kdbench.execute.base import Event, FailureClass, Outcome
+from kdbench.execute.progress import duration, reporter
+from kdbench.execute.tally import Tally
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def begin(tally, jobs):
+    tally(Event("begin", 1000.0, data={"jobs": len(jobs)}))
+    for spec in jobs:
+        tally(Event("queued", 1000.0, spec))
+
+
+def progress(spec, t, step, **more):
+    return Event("progress", t, spec, {"t": t, "event": "progress", "step": step, "steps": spec.steps, **more})
+
+
+def done(spec, seconds, state="done"):
+    return Event("finished", 0.0, spec, outcome=Outcome(spec.key, state, seconds=seconds))
+
+
+def test_the_time_left_follows_the_measured_pace():
+    a, b, c, d = (job(key, steps=100) for key in "abcd")
+    tally = Tally(Clock())
+    begin(tally, [a, b, c, d])
+    assert tally.eta() is None
+    tally(Event("started", 1000.0, a))
+    tally(Event("started", 1000.0, b))
+    for spec in (a, b):
+        tally(progress(spec, 1001.0, 10))
+        tally(progress(spec, 1005.0, 30))  # 0.2 s a step
+    # Two have 70 steps left, two have 100: (14 + 14 + 20 + 20) s on two slots.
+    assert tally.eta() == pytest.approx(34.0)
+    tally(done(a, 20.0))
+    tally(done(b, 20.0))
+    tally(Event("started", 1021.0, c))
+    assert tally.eta() == pytest.approx(40.0)  # at the pace of those that are done
+    tally(Event("started", 1021.0, d))
+    assert tally.eta() == pytest.approx(20.0)
+    tally(done(c, 20.0))
+    tally(done(d, 20.0, "failed"))
+    assert tally.eta() == 0.0 and tally.counts == {"done": 3, "failed": 1} and tally.settled == tally.total == 4
+
+
+def test_a_resumed_job_does_not_look_fast_and_a_slow_group_counts_as_slow():
+    from dataclasses import replace
+
+    a, b = replace(job("a", steps=100), group="fast"), replace(job("b", steps=100), group="slow")
+    c = replace(job("c", steps=100), group="slow")
+    tally = Tally(Clock())
+    begin(tally, [a, b, c])
+    tally(Event("started", 1000.0, a))
+    tally(Event("progress", 1000.0, a, {"t": 1000.0, "event": "start", "step": 90, "steps": 100}))
+    tally(progress(a, 1005.0, 95))  # a second a step, after 90 that were done before
+    tally(Event("started", 1000.0, b))
+    tally(progress(b, 1000.0, 0))
+    tally(progress(b, 1010.0, 1))
+    assert tally.eta() == pytest.approx(1000.0)  # c alone takes that long
+    tally(done(a, 10.0))
+    assert tally.eta() == pytest.approx(990.0 + 1000.0)
+
+
+def run_through(on_event, jobs):
+    a, b, c = jobs
+    begin(on_event, jobs)
+    on_event(Event("started", 1000.0, a, {"pid": 1}))
+    on_event(progress(a, 1001.0, 50, loss=0.25, metrics={"test/top1": 0.9}))
+    on_event(Event("tick", 1001.0))
+    on_event(Event("retry", 1001.5, b, {"why": "out of memory; again, alone", "message": "m"}))
+    on_event(done(a, 75.0))
+    on_event(Event("stopping", 1001.0, data={"running": 1, "kill": False}))
+    bad = Outcome("b", "failed", FailureClass.error, "ValueError: [red]\nmore", None, 2.0)
+    on_event(Event("finished", 1002.0, b, outcome=bad))
+    on_event(Event("finished", 1002.0, c, outcome=Outcome("c", "blocked", None, "needs 'toy b', which failed")))
+
+
+@pytest.fixture
+def three():
+    return [job("a", steps=100), job("b"), job("c")]
+
+
+def test_plain_lines_are_for_logs(three):
+    stream = io.StringIO()
+    with reporter("auto", stream) as on_event:
+        run_through(on_event, three)
+    assert stream.getvalue().splitlines() == [
+        "toy b: out of memory; again, alone",
+        "[1/3] done        toy a  1:15  loss 0.25  top1 0.9",
+        "stopping: 1 running jobs save a checkpoint; nothing more is started (Ctrl-C again ends them now)",
+        "[2/3] failed      toy b  2.0 s  error: ValueError: [red]",
+        "[3/3] blocked     toy c  needs 'toy b', which failed",
+    ]
+
+
+def test_json_lines_are_for_programs(three):
+    stream = io.StringIO()
+    with reporter("json", stream) as on_event:
+        run_through(on_event, three)
+    records = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [r["kind"] for r in records].count("tick") == 0
+    last = records[-2]
+    assert (last["kind"], last["key"], last["state"], last["failure"], last["seconds"]) == (
+        "finished",
+        "b",
+        "failed",
+        "error",
+        2.0,
+    )
+    assert next(r for r in records if r["kind"] == "progress")["data"]["loss"] == 0.25
+
+
+def terminal(monkeypatch, three, **environ) -> str:
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm", "COLUMNS": "100", **environ}.items():
+        monkeypatch.setenv(name, value)
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as stream, reporter("auto", stream) as on_event:
+        run_through(on_event, three)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    return shown
+
+
+def test_a_terminal_gets_a_table_in_colour_or_without(monkeypatch, three):
+    shown = terminal(monkeypatch, three)
+    assert "\x1b[31m" in shown and "ValueError: [red]" in shown and "0/3 jobs" in shown
+    assert "\x1b[31m" not in terminal(monkeypatch, three, NO_COLOR="1")
+    assert "\x1b[" not in terminal(monkeypatch, three, TERM="dumb")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.44, "0.4 s"), (59.4, "59 s"), (59.6, "1:00"), (3599.7, "1:00:00"), (187, "3:07")]
+)
+def test_durations_are_short(seconds, text):
+    assert duration(seconds) == text

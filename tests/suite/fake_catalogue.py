@@ -1,0 +1,149 @@
+"""A catalogue of made-up plugins, with the JSON schemas that pydantic writes, as the registry's lock file has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kdbench.suite import Suite, parse_suite
+from kdbench.suite.yaml import loads
+
+
+class Config(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Nothing(Config):
+    pass
+
+
+class Digits(Config):
+    labelled: int = Field(default=600, ge=10)
+    size: Literal["small", "full"] = "full"
+
+
+class Net(Config):
+    width: int = Field(default=8, ge=1)
+    depths: list[int] = [2, 2]
+
+
+class TimmNet(Config):
+    name: str
+
+
+class Kd(Config):
+    T: float = Field(default=4.0, gt=0)
+    weight: float = Field(default=0.9, ge=0, le=1)
+    squared: bool = True
+
+
+class Dkd(Config):
+    alpha: float = 1.0
+    beta: float = 8.0
+    steps: int = 3
+
+
+class Inner(Config):
+    tap: str = "stage4"
+    scale: float = 1.0
+
+
+class FitNets(Config):
+    hint: Inner = Inner()
+    taps: list[str] = ["stage2"]
+    share: float | None = None
+    shares: dict[str, float] = {}
+
+
+class Nd(Config):
+    weight: float = 1.0
+
+
+class Live(Config):
+    reduce: Literal["prob", "logit"] = "prob"
+
+
+class Stored(Config):
+    targets: Literal["clean", "next_view", "permuted"] = "clean"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    name: str
+    config: type[Config] = Nothing
+    version: int = 1
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        return self.config.model_json_schema()
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        fields = self.config.model_fields
+        made = {name: f.get_default(call_default_factory=True) for name, f in fields.items() if not f.is_required()}
+        return self.config.model_construct(**made).model_dump(mode="json", include=set(made))
+
+
+TASK = {
+    "family": "classification",
+    "axis": "class",
+    "roles": {"labelled": "train", "transfer": "pool", "teacher": "pool"},
+    "sets": {"train": "labelled images", "pool": "all images", "noise": "noise images"},
+    "augments": {"mid": "shift and rotate", "none": "as it is"},
+    "pair": {
+        "teacher": {"model": "net", "params": {"width": 16}, "recipe": {"steps": 300}},
+        "student": {"model": "net", "params": {}, "recipe": {"steps": 200, "lr": 0.03}},
+    },
+    "aliases": {},
+}
+ENSEMBLE = {**TASK, "bank": 32, "pair": {**TASK["pair"], "teacher": [TASK["pair"]["teacher"], {"model": "vit", "view": "none"}]}}
+
+PLUGINS: dict[str, list[Plugin]] = {
+    "task": [Plugin("digits", Digits, 3, TASK), Plugin("sounds", Nothing, 1, ENSEMBLE)],
+    "method": [
+        Plugin("none", facts={"needs": {"teachers": "none", "streams": ["labelled"]}}),
+        Plugin("kd", Kd),
+        Plugin("dkd", Dkd, 2),
+        Plugin("fitnets", FitNets),
+        Plugin("smoothing", Kd, facts={"needs": {"teachers": "none", "streams": ["labelled"]}}),
+    ],
+    "model": [Plugin("net", Net), Plugin("vit"), Plugin("timm", TimmNet)],
+    "source": [Plugin("live", Live), Plugin("stored", Stored)],
+    "wrapper": [Plugin("logit_std"), Plugin("nd", Nd)],
+}
+ALIASES = {"source_only": "none"}
+
+
+class FakeCatalogue:
+    def get(self, kind: str, name: str) -> Plugin:
+        return {plugin.name: plugin for plugin in PLUGINS[kind]}[name]
+
+    def task(self, name: str) -> Plugin:
+        return self.get("task", name)
+
+    def method(self, name: str) -> Plugin:
+        return self.get("method", ALIASES.get(name, name))
+
+    def model(self, name: str) -> Plugin:
+        return self.get("model", name)
+
+    def source(self, name: str) -> Plugin:
+        return self.get("source", name)
+
+    def wrapper(self, name: str) -> Plugin:
+        return self.get("wrapper", name)
+
+    def names(self, kind: str) -> list[str]:
+        return [plugin.name for plugin in PLUGINS[kind]]
+
+
+CATALOGUE = FakeCatalogue()
+
+
+def suite_of(text: str) -> Suite:
+    """A suite from the lines that matter; version and name are added."""
+    return parse_suite(loads("version: 1\nname: test\n" + text, "suite.yaml"), CATALOGUE)
