@@ -34,7 +34,8 @@ def describe(
         if not known:
             raise KdbenchError(f"describe {kind!r}: expected task, method, wrapper, model or source") from None
         near = nearest(name, known)
-        raise KdbenchError(f"no {kind} {name!r}" + (f"; did you mean {near!r}?" if near else f"; there are {', '.join(known)}")) from None
+        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
+        raise KdbenchError(f"no {kind} {name!r}; {hint}") from None
     extra: dict[str, Any] = {}
     if kind == "task":
         from kdbench.registry import load_target
@@ -52,8 +53,9 @@ def describe(
     for title, value in extra.items():
         typer.echo(f"  {title}: {in_words(value)}")
     show_params(info)
-    facts = {key: value for key, value in info.facts.items() if key not in ("fingerprint", "licence") and value not in (None, {}, [])}
-    for title, value in facts.items():
+    for title, value in info.facts.items():
+        if title in ("fingerprint", "licence") or value in (None, {}, []):
+            continue
         typer.echo(f"  {title}: {in_words(value)}")
     if sample is not None:
         typer.echo(f"  sample: {sample}")

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import sys
 from pathlib import Path
 
 import typer
@@ -16,7 +15,7 @@ from kdbench.cli.exits import Exit
 from kdbench.cli.session import ResultsOption
 
 LIBRARIES = ("torch", "timm", "torchmetrics", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib", "mlflow", "pydantic")
-OPTIONAL = {"ray": "several machines", "transformers": "text encoders from local folders", "segmentation_models_pytorch": "decoders"}
+OPTIONAL = {"ray": "several machines", "transformers": "text encoders from local folders"}
 ENOUGH_DISK = 2 * 2**30
 
 
@@ -28,8 +27,6 @@ def doctor(results: ResultsOption = Path("results")) -> int:
     problems: list[str] = []
     typer.echo(f"kdbench   {installed('kdbench')}")
     typer.echo(f"python    {platform.python_version()} on {platform.system()} {platform.machine()}")
-    if sys.version_info < (3, 11):
-        problems.append("Python 3.11 or newer is needed")
     if platform.system() == "Windows":
         problems.append("Windows is not supported yet")
     for name in LIBRARIES:

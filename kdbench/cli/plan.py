@@ -93,7 +93,14 @@ def as_data(session: Session, planned: Any) -> dict[str, Any]:
     return {
         "suite": session.suite.name,
         "jobs": [
-            {"key": p.job.key, "kind": p.job.kind, "state": p.state, "reason": p.reason, **p.job.labels, "teachers": p.job.teachers}
+            {
+                "key": p.job.key,
+                "kind": p.job.kind,
+                "state": p.state,
+                "reason": p.reason,
+                **p.job.labels,
+                "teachers": p.job.teachers,
+            }
             for p in planned
         ],
         "refused": [{"cell": r.cell.title, "reasons": r.reasons} for r in session.jobs.refusals],

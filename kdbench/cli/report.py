@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from kdbench.cli.exits import Exit
-from kdbench.cli.session import OnlyOption, PluginOption, ProfileOption, ResultsOption, Session, SuiteArgument, open_suite
+from kdbench.cli.session import (
+    OnlyOption,
+    PluginOption,
+    ProfileOption,
+    ReportsOption,
+    ResultsOption,
+    Session,
+    SuiteArgument,
+    open_suite,
+)
 
 if TYPE_CHECKING:
     from kdbench.report.build import Built
@@ -20,7 +29,7 @@ def report(
     only: OnlyOption = None,
     plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
-    reports: Annotated[Path, typer.Option("--reports", help="Folder of reports.")] = Path("reports"),
+    reports: ReportsOption = Path("reports"),
 ) -> int:
     """Write the report of a suite: Markdown and one HTML page that works offline.
 

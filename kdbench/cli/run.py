@@ -10,7 +10,17 @@ import typer
 
 from kdbench.cli.exits import Exit, worst
 from kdbench.cli.plan import StaleOption, counted, show_refusals
-from kdbench.cli.session import OnlyOption, PluginOption, ProfileOption, ResultsOption, Session, SuiteArgument, open_suite
+from kdbench.cli.session import (
+    OnlyOption,
+    PluginOption,
+    ProfileOption,
+    ReportsOption,
+    ResultsOption,
+    Session,
+    SuiteArgument,
+    TrackingOption,
+    open_suite,
+)
 
 if TYPE_CHECKING:
     from kdbench.execute.base import JobSpec, Outcome
@@ -23,7 +33,7 @@ def run(
     only: OnlyOption = None,
     plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
-    reports: Annotated[Path, typer.Option("--reports", help="Folder of reports.")] = Path("reports"),
+    reports: ReportsOption = Path("reports"),
     workers: Annotated[int | None, typer.Option("--workers", "-w", min=1, help="Jobs at a time; default: one a core.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = None,
     executor: Annotated[str, typer.Option("--executor", help="local (a process a job) or inline (this process).")] = "local",
@@ -32,7 +42,7 @@ def run(
     max_failures: Annotated[int | None, typer.Option("--max-failures", min=1, help="Stop after so many failures.")] = None,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds after which a job is ended.")] = None,
     checkpoint: Annotated[float, typer.Option("--checkpoint", help="Seconds between checkpoints of a job.")] = 60.0,
-    tracking_uri: Annotated[str | None, typer.Option("--tracking-uri", help="MLflow server; default: sqlite in .kdbench.")] = None,
+    tracking_uri: TrackingOption = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Record runs in MLflow.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> int:
@@ -102,7 +112,8 @@ def execute(
         if executor == "local":
             from kdbench.execute.local import LocalExecutor
 
-            runner: Any = LocalExecutor(session.home.path, workers=workers or resources.workers, device=device or resources.device)
+            slots = workers or resources.workers
+            runner: Any = LocalExecutor(session.home.path, workers=slots, device=device or resources.device)
         elif executor == "inline":
             from kdbench.execute.inline import InlineExecutor
 

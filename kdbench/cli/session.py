@@ -24,6 +24,8 @@ ProfileOption = Annotated[str | None, typer.Option("--profile", "-p", help="A pr
 OnlyOption = Annotated[str | None, typer.Option("--only", help="Only some arms, e.g. 'task=digits,method=kd|dkd,seed=0'.")]
 PluginOption = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file with plugins. May be repeated.")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of results.")]
+ReportsOption = Annotated[Path, typer.Option("--reports", help="Folder of reports.")]
+TrackingOption = Annotated[str | None, typer.Option("--tracking-uri", help="MLflow server; default: sqlite in .kdbench.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from kdbench.cli.exits import Exit
-from kdbench.cli.session import OnlyOption, PluginOption, ProfileOption, ResultsOption, Session, SuiteArgument, open_suite
+from kdbench.cli.session import (
+    OnlyOption,
+    PluginOption,
+    ProfileOption,
+    ReportsOption,
+    ResultsOption,
+    Session,
+    SuiteArgument,
+    TrackingOption,
+    open_suite,
+)
 
 if TYPE_CHECKING:
     from kdbench.track.mlflow import SyncReport
@@ -28,8 +38,8 @@ def sync(
     only: OnlyOption = None,
     plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
-    reports: Annotated[Path, typer.Option("--reports", help="Folder of reports.")] = Path("reports"),
-    tracking_uri: Annotated[str | None, typer.Option("--tracking-uri", help="MLflow server; default: sqlite in .kdbench.")] = None,
+    reports: ReportsOption = Path("reports"),
+    tracking_uri: TrackingOption = None,
 ) -> int:
     """Write every result that MLflow does not have yet; rebuilds a lost store.
 

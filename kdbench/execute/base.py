@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -89,6 +89,10 @@ class Policy:
     def failure_limit(self) -> int | None:
         """After how many failures nothing more is started."""
         return self.max_failures if self.keep_going else 1
+
+    def limit_reached(self, outcomes: Iterable[Outcome]) -> bool:
+        limit = self.failure_limit
+        return limit is not None and sum(outcome.state == "failed" for outcome in outcomes) >= limit
 
 
 DEFAULT_POLICY = Policy()

@@ -53,7 +53,7 @@ class InlineExecutor:
                 if interrupts.level:
                     message = "interrupted before it started"
                     settle(spec, Outcome(spec.key, "interrupted", FailureClass.interrupted, message))
-                elif _limit_reached(policy, outcomes):
+                elif policy.limit_reached(outcomes.values()):
                     settle(spec, Outcome(spec.key, "blocked", None, "not started: too many jobs failed"))
                 else:
                     settle(spec, self._run_one(spec, on_event, interrupts))
@@ -83,8 +83,3 @@ class InlineExecutor:
         end = judge({"code": EXIT_CODES[status]}, failure, timeout=None, stopping=interrupts.level > 0, oom_kills=0)
         seconds = time.monotonic() - began
         return Outcome(spec.key, end.state, end.failure, end.message, seconds=seconds, traceback=end.traceback)
-
-
-def _limit_reached(policy: Policy, outcomes: Mapping[str, Outcome]) -> bool:
-    limit = policy.failure_limit
-    return limit is not None and sum(outcome.state == "failed" for outcome in outcomes.values()) >= limit

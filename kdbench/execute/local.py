@@ -220,8 +220,7 @@ class _Run:
                 self.settle(left, Verdict("blocked", message=why))
 
     def limit_reached(self) -> bool:
-        limit = self.policy.failure_limit
-        return limit is not None and sum(o.state == "failed" for o in self.outcomes.values()) >= limit
+        return self.policy.limit_reached(self.outcomes.values())
 
     def tell(
         self,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kdbench.contract.errors import KdbenchError
 from kdbench.contract.needs import Gives, Needs, Offer, check
 from kdbench.jobs.identity import IDENTITY_VERSION, key_of, without_defaults
 from kdbench.jobs.job import Cell, Job, JobSet, Refusal
@@ -152,6 +154,15 @@ def teacher_jobs(arm: Arm, registry: Registry, root: Path) -> list[Job]:
     return jobs
 
 
+def content_of(path: Path) -> str:
+    """The sha256 of given weights: the file's content is identity, its name is not."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise KdbenchError(f"weights {path}: {error.strerror}") from error
+
+
 def teacher_job(arm: Arm, teacher: dict[str, Any], seed: int, registry: Registry, root: Path) -> Job:
     """A teacher is a student without a teacher, on the teachers' set; or a file of weights, which is only evaluated."""
     task, model, none = registry.task(arm.task["plugin"]), registry.model(teacher["model"]), registry.method("none")
@@ -172,10 +183,8 @@ def teacher_job(arm: Arm, teacher: dict[str, Any], seed: int, registry: Registry
     labels["cell"] = "teacher" if kinds == 1 else f"teacher:{model.name}"
     labels |= {"source": None, "view": "default"}
     if teacher.get("weights"):
-        from kdbench.results.outputs import sha256_of
-
         path = (root / teacher["weights"]).resolve()
-        given = {**common, "init": {"weights": sha256_of(path)}, "method": method, "view": {}, "recipe": {"steps": 0}}
+        given = {**common, "init": {"weights": content_of(path)}, "method": method, "view": {}, "recipe": {"steps": 0}}
         spec = {**given, "view": with_defaults({}, task), "recipe": {**RECIPE_DEFAULTS, "steps": 0}}
         return Job(key_of(given), "teacher", given, spec, labels, targets, weights=str(path))
     view = {key: value for key, value in (teacher.get("view") or {}).items() if key not in ("name", "transfer")}

@@ -78,7 +78,7 @@ def chunks(student: Outputs, teachers: Sequence[Outputs], native: bool) -> Itera
     """The images in order, a few at a time."""
     logits = ranked(student, "logits", "student", 4)
     members = [ranked(teacher, "logits", teacher_name(i, len(teachers)), 4) for i, teacher in enumerate(teachers)]
-    if teachers:
+    if teachers:  # a truth metric has none
         same_items(student, teachers, ("labels", "ids"))
     for member in members:
         if member.shape[:2] != logits.shape[:2]:

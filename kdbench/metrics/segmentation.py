@@ -12,7 +12,7 @@ import numpy as np
 from kdbench.metrics import agreement as ag
 from kdbench.metrics import dense_statistics as ds
 from kdbench.metrics import divergence, grid
-from kdbench.metrics.arrays import Array, Outputs
+from kdbench.metrics.arrays import Array, Outputs, same_items
 from kdbench.metrics.blocks import class_iou, ece_of_bins, mean, mean_iou, ratio
 from kdbench.metrics.pixels import Chunk, gather
 
@@ -68,6 +68,7 @@ def protocol_miou(matrix: Array, classes: Sequence[int], outside: str = "counted
 
 def fidelity(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, float]:
     """Card S: agreement, IoU and divergence against the teacher's maps, over valid pixels unless it says `all`."""
+    same_items(student, teachers, ("labels", "ids"))
     labelled = "labels" in student
     statistics = [ds.against_teacher, ds.distributions, ds.edges, ds.pseudo_labels, *([ds.against_both] if labelled else [])]
     tally = gather(student, teachers, *statistics, native=True)

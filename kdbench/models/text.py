@@ -68,7 +68,7 @@ class Interaction(nn.Module):
         weight = torch.softmax(self.weight[query].masked_fill(query == 0, -math.inf), -1)[..., None]  # [B,L,1]
 
         kernels = []
-        for centre, sharpness in zip(self.centres, self.sharpness):  # type: ignore[call-overload]
+        for centre, sharpness in zip(cast(Tensor, self.centres), cast(Tensor, self.sharpness)):
             count = torch.exp(-sharpness * (match - centre) ** 2).sum(-1)  # [B,L,K]
             kernels += [(weight * torch.log1p(count * 10)).sum(1), (weight * count.clamp(max=1)).sum(1)]
 
@@ -124,7 +124,8 @@ class Sparse(nn.Module):
         self.words = start_vectors(facts)
         width = self.words.embedding_dim
         self.context = nn.Linear(width, width)
-        with torch.no_grad():
+        with torch.no_grad():  # a word begins at a weight of about log 3 for itself, and at none for most others
+            self.words.weight.copy_(5.0 * F.normalize(self.words.weight, dim=-1))
             self.context.weight.mul_(0.1)
             self.context.bias.zero_()
         self.mix = nn.Parameter(torch.tensor(0.3))
@@ -133,8 +134,7 @@ class Sparse(nn.Module):
             self.out.weight.copy_(F.normalize(facts.tables["lsa"], dim=-1))
             self.out.bias.fill_(-3.0)
         self.scale = nn.Parameter(torch.tensor(0.3))
-        self.register_buffer("idf", torch.empty(facts.vocabulary))
-        self.idf.copy_(facts.tables["idf"])  # type: ignore[operator]
+        self.register_buffer("idf", torch.empty(facts.vocabulary).copy_(facts.tables["idf"]))
 
     def encode_query(self, tokens: Tensor) -> Tensor:
         """[B,V]: the idf of each word, as often as it occurs."""

@@ -10,9 +10,10 @@ import difflib
 import functools
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from kdbench.contract.errors import KdbenchError
@@ -20,9 +21,17 @@ from kdbench.contract.model import Config, Facts, ModelPlugin
 
 PREFIX = "timm:"
 STAGES = ("stage1", "stage2", "stage3", "stage4")
-FROM_TASK = ("num_classes", "in_chans")
-DOWNLOADS = ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict", "cache_dir", "checkpoint_path")
-OTHER_OUTPUTS = ("features_only", "out_indices", "scriptable", "exportable")
+REFUSED = {
+    "follows from the task": ("num_classes", "in_chans"),
+    "is not taken: networks start fresh or from a local file": (
+        "pretrained_cfg",
+        "pretrained_cfg_overlay",
+        "pretrained_strict",
+        "cache_dir",
+        "checkpoint_path",
+    ),
+    "would change what the network returns": ("features_only", "out_indices", "scriptable", "exportable"),
+}
 
 
 class ModelError(KdbenchError):
@@ -30,25 +39,27 @@ class ModelError(KdbenchError):
 
 
 class TimmConfig(Config):
-    """Parameters of timm's create_model: drop_rate, drop_path_rate, img_size and whatever the network itself takes."""
+    """Params of timm's create_model: those below for most networks, and whatever else a network itself takes."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
+    pretrained: Literal[False] = Field(False, description="nothing is downloaded: networks start fresh or from a local file")
+    drop_rate: float | None = Field(None, ge=0, lt=1, description="dropout before the last layer")
+    drop_path_rate: float | None = Field(None, ge=0, lt=1, description="share of residual branches left out, at the deepest")
+    img_size: int | tuple[int, int] | None = Field(None, description="image size of nets with a fixed one; default: the task's")
+
     @model_validator(mode="after")
     def _only_what_changes_the_architecture(self) -> TimmConfig:
-        for names, reason in (
-            (FROM_TASK, "follows from the task"),
-            (DOWNLOADS, "is not taken: networks start fresh, or from a local .safetensors file"),
-            (OTHER_OUTPUTS, "would change what the network returns"),
-        ):
+        for reason, names in REFUSED.items():
             for name in names:
-                if name in self.params:
+                if name in (self.model_extra or {}):
                     raise ValueError(f"{name} {reason}")
         return self
 
     @property
     def params(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
+        """What is said to timm: nothing of what was left out, since not every network takes every param."""
+        return self.model_dump(exclude={"pretrained"}, exclude_none=True)
 
 
 def check_name(name: str) -> None:
@@ -140,10 +151,13 @@ def _build(name: str, facts: Facts, config: TimmConfig) -> nn.Module:
     return model
 
 
-@functools.cache
 def timm_plugin(name: str) -> ModelPlugin:
     """The plugin of `timm:<name>` (or of the bare timm name); the name is checked when the network is built."""
-    bare = name.removeprefix(PREFIX)
+    return _plugin(name.removeprefix(PREFIX))
+
+
+@functools.cache
+def _plugin(bare: str) -> ModelPlugin:
     return ModelPlugin(
         name=PREFIX + bare,
         build=functools.partial(_build, bare),
@@ -151,3 +165,24 @@ def timm_plugin(name: str) -> ModelPlugin:
         taps=(*STAGES, "embedding"),
         Config=TimmConfig,
     )
+
+
+@dataclass(frozen=True)
+class TimmFamily(ModelPlugin):
+    """All of timm as one plugin, whose networks have their architecture in the name: `timm:resnet18`."""
+
+    def named(self, name: str) -> ModelPlugin:
+        return timm_plugin(name)
+
+
+def _unnamed(facts: Facts, config: TimmConfig) -> nn.Module:
+    raise ModelError("which network of timm? Name it, for example timm:resnet18")
+
+
+timm_family = TimmFamily(
+    name="timm",
+    build=_unnamed,
+    doc="Any network of the timm library, as timm:<name>, with fresh weights.",
+    taps=(*STAGES, "embedding"),
+    Config=TimmConfig,
+)

@@ -1,8 +1,8 @@
 """Every number of a suite's cells, one reading a student: from its record, and for the controls from stored outputs.
 
-`none` has no teacher of its own, so its fidelity is read here against the teacher that its seed would have had. The `independent`
-control is the student of another teacher, read against this one: how near a student comes without being taught by it. Neither costs
-training; what is computed is cached by the keys that it stands on.
+`none` has no teacher of its own, so its fidelity is read here against the teacher that its seed would have had. The
+`independent` control is the student of another teacher, read against this one: how near a student comes without being taught by
+it. Neither costs training; what is computed is cached by the keys that it stands on.
 """
 
 from __future__ import annotations

@@ -13,12 +13,13 @@ class Arm:
     """One student to train: task, teachers, method, source, view, recipe and seed, all resolved. Params are without defaults.
 
     task     {name (label), plugin, version, params}
-    teachers ({model, version, params, recipe, view, pool, weights}, ...); of one given as weights, recipe and view are None.
-             An arm without a source has them too: its fidelity is read against them.
+    teachers ({model, version, params, recipe, view, pool, weights}, ...). Weights are a file relative to the suite; with them,
+             recipe and view are None. An arm without a source has teachers too: its fidelity is read against them.
     student  {model, version, params}
     method   {name, version, params, wrap: [{name, version, params}, ...], the outermost first}
     source   {name (label), plugin, version, params, teachers}, or None where the method learns alone
-    view     {name (label), labelled, transfer, augment, bank, seed}; transfer is None where the method cannot read it
+    view     {name (label), labelled, transfer, augment, bank, seed}; transfer is None where the method cannot read it;
+             a bank of 0 draws a new view in every epoch
     """
 
     task: dict[str, Any]

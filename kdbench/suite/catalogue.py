@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 
@@ -40,11 +40,12 @@ def find(catalogue: Catalogue, kind: str, name: str) -> Plugin | None:
         return None
 
 
-def learns_alone(method: Plugin) -> bool:
-    """Whether a method has no teacher. Its arms then bear no source."""
-    return method.name == "none" or method.facts.get("needs", {}).get("teachers") == "none"
+def learns_alone(method: Plugin, wrappers: Sequence[Plugin] = ()) -> bool:
+    """Whether neither a method nor its wrappers need anything of a teacher. Such arms bear no source."""
+    return not any(part.facts["needs"]["signal"] or part.facts["needs"]["teacher_taps"] for part in (method, *wrappers))
 
 
-def reads_transfer(method: Plugin) -> bool:
+def reads_transfer(method: Plugin, wrappers: Sequence[Plugin] = ()) -> bool:
     """Whether the transfer stream can matter to a method: it always may where there is a teacher to ask on it."""
-    return not learns_alone(method) or "transfer" in method.facts.get("needs", {}).get("streams", ())
+    streams = [part.facts["needs"]["streams"] for part in (method, *wrappers)]
+    return not learns_alone(method, wrappers) or any("transfer" in stream for stream in streams)

@@ -34,7 +34,7 @@ def expand(suite: Suite, catalogue: Catalogue, profile: str | None = None, only:
 
     arms: list[Arm] = []
     excluded: dict[tuple[str, str], list[int]] = {}
-    for arm in everything.plan(chosen):
+    for arm in everything.plan(chosen) if profile else whole:
         reason = next((rule.reason for _, rule in rules if _excludes(rule, arm, catalogue)), None)
         if reason is None:
             arms.append(arm)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kdbench.suite.arm import Arm
-from kdbench.suite.catalogue import find, learns_alone, reads_transfer
+from kdbench.suite.catalogue import Plugin, find, learns_alone, reads_transfer
 from kdbench.suite.label import cell_label, changes
 from kdbench.suite.params import sweep
 from kdbench.suite.recipe import merged
@@ -44,7 +44,7 @@ class Planner:
                 for entry, loc in [*shared, *own]
                 if (entry.tasks is None or task.data["name"] in entry.tasks) and self.wanted(entry, subset)
             ]
-            listed = any(self.resolver.catalogue.method(entry.method).name == CONTROL for entry, _ in entries)
+            listed = any(self.is_control(entry) for entry, _ in entries)
             for pair in task.pairs:
                 planned = [arm for entry, loc in entries for arm in self.entry(task, pair, entry, loc)]
                 arms += planned if listed else [*self.controls(task, pair, planned), *planned]
@@ -52,16 +52,23 @@ class Planner:
 
     def wanted(self, entry: ArmEntry, subset: Profile) -> bool:
         """Whether a profile keeps an arm. The control stays, listed or not: without it no number means much."""
-        name = self.resolver.catalogue.method(entry.method).name
-        if subset.methods is None or name == CONTROL:
+        if subset.methods is None or self.is_control(entry):
             return True
+        name = self.resolver.catalogue.method(entry.method).name
         plugins = (find(self.resolver.catalogue, "method", want) for want in subset.methods)
         return entry.name in subset.methods or name in {plugin.name for plugin in plugins if plugin}
+
+    def is_control(self, entry: ArmEntry) -> bool:
+        return self.resolver.catalogue.method(entry.method).name == CONTROL and not entry.wrap
+
+    def plugins(self, entry: ArmEntry) -> tuple[Plugin, list[Plugin]]:
+        catalogue = self.resolver.catalogue
+        return catalogue.method(entry.method), [catalogue.wrapper(wrap.wrapper) for wrap in entry.wrap]
 
     def entry(self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, loc: Loc) -> Iterator[Arm]:
         """The arms of one entry, without those that an equal entry has planned."""
         here: set[str] = set()
-        alone = learns_alone(self.resolver.catalogue.method(entry.method))
+        alone = learns_alone(*self.plugins(entry))
         for arm in self.matrix(task, pair, entry, loc):
             key = json.dumps([arm.task["name"], arm.pair, arm.identity()], sort_keys=True)
             if key in here and alone:
@@ -79,8 +86,8 @@ class Planner:
 
     def matrix(self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, loc: Loc) -> Iterator[Arm]:
         resolver = self.resolver
-        plugin = resolver.catalogue.method(entry.method)
-        alone = learns_alone(plugin)
+        plugin, wrappers = self.plugins(entry)
+        alone = learns_alone(plugin, wrappers)
         if alone and "source" in entry.model_fields_set:
             resolver.report((*loc, "source"), f"'{plugin.name}' learns without a teacher, so it takes no source")
         wrap = [resolver.part("wrapper", w.wrapper, w.params) for w in entry.wrap]
@@ -88,7 +95,7 @@ class Planner:
         changed = changes(merged(pair.recipe, resolver.profile.recipe.given()), recipe)
         sources = [None] if alone else [resolver.source(name) for name in entry.source]
         views = [resolver.view(task, name) for name in entry.view]
-        if not reads_transfer(plugin):
+        if not reads_transfer(plugin, wrappers):
             views = [self.without_transfer(task, view) for view in views]
         for source in sources:
             self.enough(pair, source, loc)

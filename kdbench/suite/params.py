@@ -216,8 +216,14 @@ def _texts(values: list[Any]) -> list[str]:
 def canonical(plugin: Plugin, params: Mapping[str, Any]) -> dict[str, Any]:
     """Params that fit, in their one form, without defaults, by name."""
     form, _ = check(plugin.schema, dict(params), plugin.schema)
-    defaults, _ = check({k: v for k, v in plugin.schema.items() if k != "required"}, dict(plugin.defaults), plugin.schema)
-    return {name: form[name] for name in sorted(form) if name not in defaults or not same(form[name], defaults[name])}
+    known = plugin.schema.get("properties", {})
+    out = {}
+    for name in sorted(form):
+        # Defaults that a schema cannot hold (made by a factory) stand beside it.
+        beside = name in plugin.defaults and name in known
+        if not (beside and same(form[name], check(known[name], plugin.defaults[name], plugin.schema)[0])):
+            out[name] = form[name]
+    return out
 
 
 def swept(plugin: Plugin, name: str, value: Any) -> bool:

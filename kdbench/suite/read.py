@@ -69,11 +69,11 @@ def _problem(document: Document, schema: Mapping[str, Any], detail: Any) -> Prob
     if detail["loc"][-1] == "[key]":
         return document.problem(loc, f"'{full[-1]}' is no good name", "letters, digits, _ and -", key=True)
     found = _at(schema, full)
-    expected = describe(found[0], schema) if found else None
+    wanted = describe(found[0], schema) if found else None
     what = ".".join(str(step) for step in loc if isinstance(step, str)) or "the suite"
     said = "is empty" if detail["input"] is None else f"is {show(_plain(detail['input']))}"
     choices = detail.get("ctx", {}).get("expected", "").replace("'", "").replace(" or ", ", ").split(", ")
-    return document.problem(loc, f"'{what}' {said}", expected, nearest(detail["input"], choices))
+    return document.problem(loc, f"'{what}' {said}", wanted, nearest(detail["input"], choices))
 
 
 def _written(document: Document, loc: tuple[Any, ...]) -> Loc:

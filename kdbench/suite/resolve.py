@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -93,8 +92,7 @@ class Resolver:
     def teacher(self, plan: TaskPlan, teacher: Teacher, loc: Loc) -> dict[str, Any]:
         part = self.part("model", teacher.model, teacher.params)
         if teacher.weights is not None:
-            path = Path(self.suite.document.name).parent / teacher.weights
-            return {**part, "recipe": None, "view": None, "pool": 1, "weights": str(path)}
+            return {**part, "recipe": None, "view": None, "pool": 1, "weights": teacher.weights}
         recipe = self.full(loc, self.recipe(plan, side(plan.plugin, "teacher")), teacher.recipe.given())
         if teacher.view in self.suite.views or teacher.view in (None, DEFAULT):
             view = self.view(plan, teacher.view or DEFAULT, role="teacher")
@@ -157,8 +155,8 @@ class Resolver:
             known = f"one of {listing(augments)}"
             what = f"task '{plan.data['name']}' has no augmentation '{view.augment}'"
             self.report(("views", name, "augment"), what, known, nearest(view.augment, augments))
-        bank = facts.get("bank") if view.bank is None else view.bank or None
-        return {"name": name, **chosen, "bank": bank, "seed": view.seed}
+        bank = facts.get("bank") if view.bank is None else view.bank
+        return {"name": name, **chosen, "bank": bank or 0, "seed": view.seed}
 
     def _set(self, plan: TaskPlan, view: str, key: str, name: str, quiet: bool) -> str:
         """A set by its own name, else by the name of a role."""

@@ -226,7 +226,7 @@ class Suite(Strict):
     version: Literal[1] = runtime("version of this file format")
     name: str = runtime("name of the suite", pattern=r"^[a-z0-9][a-z0-9_-]*$")
     description: str = runtime("what the suite is for", "")
-    plugins: Many[Text] = runtime("Python files with plugins, relative to the suite", ())
+    plugins: OneOrMany[Text] = runtime("Python files with plugins, relative to the suite", ())
     seeds: Seeds = identity("how many seeds (0, 1, ...), or a list of seeds", (0,))
     tasks: Many[Task] = identity("what is learned", min_length=1)
     methods: Many[Arm] = identity("arms of every task; the control 'none' is planned by itself", ())

@@ -7,11 +7,7 @@ message, never a result. MLflow is imported only when something is to be written
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,21 +16,12 @@ from kdbench.results.home import Home
 from kdbench.results.record import Record
 from kdbench.track.address import Unusable, check, held_by_sqlite, redact, sqlite_path
 from kdbench.track.entries import Entry, digest, entry
+from kdbench.track.surroundings import fresh, one_writer, quiet, unsynced
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-LOCK_SECONDS = 20
 _MOST_METRICS, _MOST_PARAMS = 800, 100  # MLflow takes 1000 of all kinds in a call
-_SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "GIT_PYTHON_REFRESH": "quiet",
-}
 
 
 @dataclass(frozen=True)
@@ -75,7 +62,7 @@ def sync(
         if path is not None and work.is_held(held_by_sqlite(path, work.experiment)):
             return SyncReport(redact(uri), 0, len(found))
         check(uri)
-        with _one_writer(home), _quiet(), _unsynced(uri == default_uri(home)):
+        with one_writer(home), quiet(), unsynced(uri == default_uri(home)):
             _write(uri, work, home, done)
     except Exception as error:  # whatever a tracker, its network or its database may raise
         hint = "; it can be deleted: the next run rebuilds it" if "malformed" in str(error) and uri == default_uri(home) else ""
@@ -113,12 +100,12 @@ def _write(uri: str, work: _Work, home: Home, done: _Progress) -> None:
     from mlflow.tracking import MlflowClient
 
     path = sqlite_path(uri)
-    client = MlflowClient(tracking_uri=uri if path is None else _fresh(uri, path))
+    client = MlflowClient(tracking_uri=uri if path is None else fresh(uri, path))
     experiment = _experiment(client, work.experiment, home if path is not None else None)
     runs = _search(client, experiment)
     present = {run.data.tags.get("kdbench.key"): run for run in runs}
     parent, sent = _parent(client, experiment, work, runs)
-    first, last = [], []
+    last: list[int] = []
     for record in work.records:
         run = present.get(record.key)
         if run is not None:
@@ -129,30 +116,12 @@ def _write(uri: str, work: _Work, home: Home, done: _Progress) -> None:
         made = work.entry(record)
         _write_run(client, experiment, parent, made)
         done.created += 1
-        first.append(made.started)
         last.append(made.finished)
     if work.reports and sent != work.reports_digest:
         for path in work.reports:
             (client.log_artifacts if path.is_dir() else client.log_artifact)(parent, str(path), *_below(path))
         client.set_tag(parent, "kdbench.reports", work.reports_digest)
     client.set_terminated(parent, end_time=max([*last, *(run.info.end_time or 0 for run in runs)], default=0))
-
-
-_seen: dict[Path, tuple[tuple[int, int] | None, int]] = {}
-
-
-def _fresh(uri: str, path: Path) -> str:
-    """The URI, spelled anew when its file is another one than last time.
-
-    MLflow keeps one connection a URI for the life of the process, and would write into a deleted file for ever.
-    """
-    state = path.stat()
-    last, spelling = _seen.get(path, (None, 0))
-    now = (state.st_dev, state.st_ino) if state.st_size else None  # empty: `check` has just made it
-    if now is None or (last is not None and now != last):
-        spelling += 1
-    _seen[path] = ((state.st_dev, state.st_ino), spelling)
-    return uri.replace(str(path), f"{path.parent}{'/.' * spelling}/{path.name}")
 
 
 def _experiment(client: MlflowClient, name: str, home: Home | None) -> str:
@@ -218,53 +187,3 @@ def _digest_of(paths: Sequence[Path]) -> str:
 def _reason(error: Exception) -> str:
     text = redact(" ".join(str(error).split()) or type(error).__name__)  # first: a URI cut in half would keep its password
     return text if len(text) < 400 else f"{text[:400]}…"
-
-
-@contextmanager
-def _one_writer(home: Home) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    home.ensure()
-    try:
-        with FileLock(home.path / "mlflow.lock", timeout=LOCK_SECONDS):
-            yield
-    except Timeout:
-        raise Unusable(f"another kdbench has been writing to the tracker for {LOCK_SECONDS} s") from None
-
-
-@contextmanager
-def _unsynced(own: bool) -> Iterator[None]:
-    """Spare our own store the wait for the disk at each of six commits a run: it can be rebuilt, so it need not be durable."""
-    if not own:
-        yield
-        return
-    from sqlalchemy import Engine, event
-
-    def relax(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA synchronous=OFF")
-
-    event.listen(Engine, "connect", relax)
-    try:
-        yield
-    finally:
-        event.remove(Engine, "connect", relax)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """MLflow's settings for the time of a sync (the user's own win), and neither its logs nor its warnings."""
-    added = {name: value for name, value in _SETTINGS.items() if name not in os.environ}
-    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "sqlalchemy", "urllib3")]
-    levels = [logger.level for logger in loggers]
-    os.environ.update(added)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for logger in loggers:
-                logger.setLevel(logging.CRITICAL)
-            yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
-        for logger, level in zip(loggers, levels):
-            logger.setLevel(level)

@@ -30,9 +30,12 @@ class LearnerStep:
         self._learner, self._tick = learner, tick
         self._outputs: dict[int, Outputs] = {}
         self._signals: dict[int, Signal] = {}
+        self._shared: dict[int, tuple[Tensor, int]] = {}  # tensors that other learners read too, as they were when first seen
 
     def batch(self, on: str = "transfer") -> Batch:
-        return self._tick.batch(on)
+        batch = self._tick.batch(on)
+        self._watch(*batch.fields.values(), batch.index, batch.view)
+        return batch
 
     def student(self, on: str = "transfer") -> Outputs:
         batch = self.batch(on)
@@ -67,20 +70,20 @@ class LearnerStep:
             raise MethodError(f"{self._learner.method.name} asks a teacher, but this run has no source")
         batch = self.batch(on)
         if id(batch) not in self._signals:
-            self._signals[id(batch)] = self._learner.source.ask(batch)
+            signal = self._signals[id(batch)] = self._learner.source.ask(batch)
+            self._watch(signal.decisions.values, *signal.taps.values())
         return self._signals[id(batch)]
 
     def supervised(self) -> Tensor:
         return self.task.loss(self.decide("labelled"))
 
-    def shared(self) -> list[Tensor]:
-        """Every tensor that other learners may read too: a method must leave them as they are."""
-        tensors: list[Tensor] = []
-        for batch in self._tick._batches.values():
-            tensors += [*batch.fields.values(), batch.index, batch.view]
-        for signal in self._signals.values():
-            tensors += [signal.decisions.values, *signal.taps.values()]
-        return tensors
+    def _watch(self, *tensors: Tensor) -> None:
+        for tensor in tensors:
+            self._shared.setdefault(id(tensor), (tensor, tensor._version))
+
+    def harmed(self) -> bool:
+        """Whether the method changed in place what a gang shares."""
+        return any(tensor._version != version for tensor, version in self._shared.values())
 
 
 class Learner:
@@ -128,12 +131,11 @@ class Learner:
         if unknown:
             have = ", ".join(self.owners)
             raise MethodError(f"{self.method.name} has a term of owner {', '.join(unknown)}, its owners are {have}")
-        before = [(tensor, tensor._version) for tensor in step.shared()]
         for owner in self.owners.values():
             assert owner.optimiser is not None
             owner.optimiser.zero_grad(set_to_none=True)
         values = self.method.backward(terms, self.owners)
-        if any(tensor._version != version for tensor, version in before):
+        if step.harmed():
             raise MethodError(f"{self.method.name} changed a shared batch or signal in place")
         for owner_name in acting:
             owner = self.owners[owner_name]

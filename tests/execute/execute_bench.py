@@ -47,7 +47,7 @@ def job(
     return JobSpec(key, f"toy {key}", {"do": do, **payload}, deps, kind, steps, **extra)
 
 
-def wait_for(condition: Callable, seconds: float = 5.0):
+def wait_for(condition: Callable, seconds: float = 15.0):
     """The condition's first true value; a failure if none comes."""
     until = time.monotonic() + seconds
     while not (value := condition()):
@@ -64,7 +64,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def gone(*pids: int, seconds: float = 2.0) -> bool:
+def gone(*pids: int, seconds: float = 5.0) -> bool:
     until = time.monotonic() + seconds
     while any(map(alive, pids)) and time.monotonic() < until:
         time.sleep(0.02)

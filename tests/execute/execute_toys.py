@@ -19,7 +19,13 @@ def ok(payload, job_dir, device, emit, stop):
         time.sleep(payload.get("sleep", 0.0))
     print("a line on stdout")
     os.write(2, b"a line of a C library\n")
-    record = {"device": device, "visible": os.environ.get("CUDA_VISIBLE_DEVICES"), "threads": os.environ["OMP_NUM_THREADS"]}
+    files = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")]
+    record = {
+        "files": files,
+        "device": device,
+        "visible": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "threads": os.environ["OMP_NUM_THREADS"],
+    }
     (job_dir / "result.json").write_text(json.dumps(record | {"payload": payload, "group": os.getpgid(0), "pid": os.getpid()}))
     return {"status": payload.get("status", "done")}
 

@@ -7,13 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import closing
 
 import pytest
 from execute_bench import alive, children, gone, job, open_files, parent_of, wait_for
 
 from kdbench.execute import failures
 from kdbench.execute.base import FailureClass, JobSpec, Policy, Resources
+from kdbench.execute.child import EXIT_CODES, Order
 from kdbench.execute.events import read_events
+from kdbench.execute.link import ServerLink
 from kdbench.execute.local import ExecutorError, LocalExecutor
 
 
@@ -26,6 +30,8 @@ def test_a_job_runs_in_a_process_group_of_its_own(bench, start):
     assert result["payload"] == {"do": "ok", "note": "Grüße"}
     assert result["group"] == result["pid"] != os.getpid()
     assert (result["device"], result["visible"], result["threads"]) == ("cpu", "", "2")
+    names = {str(bench.file("a", name)) for name in ("log.txt", "lock", "events.jsonl")}
+    assert set(result["files"]) <= names | {"/dev/null"}  # nothing of the server, and no way to its orders
     log = outcome.log_path.read_text()
     assert "a line on stdout" in log and "a line of a C library" in log
     assert [e["event"] for e in read_events(bench.file("a", ""))] == ["start", "progress", "progress", "end"]
@@ -73,11 +79,13 @@ def test_a_job_killed_by_force_is_told_apart_and_its_helper_dies_too(bench):
 
 
 def test_a_timeout_lets_a_job_checkpoint_and_ends_one_that_does_not_listen(bench):
-    limit = Resources(timeout=0.4)
-    outcomes = bench.run([job("polite", "wait", resources=limit), job("deaf", "deaf", resources=limit), job("good")], workers=3)
+    limit = Resources(timeout=1.0)
+    outcomes = bench.run(
+        [job("polite", "wait", resources=limit), job("deaf", "deaf", resources=limit), job("good")], workers=3, grace=1.0
+    )
     for key in ("polite", "deaf"):
         assert (outcomes[key].state, outcomes[key].failure) == ("failed", FailureClass.timeout)
-        assert "0.4 s" in outcomes[key].message
+        assert "its 1 s" in outcomes[key].message
         assert "in _wait" in outcomes[key].log_path.read_text() or "in _deaf" in outcomes[key].log_path.read_text()
         assert gone(bench.pid(key), bench.pid(key, "helper.pid"))
     assert bench.file("polite", "checkpoint").exists()
@@ -169,6 +177,33 @@ def test_when_the_server_is_killed_its_jobs_are_lost_and_the_rest_goes_on(bench)
     assert any(event.kind == "note" for event in bench.events)
 
 
+def test_what_imports_print_or_raise_does_not_disturb_the_server(bench, tmp_path, monkeypatch):
+    (tmp_path / "noisy.py").write_text("""print('{"exited": "a"}')""")
+    (tmp_path / "broken.py").write_text("raise RuntimeError('broken on import')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert bench.run([job("a")], preload=("noisy", "broken", "not_there"))["a"].state == "done"
+    log = (bench.home / "server.log").read_text()
+    assert "exited" in log and "broken on import" in log and "not_there" in log
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_a_job_hears_a_signal_sent_before_it_could_listen(bench, start):
+    link = ServerLink(bench.home, (), start)
+    with closing(link):
+        for key in "abc":
+            bench.file(key, "").mkdir(parents=True)
+            bench.file(key, "payload.json").write_text('{"do": "wait"}')
+            link.start(Order(key, "execute_toys:act", str(bench.file(key, "payload.json")), str(bench.file(key, ""))))
+            link.signal(key, signal.SIGTERM)
+        ends = {}
+        until = time.monotonic() + 20
+        while len(ends) < 3 and time.monotonic() < until:
+            ends |= {message["exited"]: message for message in link.poll(0.1) if "exited" in message}
+    assert sorted(ends) == ["a", "b", "c"]
+    if start == "fork":
+        assert all(end["code"] == EXIT_CODES["interrupted"] for end in ends.values())
+
+
 def test_a_server_that_cannot_live_is_an_error_not_a_loop(bench, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ExecutorError, match="3 times"):
@@ -209,7 +244,7 @@ def test_two_runs_do_not_train_into_one_directory(bench, monkeypatch, tmp_path):
         assert outcome.state == "failed" and "another run" in outcome.message and outcome.log_path is not None
     finally:
         go.write_text("")
-    assert other.communicate(timeout=10)[0].strip() == "done"
+    assert other.communicate(timeout=20)[0].strip() == "done"
 
 
 def test_the_choice_of_start_is_checked(bench, monkeypatch):

@@ -6,7 +6,9 @@ import numpy as np
 def outputs(family, seed=0, teachers=1, shift=1.0):
     """(student, [teacher ...]) of a family: teachers of one seed are alike, students follow them with noise `shift`."""
     draw = np.random.default_rng(seed)
-    return {"classification": _classes, "segmentation": _maps, "retrieval": _lists, "tagging": _tags}[family](draw, teachers, shift)
+    return {"classification": _classes, "segmentation": _maps, "retrieval": _lists, "tagging": _tags}[family](
+        draw, teachers, shift
+    )
 
 
 def _noisy(draw, base, teachers, shift):

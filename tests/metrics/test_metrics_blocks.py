@@ -47,5 +47,5 @@ def test_without_teachers_only_truth_blocks_and_a_clear_error_for_the_rest():
     student, _ = samples.outputs("classification")
     blocks = card.blocks("classification", student)
     assert sorted(blocks) == ["accuracy|mean", "ece|ece"]
-    with pytest.raises(KeyError, match="agreement.*accuracy, ece"):
+    with pytest.raises(KeyError, match=r"agreement.*accuracy, ece"):
         card.from_blocks("agreement", blocks, np.arange(3))

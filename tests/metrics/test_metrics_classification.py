@@ -46,7 +46,7 @@ def test_truth_equals_torchmetrics_and_scikit_learn():
 
 
 def test_classwise_error_is_the_mean_of_binary_ones():
-    each = [calibration.expected_calibration_error(P_S[:, k], LABELS == k) for k in range(6)]
+    each = [calibration.expected_calibration_error(P_S[:, k], k == LABELS) for k in range(6)]
     assert TRUTH["classwise_ece"] == pytest.approx(np.mean(each), abs=1e-14)
 
 

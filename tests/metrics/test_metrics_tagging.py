@@ -55,7 +55,9 @@ def test_tags_without_positives_are_left_out_and_counted():
 
 
 def test_probabilities_against_labels():
-    assert TRUTH["nll"] == pytest.approx(np.mean([sklearn.metrics.log_loss(y, p, labels=[0, 1]) for y, p in zip(LABELS.T, P_S.T)]))
+    assert TRUTH["nll"] == pytest.approx(
+        np.mean([sklearn.metrics.log_loss(y, p, labels=[0, 1]) for y, p in zip(LABELS.T, P_S.T)])
+    )
     assert TRUTH["brier"] == pytest.approx(((P_S - LABELS) ** 2).mean(), abs=1e-14)
     each = [calibration.expected_calibration_error(p, y, 10) for p, y in zip(P_S.T, LABELS.T)]
     assert TRUTH["ece"] == pytest.approx(np.mean(each), abs=1e-14)
@@ -97,7 +99,7 @@ def test_best_threshold_equals_the_precision_recall_curve():
     thresholds, without = ap.best_f1_thresholds(P_S, LABELS > 0)
     assert (without, thresholds[5]) == (1, 0.5)
     for tag in range(5):
-        precision, recall, levels = sklearn.metrics.precision_recall_curve(LABELS[:, tag], P_S[:, tag])
+        precision, recall, _ = sklearn.metrics.precision_recall_curve(LABELS[:, tag], P_S[:, tag])
         best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-300))
         assert sklearn.metrics.f1_score(LABELS[:, tag], P_S[:, tag] >= thresholds[tag]) == pytest.approx(best)
 

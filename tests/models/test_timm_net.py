@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from kdbench.contract.model import Facts
 from kdbench.models.probe import probe
-from kdbench.models.timm_net import ModelError, TimmConfig, stages, timm_plugin
+from kdbench.models.timm_net import ModelError, TimmConfig, stages, timm_family, timm_plugin
 
 FACTS = Facts(outputs=7, channels=3, size=(32, 32))
 MAPS = {
@@ -65,10 +65,11 @@ def test_training_pass_draws_and_counts_once(name: str) -> None:
     two = copy.deepcopy(one)
     x = torch.randn(4, 3, 32, 32)
     torch.manual_seed(1)
-    plain = one(x)
+    plain, after = one(x), torch.rand(1)
     torch.manual_seed(1)
     values, _ = two.forward_taps(x)
     assert torch.equal(plain, values)
+    assert torch.equal(after, torch.rand(1))
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values()))
     assert all(not module._forward_pre_hooks for module in two.modules())
 
@@ -95,13 +96,21 @@ def test_params_and_channels_reach_timm() -> None:
     assert any("se" in key for key in model.state_dict())
     rectangle = build("vit_tiny_patch16_224", Facts(outputs=5, channels=1, size=(64, 96)))
     assert rectangle.forward_taps(torch.zeros(1, 1, 64, 96))[1]["stage1"].shape == (1, 192, 4, 6)
-    assert TimmConfig(drop_rate=0.25).model_dump() == {"drop_rate": 0.25}
+    assert TimmConfig(drop_rate=0.25, depth=3).params == {"drop_rate": 0.25, "depth": 3}
+    assert build("vit_tiny_patch16_224", img_size=[64, 32]).patch_embed.grid_size == (4, 2)
+
+
+def test_the_family_names_its_networks() -> None:
+    assert timm_family.named("timm:resnet18") is timm_plugin("resnet18")
+    assert timm_plugin("resnet18").name == "timm:resnet18"
+    with pytest.raises(ModelError, match="timm:resnet18"):
+        timm_family.build(FACTS, TimmConfig())
 
 
 @pytest.mark.parametrize(
     ("param", "reason"),
     [
-        ("pretrained", "start fresh"),
+        ("cache_dir", "start fresh"),
         ("num_classes", "follows from the task"),
         ("features_only", "change what the network returns"),
     ],
@@ -109,6 +118,12 @@ def test_params_and_channels_reach_timm() -> None:
 def test_refused_parameters(param: str, reason: str) -> None:
     with pytest.raises(ValidationError, match=f"{param} .*{reason}"):
         TimmConfig(**{param: True})
+
+
+def test_pretrained_is_refused_by_type_so_that_a_plan_sees_it() -> None:
+    with pytest.raises(ValidationError, match="pretrained"):
+        TimmConfig(pretrained=True)
+    assert TimmConfig.model_json_schema()["properties"]["pretrained"]["const"] is False
 
 
 @pytest.mark.parametrize(

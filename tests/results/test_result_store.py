@@ -108,7 +108,9 @@ def test_the_archive_is_read_only_when_asked_for(store: ResultStore, make_record
     store.write(live)
     ResultStore(store.folder / "archive").write(make_record(5))
     ResultStore(store.folder / "archive" / "2026-10" / "h200").write(old)
-    (store.folder / "archive" / "stray.json").write_text("{}")
+    stray = store.folder / "archive" / "notes" / "stray.json"
+    stray.parent.mkdir()
+    stray.write_text("{}")
     assert list(store.scan().records) == [live.key] and store.scan().archived == [] and store.scan().broken == []
     scan = store.scan(archive=True)
     assert scan.records == {live.key: live}

@@ -88,6 +88,11 @@ class Plugin:
         return self.config.model_construct(**made).model_dump(mode="json", include=set(made))
 
 
+def needs(stream: str | None = None, signal: str | None = None, tap: str | None = None) -> dict[str, Any]:
+    lists = {"streams": stream, "signal": signal, "teacher_taps": tap}
+    return {"needs": {name: [value] if value else [] for name, value in lists.items()}}
+
+
 TASK = {
     "family": "classification",
     "axis": "class",
@@ -105,15 +110,16 @@ ENSEMBLE = {**TASK, "bank": 32, "pair": {**TASK["pair"], "teacher": [TASK["pair"
 PLUGINS: dict[str, list[Plugin]] = {
     "task": [Plugin("digits", Digits, 3, TASK), Plugin("sounds", Nothing, 1, ENSEMBLE)],
     "method": [
-        Plugin("none", facts={"needs": {"teachers": "none", "streams": ["labelled"]}}),
-        Plugin("kd", Kd),
-        Plugin("dkd", Dkd, 2),
-        Plugin("fitnets", FitNets),
-        Plugin("smoothing", Kd, facts={"needs": {"teachers": "none", "streams": ["labelled"]}}),
+        Plugin("none", facts=needs("labelled")),
+        Plugin("kd", Kd, facts=needs("transfer", "probs")),
+        Plugin("dkd", Dkd, 2, needs("transfer", "probs")),
+        Plugin("fitnets", FitNets, facts=needs("transfer", tap="stage2")),
+        Plugin("smoothing", Kd, facts=needs("labelled")),
+        Plugin("consistency", facts=needs("transfer")),
     ],
     "model": [Plugin("net", Net), Plugin("vit"), Plugin("timm", TimmNet)],
     "source": [Plugin("live", Live), Plugin("stored", Stored)],
-    "wrapper": [Plugin("logit_std"), Plugin("nd", Nd)],
+    "wrapper": [Plugin("logit_std", facts=needs()), Plugin("nd", Nd, facts=needs("transfer", tap="embedding"))],
 }
 ALIASES = {"source_only": "none"}
 

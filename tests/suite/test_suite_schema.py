@@ -8,8 +8,7 @@ import pytest
 from fake_catalogue import CATALOGUE, suite_of
 from pydantic import BaseModel
 
-from kdbench.suite import RECIPE_DEFAULTS, SuiteError, json_schema, parse_suite, read_suite
-from kdbench.suite import marks, recipe, schema
+from kdbench.suite import RECIPE_DEFAULTS, SuiteError, json_schema, marks, parse_suite, read_suite, recipe, schema
 from kdbench.suite.yaml import loads
 
 FIVE = """\
@@ -155,7 +154,9 @@ def test_merge_keys_serve_a_suite():
 
 
 def test_short_forms():
-    suite = suite_of("seeds: 3\ntasks: [digits]\nmethods: [kd, {method: dkd, source: live, wrap: nd, tasks: digits, recipe: {batch: 8}}]\n")
+    suite = suite_of(
+        "seeds: 3\ntasks: [digits]\nmethods: [kd, {method: dkd, source: live, wrap: nd, tasks: digits, recipe: {batch: 8}}]\n"
+    )
     assert suite.seeds == (0, 1, 2) and suite.tasks[0].label == "digits"
     arm = suite.methods[1]
     assert (arm.source, arm.view, arm.tasks, arm.wrap[0].wrapper) == (("live",), ("default",), ("digits",), "nd")

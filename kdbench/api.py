@@ -1,0 +1,51 @@
+"""All that a plugin file needs, from one place: `from kdbench.api import Config, Field, Method, Needs, Step, Term, F, nn, torch`."""
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from kdbench.contract.batch import Batch, Outputs, Signal
+from kdbench.contract.decisions import Decisions, divergence
+from kdbench.contract.draw import Draw
+from kdbench.contract.errors import DataError, KdbenchError
+from kdbench.contract.method import Method, NetSpec, Owner, Phase, Specs, Step, Term, Wrapper
+from kdbench.contract.model import Config, Facts, ModelPlugin, Net
+from kdbench.contract.needs import Gives, Needs
+from kdbench.contract.source import Source
+from kdbench.contract.task import Forward, Samples, Task, batches
+
+__all__ = [
+    "Batch",
+    "Config",
+    "DataError",
+    "Decisions",
+    "Draw",
+    "F",
+    "Facts",
+    "Field",
+    "Forward",
+    "Gives",
+    "KdbenchError",
+    "Method",
+    "ModelPlugin",
+    "Needs",
+    "Net",
+    "NetSpec",
+    "Outputs",
+    "Owner",
+    "Phase",
+    "Samples",
+    "Signal",
+    "Source",
+    "Specs",
+    "Step",
+    "Task",
+    "Tensor",
+    "Term",
+    "Wrapper",
+    "batches",
+    "divergence",
+    "nn",
+    "torch",
+]
