@@ -15,8 +15,8 @@ from kdbench.execute.events import plain
 from kdbench.execute.tally import Running, Tally
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.live import Live
-    from rich.table import Table
 
 Mode = Literal["auto", "live", "plain", "json"]
 ROWS = 24  # running jobs shown; the rest are counted
@@ -85,14 +85,16 @@ class LiveTable:
             style = STATE_STYLES[event.outcome.state] if event.outcome else "bold"
             self._live.console.print(Text(line, style="" if style == "green" else style))
         if time.monotonic() - self._drawn > REDRAW:
-            self._live.update(self.table(), refresh=True)
+            self._live.update(self.picture(), refresh=True)
             self._drawn = time.monotonic()
 
-    def table(self) -> Table:
+    def picture(self) -> Group:
+        from rich.console import Group
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(title=summary(self._tally), title_justify="left", box=None, pad_edge=False, expand=False)
-        table.add_column("running", no_wrap=True)
+        table = Table(box=None, pad_edge=False)
+        table.add_column("running", no_wrap=True, overflow="ellipsis")
         table.add_column("step", justify="right", no_wrap=True)
         table.add_column("time", justify="right", no_wrap=True)
         table.add_column("latest", no_wrap=True)
@@ -102,7 +104,7 @@ class LiveTable:
             table.add_row(job.spec.title, steps, duration(self._tally.elapsed(job)), latest(job))
         if len(jobs) > ROWS:
             table.add_row(f"and {len(jobs) - ROWS} more")
-        return table
+        return Group(Text(summary(self._tally), style="bold"), table)
 
 
 def describe(event: Event, tally: Tally, running: Running | None) -> list[str]:
@@ -150,7 +152,7 @@ def as_record(event: Event) -> dict[str, Any]:
 def summary(tally: Tally) -> str:
     counts = ", ".join(f"{tally.counts[state]} {state}" for state in STATE_STYLES if tally.counts[state])
     parts = [f"{tally.settled}/{tally.total} jobs", counts, f"{len(tally.running)} running", f"{len(tally.waiting)} waiting"]
-    if (eta := tally.eta()) is not None:
+    if eta := tally.eta():
         parts.append(f"about {duration(eta)} left")
     return " · ".join(part for part in parts if part)
 
@@ -158,7 +160,7 @@ def summary(tally: Tally) -> str:
 def latest(job: Running, most: int = 3) -> str:
     """The newest metrics of a job, a few of them."""
     shown = list(job.metrics.items())[-most:]
-    return "  ".join(f"{name.rsplit('/', 1)[-1]} {value:.4g}" for name, value in shown)
+    return "  ".join(f"{name} {value:.4g}" for name, value in shown)
 
 
 def duration(seconds: float) -> str:

@@ -1,16 +1,48 @@
-"""MINIMAL placeholder until the report helper delivers"""
-from dataclasses import dataclass, field
+"""Writes a suite's report: the terminal's text, report.md and index.html, from one model and nothing but the results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-import statistics
+
+from kdbench.jobs.job import JobSet
+from kdbench.report.assemble import assemble
+from kdbench.report.html import html
+from kdbench.report.markdown import markdown
+from kdbench.report.terminal import terminal
+from kdbench.results.files import write_atomically
+from kdbench.results.readings import Readings
+from kdbench.results.record import Record
+from kdbench.suite.arm import Expansion
+from kdbench.suite.schema import Suite
+
+
 @dataclass
 class Built:
-    html: Path; markdown: Path; terminal: str; failed_claims: list; missing: int
-def build(suite, profile, expansion, jobs, readings, records, reports):
-    lines=[]
-    for pair,ts in readings.teachers.items():
-        lines.append(f"{pair} teacher " + " ".join(f"{t.groups.get('truth',{}).get(P[readings.families[pair[0]]][0],0):.4f}" for t in ts))
-    for cell,rs in readings.cells.items():
-        names=P[readings.families[cell.task]]
-        lines.append(f"{cell.title:50} n={len(rs)} "+"  ".join(f"{n}={statistics.fmean(r.value(n) for r in rs):.4f}" for n in names)+ f"  val={statistics.fmean(r.value('val.'+names[0]) for r in rs):.4f} {statistics.fmean(r.seconds for r in rs):.1f}s")
-    return Built(reports/"x",reports/"x","\n".join(lines),[],0)
-P={"classification":["accuracy","agreement","log_kl","ece"],"segmentation":["miou","miou_st","log_kl","ece"],"retrieval":["ndcg@10","tau_ap","log_kl"],"tagging":["map","positive_agreement","log_kl","ece"]}
+    """Where the report lies, its form for the terminal, and what decides the exit code."""
+
+    html: Path
+    markdown: Path
+    terminal: str
+    failed_claims: list[str]
+    missing: int
+
+
+def build(
+    suite: Suite,
+    profile: str | None,
+    expansion: Expansion,
+    jobs: JobSet,
+    readings: Readings,
+    records: Mapping[str, Record],
+    reports: Path,
+) -> Built:
+    """Write both files; the same results give the same bytes."""
+    page = assemble(suite, profile, expansion, jobs, readings, records)
+    folder = reports / (suite.name if profile is None else f"{suite.name}-{profile}")
+    files = {folder / "index.html": html(page), folder / "report.md": markdown(page)}
+    for path, text in files.items():
+        write_atomically(path, text.encode())
+    first, second = files
+    return Built(first, second, terminal(page), page.failed_claims, page.missing)

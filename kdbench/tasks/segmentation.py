@@ -206,12 +206,14 @@ class Streets(Segmentation):
 
         palette = np.zeros((256, 3), np.uint8)
         palette[: len(streets.CLASSES)] = streets.PALETTE
+        border = ((1, 1), (1, 1), (0, 0))
         figure = Figure(figsize=(10, 4.4), layout="constrained")
         for axis, name in zip(figure.subplots(2, 1), ("source", "target_labelled"), strict=True):
             fields = self.data(name).rows(torch.arange(8))
             images = fields["image"].mul(255).round().byte().permute(0, 2, 3, 1).numpy()
-            rows = [np.concatenate(list(part), axis=1) for part in (images, palette[fields["label"].numpy()])]
-            axis.imshow(np.concatenate(rows), interpolation="nearest")
+            rows = [np.hstack([np.pad(each, border, constant_values=255) for each in part])
+                    for part in (images, palette[fields["label"].numpy()])]  # fmt: skip
+            axis.imshow(np.vstack(rows), interpolation="nearest")
             axis.set_title(name.removesuffix("_labelled"), loc="left", fontsize=9)
             axis.set_axis_off()
         keys = [Patch(color=colour / 255, label=each) for each, colour in zip(streets.CLASSES, streets.PALETTE, strict=True)]

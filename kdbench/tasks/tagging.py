@@ -27,7 +27,7 @@ CLIPS = {
 }
 RECIPE = {
     "steps": 563,  # 30 epochs of 1,200 clips
-    "batch": {"labelled": 64, "transfer": 64},
+    "batch": 64,
     "optimiser": "adamw",
     "weight_decay": 1e-4,
     "schedule": "onecycle",
@@ -129,10 +129,9 @@ class Sounds(Tagging):
         return log_mel(torch.from_numpy(sounds.waves(split, CLIPS[self.config.size][split])), FRONT_END)
 
     def data(self, name: str) -> Samples:
-        split = "train" if name == "distil" else name
         mean, deviation = self._level
-        labels = sounds.events(split, CLIPS[self.config.size][split]).labels()
-        return Samples({"image": (self._pictures(split) - mean) / deviation, "label": torch.from_numpy(labels)})
+        labels = sounds.events(name, CLIPS[self.config.size][name]).labels()
+        return Samples({"image": (self._pictures(name) - mean) / deviation, "label": torch.from_numpy(labels)})
 
     def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
         if policy == "none":

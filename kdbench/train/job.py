@@ -57,6 +57,7 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
     state = checkpoint.load(saved, where)
     if state is not None:
         learner.resume(state)
+    emit({"event": "start", "step": learner.at, "steps": learner.recipe["steps"]})
     ready = time.perf_counter()
     status = "done"
     try:

@@ -101,9 +101,10 @@ def test_queries_are_zero_when_missed_and_skipped_when_nothing_is_relevant():
 
 
 def test_judgements_keep_the_higher_of_two_and_documents_the_corpus_lacks():
-    table = gain.Judgements.read(np.array([0, 0, 0]), np.array([4, 4, 99]), np.array([1, 3, 2]), 2)
-    assert table.best(3).tolist() == [[3, 2, 0], [0, 0, 0]]
-    assert table.grades_of(np.array([[4, 99, 1000], [4, -1, 0]])).tolist() == [[3, 2, 0], [0, 0, 0]]
+    table = gain.Judgements.read(np.array([0, 0, 0, 1]), np.array([4, 4, 99, 4]), np.array([3, 1, 2, 5]), 2)
+    assert table.best(3).tolist() == [[3, 2, 0], [5, 0, 0]]
+    # 104 is beyond every judged document; it must not be taken for document 4 of the next query
+    assert table.grades_of(np.array([[4, 99, 104], [4, -1, 0]])).tolist() == [[3, 2, 0], [5, 0, 0]]
 
 
 def test_correlations_equal_scipy_with_ties():

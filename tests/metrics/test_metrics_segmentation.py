@@ -8,7 +8,7 @@ import scipy.ndimage
 import torch
 import torchmetrics
 
-from kdbench.metrics import card, grid, pixels
+from kdbench.metrics import calibration, card, grid, pixels
 from kdbench.metrics import segmentation as seg
 from kdbench.metrics.catalogue import metrics
 
@@ -24,6 +24,12 @@ def resized(outputs):
 
 def maps(outputs):
     return resized(outputs).argmax(1).numpy()
+
+
+def squared_error(p):
+    """Brier score over the valid pixels."""
+    one_hot = np.arange(4)[None, :, None, None] == LABELS[:, None]
+    return ((p - one_hot) ** 2).sum(axis=1)[VALID].mean()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 6), (11, 13), (40, 25), (3, 4)])
@@ -61,6 +67,13 @@ def test_fidelity_equals_a_plain_computation():
     assert found["kl"] == pytest.approx(kl[VALID].mean(), abs=1e-12)
     native_s, native_t = (torch.log_softmax(torch.tensor(side["logits"], dtype=torch.float64), 1) for side in (STUDENT, TEACHER))
     assert found["kl_native"] == pytest.approx(float((native_t.exp() * (native_t - native_s)).sum(1).mean()), abs=1e-12)
+    p_s, p_t = log_s.exp().numpy(), log_t.exp().numpy()
+    belief = np.take_along_axis(p_t, s[:, None], axis=1)[:, 0]
+    expected = calibration.expected_calibration_error(p_s.max(axis=1)[VALID], belief[VALID])
+    assert found["ece_t"] == pytest.approx(expected, abs=1e-12)
+    assert found["tv"] == pytest.approx(0.5 * np.abs(p_s - p_t).sum(axis=1)[VALID].mean(), abs=1e-12)
+    assert found["teacher_brier"] == pytest.approx(squared_error(p_t), abs=1e-12)
+    assert card.truth("segmentation", STUDENT)["brier"] == pytest.approx(squared_error(p_s), abs=1e-12)
     images = [(s == t)[i][VALID[i]].mean() for i in range(len(s))]
     assert found["agreement_image"] == pytest.approx(np.mean(images))
 

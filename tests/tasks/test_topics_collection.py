@@ -19,7 +19,7 @@ def small() -> topics.Collection:
 
 def test_the_same_collection_on_every_machine(small):
     assert topics.generate(SMALL).digest() == small.digest()
-    assert small.digest() == "DIGEST"
+    assert small.digest() == "54104eea911a499aa6ec502a1251f12405175d5aeff3effc3489ec9f915974f2"
 
 
 def test_a_seed_is_another_collection(small):
@@ -45,7 +45,7 @@ def test_no_training_query_asks_for_a_held_out_fact(small):
 
 
 def test_too_many_held_out_queries_are_refused():
-    with pytest.raises(ValueError, match="test has .* facts to ask for"):
+    with pytest.raises(ValueError, match=r"test has \d+ facts to ask for"):
         topics.generate(replace(SMALL, test=5000))
 
 
@@ -118,13 +118,11 @@ def test_idf_agrees_with_bm25s_own(small):
 
 
 def test_word_vectors_span_what_a_truncated_svd_spans(small):
-    from sklearn.decomposition import TruncatedSVD
-
     idf = bm25.idf(small.documents, len(small.words))
     counts = np.stack([np.bincount(row, minlength=len(idf)) for row in small.documents]) * idf
     tfidf = counts / np.linalg.norm(counts, axis=1, keepdims=True)
-    svd = TruncatedSVD(16, algorithm="arpack", random_state=0).fit(tfidf)
-    expected = svd.components_.T * svd.singular_values_
+    _, singular, words_in = np.linalg.svd(tfidf, full_matrices=False)
+    expected = words_in[:16].T * singular[:16]
     ours = lsa.word_vectors(small.documents, idf, 16).astype(float)
     similarity = lambda v: v @ v.T / (v**2).mean()
     assert np.allclose(similarity(ours), similarity(expected), atol=1e-3 * np.abs(similarity(expected)).max())

@@ -49,9 +49,7 @@ def positive_first(part: str, scores: np.ndarray, grades: np.ndarray, seed: int 
 def mined(part: str, scores: np.ndarray, seed: int = SEED) -> np.ndarray:
     """[Q, 32]: BM25's best, 15 more of its first hundred, 16 random. Looks at no judgement."""
     stream = Stream(seed, f"candidates of {part}")
-    rows = [
-        _extended([int(order[0])], order[:DEPTH], LENGTH // 2 - 1, LENGTH, len(order), stream) for order in ranked(scores)
-    ]
+    rows = [_extended([int(order[0])], order[:DEPTH], LENGTH // 2 - 1, LENGTH, len(order), stream) for order in ranked(scores)]
     return np.array(rows, np.int32)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SEED = 11
+SEED = 20_261_121  # drawn after all tuning, which saw another seed's collection
 DOCUMENT_WORDS, QUERY_WORDS = 18, 6
 FORMS, TOPIC_WORDS, FILLERS = 3, 5, 100
 ENTITIES_PER_TOPIC, ATTRIBUTES, GROUP = 10, 40, 5
@@ -96,7 +96,11 @@ class Collection:
     def digest(self) -> str:
         """A hash of everything generated."""
         state = hashlib.sha256("\n".join(self.words).encode())
-        for array in (self.documents, self.facts, *(a for q in self.queries.values() for a in (q.tokens, q.facts, q.grades))):
+        for array in (
+            self.documents,
+            self.facts,
+            *(a for q in self.queries.values() for a in (q.tokens, q.facts, q.grades)),
+        ):
             state.update(np.ascontiguousarray(array).tobytes())
         return state.hexdigest()
 

@@ -1,0 +1,144 @@
+"""Puts the page's model together from what a suite plans and what the results folder holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from kdbench.jobs.job import Cell, JobSet
+from kdbench.metrics.catalogue import MetricInfo, metric
+from kdbench.report.model import JudgedClaim, Page, Row, Source, Table
+from kdbench.report.provenance import provenance
+from kdbench.report.remarks import general_remarks, table_remarks
+from kdbench.report.rows import compare, endpoints, mark_best, measure
+from kdbench.results.readings import Reading, Readings
+from kdbench.results.record import Record
+from kdbench.stats import judge
+from kdbench.suite.arm import Arm, ArmClaim, Expansion
+from kdbench.suite.schema import Suite
+
+CONTROL = "none"
+
+
+def assemble(
+    suite: Suite,
+    profile: str | None,
+    expansion: Expansion,
+    jobs: JobSet,
+    readings: Readings,
+    records: Mapping[str, Record],
+) -> Page:
+    """The model of the whole report."""
+    arms = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in reversed(expansion.arms)}
+    places = dict.fromkeys((arm.task["name"], arm.pair) for arm in expansion.arms)
+    tables = [table(place, arms, jobs, readings) for place in places if place[0] in readings.families]
+    known = {key: records[key] for key in jobs.jobs if key in records}
+    diverged = sum(record.status == "diverged" for record in known.values())
+    page = Page(
+        name=suite.name,
+        profile=profile,
+        description=suite.description.strip(),
+        tables=tables,
+        claims=[judged(claim, jobs, readings) for claim in expansion.claims],
+        refused=[(refusal.cell.title, refusal.reasons) for refusal in jobs.refusals],
+        excluded=list(expansion.excluded),
+        remarks=[],
+        provenance=provenance(known),
+        planned=len(jobs.jobs),
+        done=len(known) - diverged,
+        diverged=diverged,
+        suite_text=suite.document.text,
+    )
+    page.remarks = general_remarks(page, known)
+    return page
+
+
+def table(place: tuple[str, str], arms: Mapping[Cell, Arm], jobs: JobSet, readings: Readings) -> Table:
+    """The table of one task and pair."""
+    task, pair = place
+    family = readings.families[task]
+    ends = endpoints(family)
+    rows = teacher_rows(place, jobs, readings, family)
+    here = [cell for cell in jobs.cells if (cell.task, cell.pair) == place]
+    students = {cell: student_row(cell, arms[cell], jobs, readings, family) for cell in here}
+    controls = {cell: row for cell, row in students.items() if row.kind == "control"}
+    for cell, row in students.items():
+        if row.kind == "control" or not controls:
+            continue
+        reference = control_of(arms[cell], {control: arms[control] for control in controls})
+        row.control, row.like_control = controls[reference].label, alike(arms[cell], arms[reference])
+        row.differences = compare(row, controls[reference], ends.shown)
+    rows += [*controls.values(), *(row for row in students.values() if row.kind != "control")]
+    mark_best([row for row in rows if row.kind != "teacher"], ends.shown)
+    built = Table(task, pair, family, ends, rows)
+    built.remarks = table_remarks(built)
+    return built
+
+
+def teacher_rows(place: tuple[str, str], jobs: JobSet, readings: Readings, family: str) -> list[Row]:
+    """A row for each kind of teacher in the pool."""
+    by_key = {reading.key: reading for reading in readings.teachers.get(place, [])}
+    kinds: dict[str, list[str]] = {}
+    for key in jobs.teachers.get(place, []):
+        kinds.setdefault(jobs.jobs[key].labels["cell"], []).append(key)
+    return [
+        row(label, "teacher", None, keys, [by_key[key] for key in keys if key in by_key], family) for label, keys in kinds.items()
+    ]
+
+
+def student_row(cell: Cell, arm: Arm, jobs: JobSet, readings: Readings, family: str) -> Row:
+    control = arm.method["name"] == CONTROL and not arm.method["wrap"]
+    alias = arm.alias or (family_alias(arm.task["plugin"]) if control else None)
+    return row(cell.cell, "control" if control else "arm", alias, jobs.cells[cell], readings.cells.get(cell, []), family)
+
+
+def row(label: str, kind: Any, alias: str | None, keys: list[str], found: list[Reading], family: str) -> Row:
+    sources = [Source(reading.seed, reading.key, reading.status) for reading in found]
+    return Row(label, kind, alias if alias != label else None, len(keys), sources, measure(found, family))
+
+
+def family_alias(plugin: str) -> str | None:
+    """What the task's field calls the control, e.g. source_only."""
+    from kdbench.registry import builtin
+
+    facts = next((info.facts for info in builtin() if info.kind == "task" and info.name == plugin), {})
+    return next((alias for alias, method in facts.get("aliases", {}).items() if method == CONTROL), None)
+
+
+def control_of(arm: Arm, controls: Mapping[Cell, Arm]) -> Cell:
+    """The control that an arm is compared with: of the same data and recipe, else the same data, else the first."""
+    return next(
+        (cell for cell, control in controls.items() if alike(arm, control)),
+        next((cell for cell, control in controls.items() if labelled(arm) == labelled(control)), next(iter(controls))),
+    )
+
+
+def alike(arm: Arm, control: Arm) -> bool:
+    return labelled(arm) == labelled(control) and arm.recipe == control.recipe and arm.student == control.student
+
+
+def labelled(arm: Arm) -> dict[str, Any]:
+    """What an arm reads of labelled data: its view without the name and the set on which the teacher is asked."""
+    return {key: value for key, value in arm.view.items() if key not in ("name", "transfer")}
+
+
+def judged(claim: ArmClaim, jobs: JobSet, readings: Readings) -> JudgedClaim:
+    """A claim with its verdict."""
+    arm, over = (Cell(claim.task, claim.pair, label) for label in (claim.arm, claim.over))
+    seeds = [{jobs.jobs[key].labels["seed"] for key in jobs.cells.get(cell, [])} for cell in (arm, over)]
+    ours, theirs = (
+        {r.seed: r.value(claim.metric) if r.status == "done" else math.nan for r in readings.cells.get(cell, [])}
+        for cell in (arm, over)
+    )
+    verdict = judge(claim, ours, theirs, planned=len(seeds[0] & seeds[1]))
+    return JudgedClaim(claim, info(readings.families.get(claim.task, ""), claim.metric), verdict)
+
+
+def info(family: str, name: str) -> MetricInfo:
+    """The catalogue's entry of a metric; a plain number where a claim names one that it does not hold."""
+    plain = name.rpartition(".")[2]
+    try:
+        return metric(family, plain)
+    except KeyError:
+        return MetricInfo(plain, plain, "up", "truth", family, "")

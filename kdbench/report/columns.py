@@ -1,0 +1,123 @@
+"""The columns of the two tables of a task, as text with the number behind it, for Markdown and the page alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kdbench.metrics.catalogue import MetricInfo
+from kdbench.report.model import Row, Table
+from kdbench.report.numbers import MISSING, number, points, scaled, seconds, short, span, spread
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One place of a table: its text, the number that it sorts by (NaN goes last), and how it is set."""
+
+    text: str
+    value: float = math.nan
+    exact: str = ""  # all digits, for a tooltip
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    head: str
+    unit: str
+    meaning: str
+    read: Callable[[Row], Entry] = field(repr=False)
+
+
+def outcome_columns(table: Table) -> list[Column]:
+    """Truth, its difference to the control, fidelity, calibration."""
+    ends = table.endpoints
+    truth = ends.truth
+    found = [
+        Column("seeds", "", "seeds with a result, of those planned where some lack one", seeds),
+        Column(truth.name, percent(truth), meaning(truth), lambda row: measured(row, truth)),
+        Column(
+            "Δ to none",
+            points(truth.unit),
+            f"{truth.title} minus the control's, with 95 % interval",
+            lambda row: change(row, truth),
+        ),
+    ]
+    for info in ends.shown[1:]:
+        found.append(Column(info.name, percent(info), meaning(info), lambda row, info=info: measured(row, info)))  # type: ignore[misc]
+    return found
+
+
+def control_columns(table: Table) -> list[Column]:
+    """What agreement is worth (the independent student, the distillation set), and what a student costs."""
+    ends = table.endpoints
+    unit = ends.agreement.unit
+    name = ends.agreement.name
+
+    def plain(key: str, sign: bool = False, unit: str = unit) -> Callable[[Row], Entry]:
+        return lambda row: simple(row, key, lambda value: number(value, unit, sign))
+
+    mark = "%" if unit == "share" else ""
+    return [
+        Column(name, mark, f"{ends.agreement.title}, on the test set", plain(name)),
+        Column("independent", mark, "the same with the teacher of another student of the row", plain("independent")),
+        Column("above it", points(unit), "agreement beyond that of the independent student", plain("above_independent", True)),
+        Column("gain", "", "fidelity gain: 0 is no transfer, 1 all that the accuracies allow", plain("gain", unit="log nats")),
+        Column("distil", mark, f"{ends.agreement.title}, on what the teacher was asked about", plain("distil")),
+        Column("distil − test", points(unit), "agreement lost from the distillation set to the test set", plain("gap", True)),
+        Column("parameters", "", "weights of the network", lambda row: simple(row, "parameters", short)),
+        Column("MACs", "", "multiply-adds of one forward pass of one example", lambda row: simple(row, "macs", short)),
+        Column("train s", "", "seconds of training, as they passed on that machine", lambda row: simple(row, "seconds", seconds)),
+    ]
+
+
+def percent(info: MetricInfo) -> str:
+    return "%" if info.unit == "share" else ""
+
+
+def meaning(info: MetricInfo) -> str:
+    good = {"up": "higher is better", "down": "lower is better", "zero": f"nearest {info.ideal:g} is best"}[info.direction]
+    unit = "" if info.unit in ("share", "") else f" in {info.unit}"
+    return f"{info.title}{unit}, mean ± standard deviation over seeds; {good}"
+
+
+def seeds(row: Row) -> Entry:
+    if row.complete:
+        return Entry(str(row.done), row.done)
+    text = f"{row.done} of {row.planned}"
+    return Entry(text + (f", diverged {row.diverged}" if row.diverged else ""), row.done, marks=("lacking",))
+
+
+def measured(row: Row, info: MetricInfo) -> Entry:
+    summary = row.summary(info.name)
+    if not summary.n:
+        return Entry("" if row.kind == "teacher" else MISSING)
+    text = spread(summary.mean, summary.sd, info.unit)
+    if summary.n < row.done:
+        text += f" ({summary.n} of {row.done})"
+    marks = ("best",) if info.name in row.best else ()
+    exact = ", ".join(f"seed {seed}: {scaled(value, info.unit):.6g}" for seed, value in summary.by_seed.items())
+    return Entry(text, summary.mean, exact, marks)
+
+
+def change(row: Row, info: MetricInfo) -> Entry:
+    found = row.differences.get(info.name)
+    if found is None:
+        return Entry("")
+    if not found.n:
+        return Entry(MISSING)
+    text = number(found.mean, info.unit, sign=True)
+    exact = f"to {row.control}, {found.n} seeds" if found.n > 1 else f"to {row.control}, 1 seed: no interval"
+    if found.interval is not None:
+        text += " " + span(found.interval.low, found.interval.high, info.unit)
+        exact += f", {found.interval.how}"
+    marks = (found.verdict,) if found.verdict and row.complete else ()
+    return Entry(text + ("" if row.like_control else " †"), found.mean, exact, marks)
+
+
+def simple(row: Row, key: str, write: Callable[[float], str]) -> Entry:
+    summary = row.summary(key)
+    if not summary.n:
+        return Entry("" if row.kind == "teacher" else MISSING)
+    exact = ", ".join(f"seed {seed}: {value:.6g}" for seed, value in summary.by_seed.items())
+    return Entry(write(summary.mean), summary.mean, exact)

@@ -1,0 +1,96 @@
+"""The report as Markdown that reads well on GitHub and in an editor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from kdbench.report.claims import found, outcome, statement
+from kdbench.report.columns import Column, Entry, control_columns, outcome_columns
+from kdbench.report.model import Page, Row, Table
+from kdbench.report.numbers import counted
+
+
+def markdown(page: Page) -> str:
+    """The whole report."""
+    parts = [f"# {plain(page.title)}"]
+    if page.description:
+        parts.append(plain(page.description))
+    parts.append(f"{page.done} of {counted(page.planned, 'job')} done.")
+    remarks = [plain(text) for text in page.remarks]
+    remarks += [f"**{plain(table.title)}**: {plain(text)}" for table in page.tables for text in table.remarks]
+    parts += ["## What this comparison can and cannot say", *bullets(remarks)]
+    if page.claims:
+        parts += ["## Claims", claims(page)]
+    for table in page.tables:
+        parts += section(table)
+    if page.refused:
+        parts += ["## Refused", *bullets([f"{code(cell)}: {plain('; '.join(reasons))}" for cell, reasons in page.refused])]
+    if page.excluded:
+        parts += ["## Left out", *bullets([f"{code(cell)}: {plain(reason)}" for cell, reason in page.excluded])]
+    if page.provenance:
+        parts += ["## Provenance", grid(["", ""], [[plain(label), plain(text)] for label, text in page.provenance])]
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", page.suite_text)), default=0))
+    parts += ["## Suite", f"{fence}yaml\n{page.suite_text.strip()}\n{fence}"]
+    return "\n\n".join(parts) + "\n"
+
+
+def section(table: Table) -> list[str]:
+    parts = [f"## {plain(table.title)}"]
+    for title, columns in (("", outcome_columns(table)), ("### Fidelity controls and cost", control_columns(table))):
+        parts += [title] if title else []
+        rows = [[name(row), *(cell(column.read(row)) for column in columns)] for row in table.rows]
+        parts.append(grid(["cell", *(head(column) for column in columns)], rows))
+    return parts
+
+
+def claims(page: Page) -> str:
+    rows = [
+        [
+            outcome(judged),
+            plain(found(judged)),
+            str(judged.verdict.n),
+            f"{code(judged.claim.id)} ({plain(judged.where)}): {plain(statement(judged))}",
+            plain(judged.verdict.why),
+            plain(judged.claim.source),
+        ]
+        for judged in page.claims
+    ]
+    return grid(["verdict", "difference", "seeds", "claim", "why", "source"], rows)
+
+
+def name(row: Row) -> str:
+    kind = {"teacher": " (teacher)" if row.label != "teacher" else "", "control": " (control)", "arm": ""}[row.kind]
+    return code(row.label) + (f" {plain(row.alias)}" if row.alias else "") + kind
+
+
+def head(column: Column) -> str:
+    return f"{column.head} {column.unit}".strip()
+
+
+def cell(entry: Entry) -> str:
+    text = plain(entry.text)
+    return f"**{text}**" if text and set(entry.marks) & {"best", "better", "worse"} else text
+
+
+def grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    align = ["---", *("---:" if head not in ("claim", "why", "source", "") else "---" for head in heads[1:])]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (heads, align, *rows))
+
+
+def bullets(lines: Sequence[str]) -> list[str]:
+    return ["\n".join(f"- {line}" for line in lines)] if lines else []
+
+
+def plain(text: str) -> str:
+    """Text that Markdown and the HTML in it leave as it is, on one line."""
+    one_line = " ".join(text.split())
+    return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", one_line).replace("\\<", "&lt;").replace("\\>", "&gt;")
+
+
+def code(text: str) -> str:
+    """A code span whatever the text holds; a bar would end the table's cell."""
+    one_line = " ".join(text.split()).replace("|", "\\|")
+    ticks = "`" * (1 + max((len(run) for run in re.findall("`+", one_line)), default=0))
+    pad = " " if "`" in one_line else ""
+    return f"{ticks}{pad}{one_line}{pad}{ticks}"

@@ -1,0 +1,167 @@
+"""The report as plain data: every number that is shown, with the keys of the results that it stands on. No text is laid out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kdbench.metrics.catalogue import MetricInfo
+from kdbench.stats import Interval, Verdict
+from kdbench.suite.arm import ArmClaim
+
+RowKind = Literal["teacher", "control", "arm"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A metric over a row's seeds. `n` counts those that have a value; mean and sd are NaN where there is none."""
+
+    mean: float = math.nan
+    sd: float = math.nan
+    n: int = 0
+    by_seed: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Row minus control, seed by seed. `verdict` is set where the interval excludes zero and the metric has a direction."""
+
+    mean: float
+    interval: Interval | None
+    n: int
+    verdict: Literal["better", "worse"] | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One result that a row stands on."""
+
+    seed: int
+    key: str
+    status: str
+
+
+@dataclass
+class Row:
+    """A teacher, the control, or another cell of the suite."""
+
+    label: str
+    kind: RowKind
+    alias: str | None
+    planned: int
+    sources: list[Source]
+    metrics: dict[str, Summary]
+    control: str | None = None  # the row that the differences refer to
+    like_control: bool = True  # whether that control saw the same labelled data under the same recipe
+    differences: dict[str, Difference] = field(default_factory=dict)
+    best: set[str] = field(default_factory=set)
+
+    @property
+    def done(self) -> int:
+        return sum(source.status == "done" for source in self.sources)
+
+    @property
+    def diverged(self) -> int:
+        return sum(source.status == "diverged" for source in self.sources)
+
+    @property
+    def missing(self) -> int:
+        return self.planned - len(self.sources)
+
+    @property
+    def complete(self) -> bool:
+        return self.planned > 0 and self.done == self.planned
+
+    def summary(self, metric: str) -> Summary:
+        return self.metrics.get(metric, Summary())
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """The primary metrics of a family by their part in the report; a family may lack calibration."""
+
+    truth: MetricInfo
+    agreement: MetricInfo
+    log_kl: MetricInfo
+    kl: MetricInfo
+    ece: MetricInfo | None
+
+    @property
+    def primary(self) -> list[MetricInfo]:
+        return [metric for metric in (self.truth, self.agreement, self.log_kl, self.ece) if metric is not None]
+
+    @property
+    def shown(self) -> list[MetricInfo]:
+        return [metric for metric in (self.truth, self.agreement, self.kl, self.log_kl, self.ece) if metric is not None]
+
+
+@dataclass
+class Table:
+    """One task and pair: teachers first, then the controls and arms in the suite's order."""
+
+    task: str
+    pair: str
+    family: str
+    endpoints: Endpoints
+    rows: list[Row]
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return self.task if self.pair == "default" else f"{self.task} / {self.pair}"
+
+    @property
+    def teachers(self) -> list[Row]:
+        return [row for row in self.rows if row.kind == "teacher"]
+
+    @property
+    def students(self) -> list[Row]:
+        return [row for row in self.rows if row.kind != "teacher"]
+
+    @property
+    def controls(self) -> list[Row]:
+        return [row for row in self.rows if row.kind == "control"]
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    claim: ArmClaim
+    metric: MetricInfo
+    verdict: Verdict
+
+    @property
+    def where(self) -> str:
+        return self.claim.task if self.claim.pair == "default" else f"{self.claim.task} / {self.claim.pair}"
+
+
+@dataclass
+class Page:
+    """The whole report."""
+
+    name: str
+    profile: str | None
+    description: str
+    tables: list[Table]
+    claims: list[JudgedClaim]
+    refused: list[tuple[str, tuple[str, ...]]]
+    excluded: list[tuple[str, str]]
+    remarks: list[str]
+    provenance: list[tuple[str, str]]
+    planned: int
+    done: int
+    diverged: int
+    suite_text: str
+
+    @property
+    def title(self) -> str:
+        return self.name if self.profile is None else f"{self.name}, profile {self.profile}"
+
+    @property
+    def missing(self) -> int:
+        return self.planned - self.done - self.diverged
+
+    @property
+    def failed_claims(self) -> list[str]:
+        return [judged.claim.id for judged in self.claims if judged.verdict.outcome == "fails"]

@@ -1,0 +1,156 @@
+"""What a comparison can and cannot say, worked out from its seeds, spread, teachers and controls; shown before any number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from kdbench.report.model import Page, Row, Table
+from kdbench.report.numbers import counted, listed, number, points, span
+from kdbench.report.provenance import mixed, side_by_side
+from kdbench.report.rows import paired_differences
+from kdbench.results.record import Record
+from kdbench.stats import detectable, sd, welch
+
+
+def general_remarks(page: Page, records: Mapping[str, Record]) -> list[str]:
+    """Sentences that hold for all tables."""
+    if not records:
+        return ["No results yet: the tables show what is planned."]
+    found = []
+    if page.missing:
+        found.append(
+            f"{page.missing} of {counted(page.planned, 'job')} have no result yet; rows that lack seeds are never set in bold, "
+            "or called better or worse."
+        )
+    if page.diverged:
+        found.append(
+            f"{counted(page.diverged, 'job')} diverged. The means are those of the seeds that did not, and flatter their rows."
+        )
+    compared = sum(
+        row.complete and difference is not None and difference.interval is not None
+        for table in page.tables
+        for row in table.students
+        for difference in [row.differences.get(table.endpoints.truth.name)]
+    )
+    if compared:
+        text = "Intervals are of 95 %, over seeds on a fixed test set: they speak of training again, not of other test data."
+        if compared > 1:
+            truths = listed(list(dict.fromkeys(table.endpoints.truth.title for table in page.tables)))
+            text += (
+                f" Each stands alone: if no method did anything, {compared * 0.05:.1f} of the {compared} differences in {truths} "
+                "would be expected to look real."
+            )
+        found.append(text)
+    unlike = mixed(records)
+    if unlike:
+        found.append(f"The results do not all come from the same {listed(unlike, 'or')}: see provenance.")
+    if side_by_side(records):
+        found.append("Jobs ran side by side on one machine: their seconds are no measure of a method's cost.")
+    return found
+
+
+def table_remarks(table: Table) -> list[str]:
+    """Sentences about one task and pair."""
+    if not any(row.sources for row in table.rows):
+        return []
+    return [text for text in (seeds(table), teacher_above(table), teachers(table), controls(table), unlike(table)) if text]
+
+
+def seeds(table: Table) -> str:
+    """How many seeds there are, and the smallest difference they could show."""
+    counts = sorted({row.planned for row in table.students})
+    if not counts:
+        return ""
+    text = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    if counts[-1] == 1:
+        return "One seed a row: no interval can be given, and the order of the rows may be chance."
+    truth = table.endpoints.truth
+    by_label = {row.label: row for row in table.controls}
+    spreads, pairs = [], []
+    for row in table.students:
+        if row.control is not None and row.complete and by_label[row.control].complete:
+            ours, theirs = row.summary(truth.name).by_seed, by_label[row.control].summary(truth.name).by_seed
+            differences = paired_differences(ours, theirs)
+            if len(differences) > 1:
+                spreads.append(sd(differences))
+                pairs.append(len(differences))
+    if not spreads:
+        return f"{text} a row; no row can be compared with the control yet."
+    pooled = math.sqrt(sum(s**2 for s in spreads) / len(spreads))
+    least = detectable(pooled, min(pairs))
+    unit = points(truth.unit)
+    size, spread = (f"{number(value, truth.unit)} {unit}".strip() for value in (least, pooled))
+    return (
+        f"{text} a row. A true difference in {truth.title} of {size} is noticed with a chance of 80 %, a smaller one less often "
+        f"(paired t test at 5 %, {counted(min(pairs), 'seed')}; a seed's difference to the control has a standard deviation "
+        f"of {spread}, pooled over {counted(len(spreads), 'row')}). That no difference is seen does not mean that there is none."
+    )
+
+
+def teacher_above(table: Table) -> str:
+    """Whether there is something to learn from the teacher."""
+    if not table.teachers or not table.controls:
+        return ""
+    truth = table.endpoints.truth
+    control = table.controls[0]
+    theirs = [value for row in table.teachers for value in row.summary(truth.name).by_seed.values()]
+    ours = list(control.summary(truth.name).by_seed.values())
+    if not theirs or not ours:
+        return ""
+    difference = sum(theirs) / len(theirs) - sum(ours) / len(ours)
+    if math.isnan(difference):
+        return ""
+    interval = welch(theirs, ours)
+    size = f"{number(difference, truth.unit, sign=True)} {points(truth.unit)}".strip()
+    if interval is not None:
+        size += f" {span(interval.low, interval.high, truth.unit)}"
+    if interval is not None and interval.excludes_zero:
+        clear = f"The teacher is {'better' if difference > 0 else 'worse'} than the student alone"
+    elif difference > 0:
+        clear = "The teacher is not clearly better than the student alone"
+    else:
+        clear = "The teacher is not better than the student alone"
+    end = "" if difference > 0 else " What a method gains here is not the teacher's skill"
+    return f"{clear}: {size} in {truth.title}.{end + '.' if end else ''}"
+
+
+def teachers(table: Table) -> str:
+    pool = sum(row.planned for row in table.teachers)
+    if pool == 0:
+        return ""
+    if pool == 1:
+        return "All students have the same teacher: nothing here speaks of other teachers, and there is no independent control."
+    return f"The pool has {pool} teachers, so that the spread over seeds has the teachers' in it."
+
+
+def controls(table: Table) -> str:
+    """Which controls stand beside the arms."""
+    if not table.controls:
+        return "There is no control 'none' in this table: it does not show what distillation adds."
+    arms = [row for row in table.students if row.kind == "arm"]
+    with_other = [row for row in arms if row.summary("independent").n]
+    names = listed([called(row) for row in table.controls])
+    text = f"Controls: the student alone ({names})"
+    if not arms:
+        return text + "."
+    if len(with_other) == len(arms):
+        return text + ", and for each row an independent student, taught by another teacher."
+    if with_other:
+        some = f"{len(with_other)} of {counted(len(arms), 'row')}"
+        return text + f", and for {some} an independent student, taught by another teacher."
+    return text + ". There is no independent student: how much agreement is owed to this teacher cannot be said."
+
+
+def called(row: Row) -> str:
+    return f"{row.label}, also called {row.alias}" if row.alias else row.label
+
+
+def unlike(table: Table) -> str:
+    other = [row.label for row in table.students if row.control is not None and not row.like_control]
+    if not other:
+        return ""
+    return (
+        f"† The control of {listed(other)} had other labelled data or another recipe, "
+        "so that the difference is not the method's alone."
+    )

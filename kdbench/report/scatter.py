@@ -1,0 +1,174 @@
+"""Fidelity against generalisation: where each cell stands between agreeing with its teacher and being right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from kdbench.metrics.catalogue import MetricInfo
+from kdbench.report.model import Row, Table
+from kdbench.report.numbers import scaled, spread
+from kdbench.report.svg import CHARACTER, Scale, around, drawing, element, line, shortened, titled, words
+
+WIDTH, HEIGHT = 660.0, 400.0
+LEFT, RIGHT, TOP, BOTTOM = 54.0, 14.0, 12.0, 44.0
+LONGEST = 30
+
+
+def scatter(table: Table) -> Markup | None:
+    """A dot a cell with ± one standard deviation, small dots for seeds; None where no cell has both metrics."""
+    ends = table.endpoints
+    rows = [row for row in table.students if finite(row, ends.agreement) and finite(row, ends.truth)]
+    if not rows:
+        return None
+    references = reference_lines(table)
+    x = Scale(*bounds(rows, ends.agreement), LEFT, WIDTH - RIGHT)
+    y = Scale(*bounds(rows, ends.truth, [value for _, value, _ in references]), HEIGHT - BOTTOM, TOP)
+    parts = [infeasible(table, x, y), *axes(x, y, ends.agreement, ends.truth)]
+    taken: list[Box] = []
+    for name, value, class_ in references:
+        at = y(value)
+        parts.append(line(LEFT, at, WIDTH - RIGHT, at, f"reference {class_}"))
+        # The higher line's words stand above it and the lower one's below, so that two near lines stay legible.
+        above = value >= max(other for _, other, _ in references) and at > TOP + 14
+        text_y = at - 4 if above else at + 12
+        parts.append(words(name, WIDTH - RIGHT - 4, text_y, f"name {class_}", "end"))
+        width = len(name) * CHARACTER
+        taken.append(Box(WIDTH - RIGHT - 4 - width, text_y - 10, WIDTH - RIGHT - 4, text_y + 3))
+    centres = [(x(mean_of(row, ends.agreement)), y(mean_of(row, ends.truth))) for row in rows]
+    taken += [Box(cx - 5, cy - 5, cx + 5, cy + 5) for cx, cy in centres]
+    for row, (cx, cy) in zip(rows, centres, strict=True):
+        parts.append(dot(row, table, x, y, cx, cy))
+    for row, (cx, cy) in zip(rows, centres, strict=True):
+        text = shortened(row.label, LONGEST)
+        place = free_place(cx, cy, len(text) * CHARACTER, taken)
+        if place is not None:
+            box, at_x, at_y, anchor = place
+            taken.append(box)
+            parts.append(words(text, at_x, at_y, f"name {look(row, ends.truth)}", anchor))
+    name = f"{table.title}: {ends.truth.title} against {ends.agreement.title}, {len(rows)} cells"
+    return drawing(WIDTH, HEIGHT, name, parts)
+
+
+def look(row: Row, info: MetricInfo) -> str:
+    """The class that a row is drawn with: control, better, worse, plain, and lacking where seeds are missing."""
+    if row.kind == "control":
+        return "control"
+    if not row.complete:
+        return "lacking"
+    found = row.differences.get(info.name)
+    return found.verdict if found is not None and found.verdict else "plain"
+
+
+def finite(row: Row, info: MetricInfo) -> bool:
+    return math.isfinite(row.summary(info.name).mean)
+
+
+def mean_of(row: Row, info: MetricInfo) -> float:
+    return scaled(row.summary(info.name).mean, info.unit)
+
+
+def deviation(row: Row, info: MetricInfo) -> float:
+    sd = row.summary(info.name).sd
+    return 0.0 if math.isnan(sd) else scaled(sd, info.unit)
+
+
+def bounds(rows: Sequence[Row], info: MetricInfo, more: Sequence[float] = ()) -> tuple[float, float]:
+    values = list(more)
+    for row in rows:
+        middle, sd = mean_of(row, info), deviation(row, info)
+        values += [middle - sd, middle + sd]
+        values += [scaled(value, info.unit) for value in row.summary(info.name).by_seed.values() if math.isfinite(value)]
+    low, high = around(values)
+    return (max(low, 0.0), min(high, 100.5)) if info.unit == "share" else (low, high)
+
+
+def reference_lines(table: Table) -> list[tuple[str, float, str]]:
+    """The teachers and the control, as horizontal lines."""
+    truth = table.endpoints.truth
+    found = [(row.label, mean_of(row, truth), "teacher") for row in table.teachers if finite(row, truth)]
+    found += [(row.label, mean_of(row, truth), "control") for row in table.controls[:1] if finite(row, truth)]
+    return found
+
+
+def axes(x: Scale, y: Scale, across: MetricInfo, up: MetricInfo) -> list[Markup]:
+    parts = [line(x.start, y.start, x.stop, y.start, "axis"), line(x.start, y.start, x.start, y.stop, "axis")]
+    for value, text in x.ticks(7):
+        parts += [line(x(value), y.start, x(value), y.start + 4, "axis"), words(text, x(value), y.start + 16, "tick", "middle")]
+    for value, text in y.ticks(6):
+        parts += [line(x.start - 4, y(value), x.start, y(value), "axis"), words(text, x.start - 8, y(value) + 4, "tick", "end")]
+    parts.append(words(axis_title(across), (x.start + x.stop) / 2, HEIGHT - 8, "title", "middle"))
+    middle = (y.start + y.stop) / 2
+    parts.append(words(axis_title(up), 14, middle, "title", "middle", transform=f"rotate(-90 14 {middle:g})"))
+    return parts
+
+
+def axis_title(info: MetricInfo) -> str:
+    return f"{info.title}{', %' if info.unit == 'share' else ''}"
+
+
+def infeasible(table: Table, x: Scale, y: Scale) -> Markup:
+    """The region that accuracies rule out: two nets of accuracies a and b agree at most on 1 - |a - b|."""
+    ends = table.endpoints
+    bounded = (ends.truth.name, ends.agreement.name) == ("accuracy", "agreement")
+    if not bounded or len(table.teachers) != 1 or not finite(table.teachers[0], ends.truth):
+        return Markup("")
+    teacher = mean_of(table.teachers[0], ends.truth)
+    heights = [y.low + (y.high - y.low) * i / 60 for i in range(61)]
+    edge = [(100.0 - abs(teacher - height), height) for height in heights]
+    if all(at >= x.high for at, _ in edge):
+        return Markup("")
+    corners = [(x.high, y.low), *((x.clamp(at), height) for at, height in edge), (x.high, y.high)]
+    points = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in corners)
+    title = element("title", "not possible with these accuracies")
+    return element("g", title + element("polygon", points=points), class_="infeasible")
+
+
+def dot(row: Row, table: Table, x: Scale, y: Scale, cx: float, cy: float) -> Markup:
+    ends = table.endpoints
+    across, up = row.summary(ends.agreement.name), row.summary(ends.truth.name)
+    parts = []
+    if row.planned > 1:
+        for seed in sorted(across.by_seed.keys() & up.by_seed.keys()):
+            a, b = (scaled(s.by_seed[seed], i.unit) for s, i in ((across, ends.agreement), (up, ends.truth)))
+            if math.isfinite(a) and math.isfinite(b):
+                parts.append(element("circle", cx=float(x(a)), cy=float(y(b)), r=1.6, class_="seed"))
+    dx, dy = deviation(row, ends.agreement), deviation(row, ends.truth)
+    middle, height = mean_of(row, ends.agreement), mean_of(row, ends.truth)
+    if dx:
+        parts.append(line(x(x.clamp(middle - dx)), cy, x(x.clamp(middle + dx)), cy, "bar"))
+    if dy:
+        parts.append(line(cx, y(y.clamp(height - dy)), cx, y(y.clamp(height + dy)), "bar"))
+    parts.append(element("circle", cx=float(cx), cy=float(cy), r=4.5, class_="mean"))
+    said = (f"{info.name} {spread(s.mean, s.sd, info.unit)}" for s, info in ((up, ends.truth), (across, ends.agreement)))
+    return titled(f"cell {look(row, ends.truth)}", f"{row.label}: {', '.join(said)}", *parts)
+
+
+@dataclass(frozen=True)
+class Box:
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: Box) -> bool:
+        return self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+
+
+def free_place(cx: float, cy: float, width: float, taken: Sequence[Box]) -> tuple[Box, float, float, str] | None:
+    """Where a name can stand beside its dot without covering anything; None: the dot's tooltip has to do."""
+    frame = Box(LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM)
+    for dx, dy, anchor in (
+        (8, 4, "start"), (-8, 4, "end"), (0, -9, "middle"), (0, 17, "middle"),
+        (7, -7, "start"), (7, 15, "start"), (-7, -7, "end"), (-7, 15, "end"),
+    ):  # fmt: skip
+        x, y = cx + dx, cy + dy
+        left = x - {"start": 0.0, "end": width, "middle": width / 2}[anchor]
+        box = Box(left, y - 10, left + width, y + 3)
+        inside = box.left >= frame.left and box.right <= frame.right and box.top >= frame.top and box.bottom <= frame.bottom
+        if inside and not any(box.meets(other) for other in taken):
+            return box, x, y, anchor
+    return None

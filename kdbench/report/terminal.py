@@ -1,0 +1,114 @@
+"""The report for a terminal of 80 columns: a table a task, then the claims; plain text where there is no terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from kdbench.report.model import Difference, JudgedClaim, Page, Row, Table
+from kdbench.report.numbers import counted, number, points, span, spread
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+STYLES = {"holds": "green", "fails": "bold red", "undecided": "yellow", "not_run": "dim", "better": "green", "worse": "red"}
+WIDTH = 80
+
+
+def terminal(page: Page) -> str:
+    """The text; with colours only where stdout is a terminal that wants them (NO_COLOR, TERM=dumb)."""
+    from rich.console import Console
+    from rich.text import Text
+
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    out = StringIO()
+    console = Console(file=out, force_terminal=colour, no_color=not colour, width=WIDTH, highlight=False, emoji=False)
+    for table in page.tables:
+        draw(console, table)
+    if not page.tables:
+        console.print("nothing to report")
+    for judged in page.claims:
+        console.print(claim_line(judged))
+    for cell, reasons in page.refused:
+        console.print(Text.assemble(("refused  ", "yellow"), f"{cell}: {'; '.join(reasons)}"))
+    for cell, reason in page.excluded:
+        console.print(Text.assemble(("left out ", "dim"), f"{cell}: {reason}"))
+    tally = f"{page.done} of {counted(page.planned, 'job')} done"
+    tally += f", {page.diverged} diverged" if page.diverged else ""
+    console.print(tally + (f", {page.missing} without a result" if page.missing else ""))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def draw(console: Console, table: Table) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    ends = table.endpoints
+    grid = Grid(
+        box=SIMPLE_HEAD, title=Text(table.title, "bold"), title_justify="left", pad_edge=False, padding=(0, 1), show_edge=False
+    )
+    grid.add_column("cell", overflow="fold")
+    truth_head, agreement_head = (heading(entry.name, entry.unit) for entry in (ends.truth, ends.agreement))
+    for name in ("n", truth_head, "Δ to none", agreement_head, "kl"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for row in table.rows:
+        truth, agreement, kl = (row.summary(entry.name) for entry in (ends.truth, ends.agreement, ends.kl))
+        label = Text(row.label, "dim" if row.kind != "arm" else "")
+        if row.alias:
+            label.append(f" ({row.alias})", "dim")
+        mean = Text(spread(truth.mean, truth.sd, ends.truth.unit), "bold" if ends.truth.name in row.best else "")
+        fidelity = ["", ""]
+        if row.kind != "teacher":
+            fidelity = [number(agreement.mean, ends.agreement.unit), number(kl.mean, ends.kl.unit)]
+        grid.add_row(label, seeds(row), mean, change(row, table), *fidelity)
+    console.print(grid)
+    console.print()
+
+
+def heading(name: str, unit: str) -> str:
+    return f"{name} %" if unit == "share" else name
+
+
+def seeds(row: Row) -> Text:
+    from rich.text import Text
+
+    text = Text(str(row.done) if row.complete else f"{row.done}/{row.planned}", "" if row.complete else "yellow")
+    if row.diverged:
+        text.append(f"\n{row.diverged} diverged", "red")
+    return text
+
+
+def change(row: Row, table: Table) -> Text:
+    from rich.text import Text
+
+    truth = table.endpoints.truth
+    found = row.differences.get(truth.name)
+    if found is None or not found.n:
+        return Text("")
+    style = STYLES[found.verdict] if found.verdict and row.complete else ""
+    return Text(written(found, truth.unit) + ("" if row.like_control else " †"), style)
+
+
+def written(found: Difference, unit: str) -> str:
+    text = number(found.mean, unit, sign=True)
+    return text if found.interval is None else f"{text} {span(found.interval.low, found.interval.high, unit)}"
+
+
+def claim_line(judged: JudgedClaim) -> Text:
+    """holds      +5.5 pp [+4.8, +6.3]  kd-unlabelled (digits, 5 seeds)"""
+    from rich.text import Text
+
+    verdict, unit = judged.verdict, judged.metric.unit
+    line = Text.assemble((f"{verdict.outcome.replace('_', ' '):<10}", STYLES[verdict.outcome]))
+    if verdict.n:
+        line.append(f" {number(verdict.difference, unit, sign=True)} {points(unit)}".rstrip())
+        if verdict.interval is not None:
+            line.append(" " + span(verdict.interval.low, verdict.interval.high, unit))
+    line.append(f"  {judged.claim.id} ({judged.where}, {counted(verdict.n, 'seed')})")
+    if verdict.outcome in ("undecided", "not_run"):
+        line.append(f": {verdict.why}", "dim")
+    return line

@@ -1,0 +1,73 @@
+"""Judges a claim about two arms by the interval of their difference, seed by seed: holds, fails, undecided or not run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from kdbench.stats.intervals import Interval, mean, paired
+
+Outcome = Literal["holds", "fails", "undecided", "not_run"]
+
+
+class Bounds(Protocol):
+    """What of a claim is judged: where the difference arm - reference is said to lie."""
+
+    @property
+    def at_least(self) -> float | None: ...
+    @property
+    def at_most(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`n` seeds that both arms have, `wins` of which lie within the bounds by themselves; `why` in one sentence."""
+
+    outcome: Outcome
+    difference: float
+    interval: Interval | None
+    n: int
+    wins: int
+    why: str
+
+
+def judge(
+    claim: Bounds,
+    arm_values_by_seed: Mapping[int, float],
+    reference_values_by_seed: Mapping[int, float],
+    planned: int | None = None,
+) -> Verdict:
+    """The verdict from the 95 % paired t interval of arm - reference.
+
+    It holds where the whole interval lies within the bounds, and fails where it lies wholly outside; else it is undecided.
+    A seed that ran without a value (diverged, undefined) is given as NaN. With such a seed, or with fewer seeds than
+    `planned`, nothing is decided: the runs that are left over are not a fair sample.
+    """
+    low = -math.inf if claim.at_least is None else claim.at_least
+    high = math.inf if claim.at_most is None else claim.at_most
+    seeds = sorted(set(arm_values_by_seed) & set(reference_values_by_seed))
+    pairs = [(arm_values_by_seed[seed], reference_values_by_seed[seed]) for seed in seeds]
+    differences = [arm - reference for arm, reference in pairs if math.isfinite(arm) and math.isfinite(reference)]
+    n = len(differences)
+    wins = sum(low <= difference <= high for difference in differences)
+    interval = paired(differences)
+
+    def verdict(outcome: Outcome, why: str) -> Verdict:
+        return Verdict(outcome, mean(differences), interval, n, wins, why)
+
+    if not seeds:
+        return verdict("not_run", "no seed of which both arms have a result")
+    if n < len(seeds):
+        without = f"{len(seeds) - n} of {len(seeds)} seeds"
+        return verdict("undecided", f"{without} without a value (diverged, or the metric is undefined)")
+    if planned is not None and n < planned:
+        return verdict("undecided", f"{n} of {planned} seeds have run")
+    if interval is None:
+        return verdict("undecided", "one seed gives no interval")
+    if low <= interval.low and interval.high <= high:
+        return verdict("holds", "the whole interval lies within the bounds")
+    if interval.high < low or interval.low > high:
+        return verdict("fails", "the whole interval lies outside the bounds")
+    return verdict("undecided", "the interval crosses a bound")
