@@ -185,9 +185,9 @@ def inspect_module(module: ModuleType, origin: str) -> list[PluginInfo]:
             facts["fingerprint"] = value.fingerprint(value.Config())
             found.append(_info("task", value, value.__doc__, facts, f"{where}:{attribute}", origin))
         elif issubclass(value, Method):
-            wrapper = issubclass(value, Wrapper)
-            facts = {"needs": (value.own if wrapper else value.needs).data(), "exempt": dict(value.exempt)}
-            found.append(_info("wrapper" if wrapper else "method", value, value.__doc__, facts, f"{where}:{attribute}", origin))
+            needs, single = (value.own, "wrapper") if issubclass(value, Wrapper) else (value.needs, "method")
+            facts = {"needs": needs.data(), "exempt": dict(value.exempt)}
+            found.append(_info(single, value, value.__doc__, facts, f"{where}:{attribute}", origin))
         elif issubclass(value, Source):
             facts = {"gives": value.gives.data(), "scope": value.scope}
             found.append(_info("source", value, value.__doc__, facts, f"{where}:{attribute}", origin))

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from kdbench.contract.batch import Batch, Outputs, Signal
 from kdbench.contract.decisions import Decisions
-from kdbench.contract.model import Config, Net
+from kdbench.contract.model import Config as PluginConfig
+from kdbench.contract.model import Net
 from kdbench.contract.needs import Needs
 from kdbench.contract.task import Task
 
@@ -98,11 +99,11 @@ class Method(nn.Module):
 
     name: ClassVar[str] = ""
     version: ClassVar[int] = 1
-    Config: ClassVar[type[Config]] = Config
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
     needs: ClassVar[Needs] = Needs()
     exempt: ClassVar[Mapping[str, str]] = {}  # conformance rules that cannot hold, each with its reason
 
-    def __init__(self, config: Config | None = None):
+    def __init__(self, config: PluginConfig | None = None):
         super().__init__()
         self.c: Any = config if config is not None else self.Config()
 
@@ -149,7 +150,7 @@ class Wrapper(Method):
 
     own: ClassVar[Needs] = Needs(streams=frozenset())
 
-    def __init__(self, config: Config | None, inner: Method):
+    def __init__(self, config: PluginConfig | None, inner: Method):
         super().__init__(config)
         self.method = inner
 

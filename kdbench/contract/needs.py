@@ -5,7 +5,7 @@ No torch here: the plan reads needs of built-in plugins from the lock file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -36,7 +36,8 @@ class Needs:
 
     @staticmethod
     def read(data: dict[str, Any]) -> Needs:
-        return Needs(**{k: frozenset(v) if isinstance(v, list) else v for k, v in data.items()})
+        plain: dict[str, Any] = {k: frozenset(v) if isinstance(v, list) else v for k, v in data.items()}
+        return Needs(**plain)
 
     def resolved(self, params: Mapping[str, Any]) -> Needs:
         """With every `$name` replaced by what the parameter says (a name or a list of names)."""
@@ -90,6 +91,7 @@ class Gives:
     single: frozenset[str] = _names("values")
     several: frozenset[str] = frozenset()
     when: tuple[tuple[str, str, frozenset[str]], ...] = ()  # (parameter, value, names)
+    policies: tuple[tuple[str, str, str], ...] = ()  # (parameter, value, augmentation that the task must then have)
     taps: bool = False
     fewest: int = 1
     most: int | None = None
@@ -111,14 +113,24 @@ class Gives:
         taps = offer.teacher_taps if self.taps else frozenset()
         return offer.but(signal=frozenset(signal), teachers=teachers, teacher_taps=taps, notes=notes), wrong
 
+    def lacks(self, params: Mapping[str, Any], augments: Collection[str]) -> list[str]:
+        """Why the task's views do not serve the source as it is set."""
+        return [
+            f"{parameter}: {value} shows samples with the augmentation {policy!r}, the task has {_list(frozenset(augments))}"
+            for parameter, value, policy in self.policies
+            if params.get(parameter) == value and policy not in augments
+        ]
+
     def data(self) -> dict[str, Any]:
         plain = {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(self).items()}
+        plain["policies"] = [list(policy) for policy in self.policies]
         plain["when"] = [[parameter, value, sorted(names)] for parameter, value, names in self.when]
         return plain
 
     @staticmethod
     def read(data: dict[str, Any]) -> Gives:
-        plain = {k: frozenset(v) if isinstance(v, list) and k != "when" else v for k, v in data.items()}
+        plain: dict[str, Any] = {k: frozenset(v) if isinstance(v, list) and k != "when" else v for k, v in data.items()}
+        plain["policies"] = tuple(tuple(policy) for policy in data["policies"])
         plain["when"] = tuple((parameter, value, frozenset(names)) for parameter, value, names in data["when"])
         return Gives(**plain)
 

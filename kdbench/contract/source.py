@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from kdbench.contract.batch import Batch, Signal
-from kdbench.contract.model import Config, Net
+from kdbench.contract.model import Config as PluginConfig
+from kdbench.contract.model import Net
 from kdbench.contract.needs import Gives
 from kdbench.contract.task import Task
 
@@ -17,7 +18,7 @@ class Source:
 
     name: ClassVar[str] = ""
     version: ClassVar[int] = 1
-    Config: ClassVar[type[Config]] = Config
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
     scope: ClassVar[Literal["stream", "learner"]] = "stream"
     gives: ClassVar[Gives] = Gives()
 

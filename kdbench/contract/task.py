@@ -16,7 +16,8 @@ from torch import Tensor
 from kdbench.contract.batch import Batch, Outputs
 from kdbench.contract.decisions import Decisions
 from kdbench.contract.draw import Draw
-from kdbench.contract.model import Config, Facts, ModelPlugin, Net
+from kdbench.contract.model import Config as PluginConfig
+from kdbench.contract.model import Facts, ModelPlugin, Net
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,17 +52,18 @@ class Task(ABC):
     family: ClassVar[str]  # classification | segmentation | retrieval | tagging: which metrics apply
     axis: ClassVar[str]
     grid: ClassVar[bool] = False
-    Config: ClassVar[type[Config]] = Config
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
     sets: ClassVar[Mapping[str, str]]
     roles: ClassVar[Mapping[str, str]]  # labelled, transfer, teacher -> set
     augments: ClassVar[Mapping[str, str]]  # policy -> one line; the first is the default
     bank: ClassVar[int | None] = None  # frozen views a sample; None draws a new view each epoch
     fields: ClassVar[tuple[str, ...]] = ("image",)
+    kept: ClassVar[tuple[str, ...]] = ()  # batch fields without which stored values cannot be read (candidate lists)
     pair: ClassVar[Mapping[str, Any]]  # {"teacher": {model, params, recipe, view}, "student": {...}}
     aliases: ClassVar[Mapping[str, str]] = {}  # the family's names of methods, e.g. source_only -> none
     licence: ClassVar[str] = ""
 
-    def __init__(self, config: Config | None = None):
+    def __init__(self, config: PluginConfig | None = None):
         self.config = config if config is not None else self.Config()
         self.data = functools.cache(self.data)  # type: ignore[method-assign]
 
@@ -98,7 +100,7 @@ class Task(ABC):
         return Net(backbone, plugin.reads, self.prepare(plugin))
 
     @classmethod
-    def fingerprint(cls, config: Config) -> str:
+    def fingerprint(cls, config: PluginConfig) -> str:
         """What identifies the data. Built-in sets: generator and version, since the config is identity anyway."""
         return f"built-in:{cls.name}@{cls.version}"
 

@@ -7,78 +7,48 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kdbench.contract.errors import KdbenchError
-from kdbench.contract.needs import Gives, Needs, Offer, check
+from kdbench.contract.errors import DataError
+from kdbench.jobs.fit import misfits
 from kdbench.jobs.identity import IDENTITY_VERSION, key_of, without_defaults
 from kdbench.jobs.job import Cell, Job, JobSet, Refusal
 from kdbench.registry import PluginInfo, Registry
 from kdbench.suite.arm import Arm
+from kdbench.suite.label import settings
 from kdbench.suite.recipe import RECIPE_DEFAULTS
 
 
 def graph(arms: Sequence[Arm], registry: Registry, root: Path = Path(".")) -> JobSet:
     """All jobs of the arms. Cells that cannot run become refusals with their reasons; nothing is imported or read but weights."""
     found = JobSet()
-    refused: dict[Cell, None] = {}
+    # Seeds of a cell differ in nothing that decides whether it can run, and cells of a pair share their pool of teachers.
+    reasons: dict[Cell, list[str]] = {}
+    pools: dict[tuple[str, str], list[Job]] = {}
     for arm in arms:
         cell = Cell(arm.task["name"], arm.pair, arm.cell)
-        if cell in refused:
+        if cell not in reasons:
+            reasons[cell] = misfits(arm, registry)
+            if reasons[cell]:
+                found.refusals.append(Refusal(cell, tuple(reasons[cell])))
+        if reasons[cell]:
             continue
-        reasons = refusals(arm, registry)
-        if reasons:
-            refused[cell] = None
-            found.refusals.append(Refusal(cell, tuple(reasons)))
-            continue
-        pool = teacher_jobs(arm, registry, root)
+        pair = (cell.task, cell.pair)
+        if pair not in pools:
+            pools[pair] = teacher_jobs(arm, registry, root)
         asked = arm.source["teachers"] if arm.source else len(arm.teachers)
-        taken = pick(pool, asked, arm.seed)
+        taken = pick(pools[pair], asked, arm.seed)
         job = student_job(arm, registry, taken if arm.source else [])
-        for teacher in pool if arm.source is None else taken:
-            found.jobs.setdefault(teacher.key, teacher)
-        found.jobs.setdefault(job.key, job)
+        for wanted in (*taken, job):
+            found.jobs.setdefault(wanted.key, wanted)
         found.cells.setdefault(cell, []).append(job.key)
         found.reference[job.key] = tuple(t.key for t in taken)
-        keys = found.teachers.setdefault((cell.task, cell.pair), [])
-        keys += [t.key for t in pool if t.key not in keys and t.key in found.jobs]
+    for pair, pool in pools.items():
+        found.teachers[pair] = [teacher.key for teacher in pool if teacher.key in found.jobs]
     return found
 
 
 def pick(pool: Sequence[Job], count: int, seed: int) -> list[Job]:
     """The teachers of a trial: disjoint runs of the pool as long as it lasts, then round again."""
     return [pool[(seed * count + number) % len(pool)] for number in range(count)]
-
-
-def refusals(arm: Arm, registry: Registry) -> list[str]:
-    """Why this arm cannot run, from plain data alone."""
-    task = registry.task(arm.task["plugin"])
-    student = registry.model(arm.student["model"])
-    teachers = [registry.model(t["model"]) for t in arm.teachers]
-    reasons = [
-        f"model {model.name} reads {', '.join(sorted(missing))}, task {task.name} has {', '.join(task.facts['fields'])}"
-        for model in {m.name: m for m in (student, *teachers)}.values()
-        if (missing := set(model.facts["reads"]) - set(task.facts["fields"]))
-    ]
-    method = registry.method(arm.method["name"])
-    needs = Needs.read(method.facts["needs"]).resolved({**method.defaults, **arm.method["params"]})
-    for wrap in reversed(arm.method["wrap"]):
-        needs = needs | Needs.read(registry.wrapper(wrap["name"]).facts["needs"])
-    taps = [frozenset(t.facts["taps"]) for t in teachers]
-    offer = Offer(
-        axis=task.facts["axis"],
-        fields=frozenset(task.facts["fields"]),
-        grid=task.facts["grid"],
-        student_taps=frozenset(student.facts["taps"]),
-        teacher_taps=frozenset.intersection(*taps) if taps else frozenset(),
-    )
-    if arm.source is not None:
-        source = registry.source(arm.source["plugin"])
-        kinds, asked = len(arm.teachers), arm.source["teachers"]
-        params = {**source.defaults, **arm.source["params"]}
-        offer, wrong = Gives.read(source.facts["gives"]).adds(params, offer, asked)
-        reasons += wrong
-        if kinds > 1 and asked % kinds:
-            reasons.append(f"the pair has {kinds} kinds of teachers; a source of {asked} would ask other kinds in each seed")
-    return reasons + check(needs, offer)
 
 
 def task_identity(task: dict[str, Any], info: PluginInfo) -> dict[str, Any]:
@@ -160,36 +130,49 @@ def content_of(path: Path) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise KdbenchError(f"weights {path}: {error.strerror}") from error
+        raise DataError(f"weights {path}: {error.strerror}") from error
+
+
+def teacher_label(teacher: dict[str, Any], kinds: Sequence[dict[str, Any]]) -> str:
+    """`teacher`, or where a pair has several kinds, as much of this one as tells it from the others."""
+    if len(kinds) == 1:
+        return "teacher"
+    same = sum(other["model"] == teacher["model"] for other in kinds) > 1
+    return f"teacher:{teacher['model']}" + (f"[{settings(teacher['params'])}]" if same and teacher["params"] else "")
 
 
 def teacher_job(arm: Arm, teacher: dict[str, Any], seed: int, registry: Registry, root: Path) -> Job:
     """A teacher is a student without a teacher, on the teachers' set; or a file of weights, which is only evaluated."""
     task, model, none = registry.task(arm.task["plugin"]), registry.model(teacher["model"]), registry.method("none")
     targets = {"task": task.target, "method": none.target, f"model:{model.name}": model.target}
-    labels: dict[str, Any] = {"task": arm.task["name"], "pair": arm.pair, "method": "teacher", "seed": seed}
-    method = {"name": none.name, "version": none.version, "params": {}, "wrap": []}
+    labels = {
+        "task": arm.task["name"],
+        "pair": arm.pair,
+        "method": "teacher",
+        "cell": teacher_label(teacher, arm.teachers),
+        "source": None,
+        "view": "default",
+        "seed": seed,
+    }
     common = {
         "identity_version": IDENTITY_VERSION,
         "role": "teacher",
         "task": task_identity(arm.task, task),
         "student": plugin_identity(teacher, "model"),
         "teachers": [],
+        "method": {"name": none.name, "version": none.version, "params": {}, "wrap": []},
         "source": None,
         "init": "fresh",
         "seed": seed,
     }
-    kinds = len({t["model"] + str(t["params"]) for t in arm.teachers})
-    labels["cell"] = "teacher" if kinds == 1 else f"teacher:{model.name}"
-    labels |= {"source": None, "view": "default"}
     if teacher.get("weights"):
         path = (root / teacher["weights"]).resolve()
-        given = {**common, "init": {"weights": content_of(path)}, "method": method, "view": {}, "recipe": {"steps": 0}}
+        given = {**common, "init": {"weights": content_of(path)}, "view": {}, "recipe": {"steps": 0}}
         spec = {**given, "view": with_defaults({}, task), "recipe": {**RECIPE_DEFAULTS, "steps": 0}}
         return Job(key_of(given), "teacher", given, spec, labels, targets, weights=str(path))
     view = {key: value for key, value in (teacher.get("view") or {}).items() if key not in ("name", "transfer")}
     view.setdefault("labelled", task.facts["roles"]["teacher"])
-    identity = {**common, "method": method, "view": view, "recipe": without_defaults(teacher["recipe"], RECIPE_DEFAULTS)}
+    identity = {**common, "view": view, "recipe": without_defaults(teacher["recipe"], RECIPE_DEFAULTS)}
     recipe = {**RECIPE_DEFAULTS, **teacher["recipe"]}
     spec = {**identity, "view": with_defaults(view, task), "recipe": recipe}
     return Job(key_of(identity), "teacher", identity, spec, labels, targets)

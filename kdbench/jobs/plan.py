@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from kdbench.jobs.job import Job, JobSet
 
-State = Literal["run", "cached", "stale"]
+State = Literal["run", "cached", "stale", "blocked"]
 StalePolicy = Literal["keep", "rerun", "fail"]
+STALE_POLICIES: tuple[str, ...] = get_args(StalePolicy)
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,12 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
+    """The jobs of a suite in their order, teachers before the students that need them."""
+
     jobs: tuple[Planned, ...]
 
-    def in_state(self, state: State) -> list[Planned]:
-        return [p for p in self.jobs if p.state == state]
+    def in_state(self, *states: State) -> list[Planned]:
+        return [p for p in self.jobs if p.state in states]
 
 
 def plan(
@@ -35,31 +38,44 @@ def plan(
     records: Mapping[str, Any],
     digest: Callable[[Job], Mapping[str, str]],
     weights: Path,
-    failures: Mapping[str, str],
+    attempts: Mapping[str, str],
     stale: StalePolicy = "keep",
 ) -> Plan:
-    """Decide for each job. A teacher whose result exists runs again where a student needs weights that are gone.
+    """Decide for each job. `digest` gives its present source digests, `attempts` what became of its last attempt (key → words).
 
-    `digest` gives the present source digests of a job, `failures` what ended it last time (key → words).
+    A student whose teacher diverged is blocked: there is nothing to learn from. A teacher that has a result runs again where a
+    student needs its weights and they are gone. Where older results are made anew, so are the students of teachers made anew.
     """
     states: dict[str, tuple[State, str]] = {}
-    for key, job in jobs.jobs.items():
+    for key, job in jobs.jobs.items():  # a job's teachers come before it
         record = records.get(key)
-        if record is None:
-            states[key] = ("run", f"failed before: {failures[key]}" if key in failures else "no result yet")
-            continue
-        changed = sorted(name for name, sha in digest(job).items() if record.provenance.get("sources", {}).get(name, sha) != sha)
-        if not changed:
-            states[key] = ("cached", "diverged" if record.status == "diverged" else "done")
-        elif stale == "rerun":
-            states[key] = ("run", f"made by older code of {', '.join(changed)}")
+        lost = [t for t in job.teachers if t in records and records[t].status == "diverged" and states[t][0] != "run"]
+        anew = [t for t in job.teachers if stale == "rerun" and states[t] != ("run", NEW) and states[t][0] == "run"]
+        if record is None and lost:
+            states[key] = ("blocked", f"its teacher diverged: {jobs.jobs[lost[0]].title}")
+        elif record is None:
+            states[key] = ("run", attempts.get(key, NEW))
+        elif changed := outdated(record, digest(job)):
+            reason = f"made by older code of {', '.join(changed)}"
+            states[key] = ("run" if stale == "rerun" else "stale", reason)
+        elif anew and records.get(anew[0]) is not None:
+            states[key] = ("run", "its teacher is made anew")
         else:
-            states[key] = ("stale", f"made by older code of {', '.join(changed)}")
+            states[key] = ("cached", "diverged" if record.status == "diverged" else "done")
     needed = {t for key, job in jobs.jobs.items() if states[key][0] == "run" for t in job.teachers}
     for key in needed:
         if states[key][0] != "run" and not (weights / f"{key}.safetensors").exists():
-            states[key] = ("run", "its weights are needed and no longer here")
+            states[key] = ("run", "has a result, but a student needs its weights and they are gone")
     return Plan(tuple(Planned(job, *states[key]) for key, job in jobs.jobs.items()))
+
+
+NEW = "no result yet"
+
+
+def outdated(record: Any, present: Mapping[str, str]) -> list[str]:
+    """The sources that changed since a record was made. A source that the record does not name is no evidence."""
+    recorded = record.provenance.get("sources", {})
+    return sorted(name for name, sha in present.items() if recorded.get(name, sha) != sha)
 
 
 def modules_of(job: Job) -> list[Any]:

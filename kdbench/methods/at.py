@@ -10,6 +10,7 @@ comparison's weight for 32×32 to 8×8 maps; on 8×8 to 2×2 maps it is 16 times
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
@@ -28,10 +29,10 @@ class ATConfig(Config):
     T: float = Field(4.0, gt=0, description="temperature of kd")
 
 
-def attention(feature: Tensor, size: list[int]) -> Tensor:
+def attention(feature: Tensor, size: tuple[int, int]) -> Tensor:
     """[B, H·W] map of energy over positions, of unit norm; invariant to the feature's scale and to its channels' order."""
     energy = feature.pow(2).mean(1, keepdim=True)
-    if list(energy.shape[2:]) != size:
+    if tuple(energy.shape[2:]) != size:
         energy = F.adaptive_avg_pool2d(energy, size)
     return F.normalize(energy.flatten(1), dim=1)
 
@@ -53,12 +54,12 @@ class AT(Method):
 
         def maps() -> Tensor:
             student, teacher = step.student().taps, step.teacher().taps
-            total = None
+            gaps = []
             for tap in c.taps:
-                size = [min(a, b) for a, b in zip(student[tap].shape[2:], teacher[tap].shape[2:])]
-                gap = (attention(student[tap], size) - attention(teacher[tap], size)).pow(2).mean()
-                total = gap if total is None else total + gap
-            return total
+                s, t = student[tap], teacher[tap]
+                size = (min(s.shape[2], t.shape[2]), min(s.shape[3], t.shape[3]))
+                gaps.append((attention(s, size) - attention(t, size)).pow(2).mean())
+            return torch.stack(gaps).sum()
 
         def match() -> Tensor:
             student = step.decide()

@@ -74,7 +74,7 @@ class FitNets(Method):
     def distance(self, step: Step) -> Tensor:
         guided, hint = step.student().taps[self.c.guided], step.teacher().taps[self.c.hint]
         if guided.dim() == 4 and guided.shape[2:] != hint.shape[2:]:
-            size = [min(a, b) for a, b in zip(guided.shape[2:], hint.shape[2:])]
+            size = (min(guided.shape[2], hint.shape[2]), min(guided.shape[3], hint.shape[3]))
             guided, hint = F.adaptive_avg_pool2d(guided, size), F.adaptive_avg_pool2d(hint, size)
         channels = 1 if guided.dim() == 4 else -1
         return 0.5 * (self.regressor(guided) - hint).pow(2).sum(channels).mean()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from kdbench.contract.model import Config, Facts, ModelPlugin
@@ -12,9 +13,9 @@ WIDTHS = {"large": (16, 32, 64, 96), "small": (8, 16, 24, 32), "tiny": (4, 8, 12
 
 
 class TagCnnConfig(Config):
-    """Size of a tagcnn."""
-
-    size: Literal["large", "small", "tiny"] = "small"
+    size: Literal["large", "small", "tiny"] = Field(
+        "small", description="channels of the stages, from 96 to 16 in the last"
+    )
 
 
 class TagCnn(nn.Module):

@@ -10,7 +10,7 @@ def statement(judged: JudgedClaim) -> str:
     """kd − none in top-1 accuracy: at least +0.0 pp"""
     claim, unit = judged.claim, judged.metric.unit
     bounds = [("at least", claim.at_least), ("at most", claim.at_most)]
-    said = " and ".join(f"{word} {number(value, unit, sign=True)}" for word, value in bounds if value is not None)
+    said = " and ".join(f"{word} {number(value, unit)}" for word, value in bounds if value is not None)
     return f"{claim.arm} − {claim.over} in {judged.metric.title}: {said} {points(unit)}".rstrip()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from kdbench.metrics.catalogue import MetricInfo
 from kdbench.report.model import Row, Table
-from kdbench.report.numbers import MISSING, number, points, scaled, seconds, short, span, spread
+from kdbench.report.numbers import MISSING, listed, number, points, scaled, seconds, short, span, spread
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,11 @@ class Entry:
     value: float = math.nan
     exact: str = ""  # all digits, for a tooltip
     marks: tuple[str, ...] = ()
+
+    @property
+    def order(self) -> str:
+        """The value as JavaScript reads it; empty where there is none."""
+        return "" if math.isnan(self.value) else repr(float(self.value)).replace("inf", "Infinity")
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,12 @@ def control_columns(table: Table) -> list[Column]:
         Column("MACs", "", "multiply-adds of one forward pass of one example", lambda row: simple(row, "macs", short)),
         Column("train s", "", "seconds of training, as they passed on that machine", lambda row: simple(row, "seconds", seconds)),
     ]
+
+
+def lower_is_better(table: Table) -> str:
+    """One sentence on the columns in which less is more."""
+    names = [info.name for info in table.endpoints.shown if info.direction == "down"]
+    return f"Of {listed(names)}, less is better." if names else ""
 
 
 def percent(info: MetricInfo) -> str:

@@ -12,7 +12,7 @@ from kdbench.report.numbers import number, points, scaled, span
 from kdbench.report.scatter import look
 from kdbench.report.svg import CHARACTER, Scale, drawing, element, line, shortened, titled, words
 
-PANEL, GAP, ROW, HEAD, FOOT = 196.0, 22.0, 21.0, 40.0, 26.0
+WIDTH, GAP, ROW, HEAD, FOOT = 1118.0, 26.0, 21.0, 40.0, 26.0
 LONGEST = 36
 REACH = 4.0  # intervals are cut at so many times the largest difference, lest two seeds' intervals hide everything else
 
@@ -25,26 +25,28 @@ def forest(table: Table) -> Markup | None:
     labels = [shortened(row.label, LONGEST) for row in rows]
     left = max(map(len, labels)) * CHARACTER + 10
     panels = [info for info in table.endpoints.primary if any(compared(row, info) for row in rows)]
-    width = left + len(panels) * (PANEL + GAP)
+    room = (WIDTH - left) / len(panels) - GAP
+    width = WIDTH - GAP
     height = HEAD + len(rows) * ROW + FOOT
     parts = []
     for i, (row, text) in enumerate(zip(rows, labels, strict=True)):
         parts.append(words(text, 0, HEAD + (i + 0.5) * ROW + 4, f"name {look(row, table.endpoints.truth)}"))
         if i:
-            parts.append(line(0, HEAD + i * ROW, width - GAP, HEAD + i * ROW, "hair"))
+            parts.append(line(0, HEAD + i * ROW, width, HEAD + i * ROW, "hair"))
     for i, info in enumerate(panels):
-        parts += panel(rows, info, left + i * (PANEL + GAP), height)
+        at = left + i * (room + GAP)
+        parts += panel(rows, info, at, at + room, height)
     name = f"{table.title}: differences to the control with 95 % intervals, {len(rows)} cells"
     return drawing(width, height, name, parts)
 
 
-def panel(rows: Sequence[Row], info: MetricInfo, left: float, height: float) -> list[Markup]:
-    x = Scale(*reach([row.differences[info.name] for row in rows if compared(row, info)], info), left, left + PANEL)
+def panel(rows: Sequence[Row], info: MetricInfo, left: float, right: float, height: float) -> list[Markup]:
+    x = Scale(*reach([row.differences[info.name] for row in rows if compared(row, info)], info), left, right)
     better = {"up": "better →", "down": "← better", "zero": ""}[info.direction]
     parts = [
         words(f"Δ {info.name}{', ' + points(info.unit) if points(info.unit) else ''}", left, 13, "title"),
-        words(better, left + PANEL if info.direction == "up" else left, 28, "tick", "end" if info.direction == "up" else "start"),
-        line(left, height - FOOT, left + PANEL, height - FOOT, "axis"),
+        words(better, right if info.direction == "up" else left, 28, "tick", "end" if info.direction == "up" else "start"),
+        line(left, height - FOOT, right, height - FOOT, "axis"),
         line(x(0), HEAD - 4, x(0), height - FOOT, "zero"),
     ]
     for value, text in x.ticks(4):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kdbench.report import claims
-from kdbench.report.columns import control_columns, outcome_columns
+from kdbench.report.columns import control_columns, lower_is_better, outcome_columns
 from kdbench.report.forest import forest
 from kdbench.report.model import Page
 from kdbench.report.scatter import scatter
@@ -31,12 +31,14 @@ def html(page: Page) -> str:
             "table": table,
             "outcome": outcome_columns(table),
             "controls": control_columns(table),
-            "scatter": scatter(table),
+            "scatters": [
+                p for p in (scatter(table, across) for across in (table.endpoints.agreement, table.endpoints.log_kl)) if p
+            ],
             "forest": forest(table),
         }
         for number, table in enumerate(page.tables, 1)
     ]
     style, script = (Markup((TEMPLATES / name).read_text()) for name in ("style.css", "script.js"))
     return environment.get_template("page.html.j2").render(
-        page=page, sections=sections, claims=claims, style=style, script=script
+        page=page, sections=sections, claims=claims, lower=lower_is_better, style=style, script=script
     )

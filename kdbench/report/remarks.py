@@ -36,7 +36,7 @@ def general_remarks(page: Page, records: Mapping[str, Record]) -> list[str]:
     if compared:
         text = "Intervals are of 95 %, over seeds on a fixed test set: they speak of training again, not of other test data."
         if compared > 1:
-            truths = listed(list(dict.fromkeys(table.endpoints.truth.title for table in page.tables)))
+            truths = listed(list(dict.fromkeys(table.endpoints.truth.name for table in page.tables)))
             text += (
                 f" Each stands alone: if no method did anything, {compared * 0.05:.1f} of the {compared} differences in {truths} "
                 "would be expected to look real."

@@ -13,21 +13,24 @@ from kdbench.report.model import Row, Table
 from kdbench.report.numbers import scaled, spread
 from kdbench.report.svg import CHARACTER, Scale, around, drawing, element, line, shortened, titled, words
 
-WIDTH, HEIGHT = 660.0, 400.0
-LEFT, RIGHT, TOP, BOTTOM = 54.0, 14.0, 12.0, 44.0
+WIDTH, HEIGHT = 548.0, 380.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 10.0, 12.0, 44.0
 LONGEST = 30
 
 
-def scatter(table: Table) -> Markup | None:
-    """A dot a cell with ± one standard deviation, small dots for seeds; None where no cell has both metrics."""
+def scatter(table: Table, across: MetricInfo) -> Markup | None:
+    """The truth metric over a fidelity metric: a dot a cell with ± one standard deviation, small dots for seeds.
+
+    None where no cell has both metrics.
+    """
     ends = table.endpoints
-    rows = [row for row in table.students if finite(row, ends.agreement) and finite(row, ends.truth)]
+    rows = [row for row in table.students if finite(row, across) and finite(row, ends.truth)]
     if not rows:
         return None
     references = reference_lines(table)
-    x = Scale(*bounds(rows, ends.agreement), LEFT, WIDTH - RIGHT)
+    x = Scale(*bounds(rows, across), LEFT, WIDTH - RIGHT)
     y = Scale(*bounds(rows, ends.truth, [value for _, value, _ in references]), HEIGHT - BOTTOM, TOP)
-    parts = [infeasible(table, x, y), *axes(x, y, ends.agreement, ends.truth)]
+    parts = [infeasible(table, across, x, y), *axes(x, y, across, ends.truth)]
     taken: list[Box] = []
     for name, value, class_ in references:
         at = y(value)
@@ -38,18 +41,20 @@ def scatter(table: Table) -> Markup | None:
         parts.append(words(name, WIDTH - RIGHT - 4, text_y, f"name {class_}", "end"))
         width = len(name) * CHARACTER
         taken.append(Box(WIDTH - RIGHT - 4 - width, text_y - 10, WIDTH - RIGHT - 4, text_y + 3))
-    centres = [(x(mean_of(row, ends.agreement)), y(mean_of(row, ends.truth))) for row in rows]
+    centres = [(x(mean_of(row, across)), y(mean_of(row, ends.truth))) for row in rows]
     taken += [Box(cx - 5, cy - 5, cx + 5, cy + 5) for cx, cy in centres]
     for row, (cx, cy) in zip(rows, centres, strict=True):
-        parts.append(dot(row, table, x, y, cx, cy))
+        parts.append(dot(row, across, ends.truth, x, y, cx, cy))
     for row, (cx, cy) in zip(rows, centres, strict=True):
+        if row.kind == "control" and row is table.controls[0]:
+            continue  # its line bears the name
         text = shortened(row.label, LONGEST)
         place = free_place(cx, cy, len(text) * CHARACTER, taken)
         if place is not None:
             box, at_x, at_y, anchor = place
             taken.append(box)
             parts.append(words(text, at_x, at_y, f"name {look(row, ends.truth)}", anchor))
-    name = f"{table.title}: {ends.truth.title} against {ends.agreement.title}, {len(rows)} cells"
+    name = f"{table.title}: {ends.truth.title} against {across.title}, {len(rows)} cells"
     return drawing(WIDTH, HEIGHT, name, parts)
 
 
@@ -96,7 +101,7 @@ def reference_lines(table: Table) -> list[tuple[str, float, str]]:
 
 def axes(x: Scale, y: Scale, across: MetricInfo, up: MetricInfo) -> list[Markup]:
     parts = [line(x.start, y.start, x.stop, y.start, "axis"), line(x.start, y.start, x.start, y.stop, "axis")]
-    for value, text in x.ticks(7):
+    for value, text in x.ticks(6):
         parts += [line(x(value), y.start, x(value), y.start + 4, "axis"), words(text, x(value), y.start + 16, "tick", "middle")]
     for value, text in y.ticks(6):
         parts += [line(x.start - 4, y(value), x.start, y(value), "axis"), words(text, x.start - 8, y(value) + 4, "tick", "end")]
@@ -110,10 +115,10 @@ def axis_title(info: MetricInfo) -> str:
     return f"{info.title}{', %' if info.unit == 'share' else ''}"
 
 
-def infeasible(table: Table, x: Scale, y: Scale) -> Markup:
+def infeasible(table: Table, across: MetricInfo, x: Scale, y: Scale) -> Markup:
     """The region that accuracies rule out: two nets of accuracies a and b agree at most on 1 - |a - b|."""
     ends = table.endpoints
-    bounded = (ends.truth.name, ends.agreement.name) == ("accuracy", "agreement")
+    bounded = (ends.truth.name, across.name) == ("accuracy", "agreement")
     if not bounded or len(table.teachers) != 1 or not finite(table.teachers[0], ends.truth):
         return Markup("")
     teacher = mean_of(table.teachers[0], ends.truth)
@@ -127,24 +132,23 @@ def infeasible(table: Table, x: Scale, y: Scale) -> Markup:
     return element("g", title + element("polygon", points=points), class_="infeasible")
 
 
-def dot(row: Row, table: Table, x: Scale, y: Scale, cx: float, cy: float) -> Markup:
-    ends = table.endpoints
-    across, up = row.summary(ends.agreement.name), row.summary(ends.truth.name)
+def dot(row: Row, across: MetricInfo, up: MetricInfo, x: Scale, y: Scale, cx: float, cy: float) -> Markup:
+    over, truth = row.summary(across.name), row.summary(up.name)
     parts = []
     if row.planned > 1:
-        for seed in sorted(across.by_seed.keys() & up.by_seed.keys()):
-            a, b = (scaled(s.by_seed[seed], i.unit) for s, i in ((across, ends.agreement), (up, ends.truth)))
+        for seed in sorted(over.by_seed.keys() & truth.by_seed.keys()):
+            a, b = scaled(over.by_seed[seed], across.unit), scaled(truth.by_seed[seed], up.unit)
             if math.isfinite(a) and math.isfinite(b):
                 parts.append(element("circle", cx=float(x(a)), cy=float(y(b)), r=1.6, class_="seed"))
-    dx, dy = deviation(row, ends.agreement), deviation(row, ends.truth)
-    middle, height = mean_of(row, ends.agreement), mean_of(row, ends.truth)
+    dx, dy = deviation(row, across), deviation(row, up)
+    middle, height = mean_of(row, across), mean_of(row, up)
     if dx:
         parts.append(line(x(x.clamp(middle - dx)), cy, x(x.clamp(middle + dx)), cy, "bar"))
     if dy:
         parts.append(line(cx, y(y.clamp(height - dy)), cx, y(y.clamp(height + dy)), "bar"))
     parts.append(element("circle", cx=float(cx), cy=float(cy), r=4.5, class_="mean"))
-    said = (f"{info.name} {spread(s.mean, s.sd, info.unit)}" for s, info in ((up, ends.truth), (across, ends.agreement)))
-    return titled(f"cell {look(row, ends.truth)}", f"{row.label}: {', '.join(said)}", *parts)
+    said = (f"{info.name} {spread(s.mean, s.sd, info.unit)}" for s, info in ((truth, up), (over, across)))
+    return titled(f"cell {look(row, up)}", f"{row.label}: {', '.join(said)}", *parts)
 
 
 @dataclass(frozen=True)

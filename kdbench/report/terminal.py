@@ -60,6 +60,8 @@ def draw(console: Console, table: Table) -> None:
         label = Text(row.label, "dim" if row.kind != "arm" else "")
         if row.alias:
             label.append(f" ({row.alias})", "dim")
+        if row.diverged:
+            label.append(f" {row.diverged} diverged", "red")
         mean = Text(spread(truth.mean, truth.sd, ends.truth.unit), "bold" if ends.truth.name in row.best else "")
         fidelity = ["", ""]
         if row.kind != "teacher":
@@ -76,10 +78,7 @@ def heading(name: str, unit: str) -> str:
 def seeds(row: Row) -> Text:
     from rich.text import Text
 
-    text = Text(str(row.done) if row.complete else f"{row.done}/{row.planned}", "" if row.complete else "yellow")
-    if row.diverged:
-        text.append(f"\n{row.diverged} diverged", "red")
-    return text
+    return Text(str(row.done) if row.complete else f"{row.done}/{row.planned}", "" if row.complete else "yellow")
 
 
 def change(row: Row, table: Table) -> Text:

@@ -35,6 +35,7 @@ class Retrieval(Task):
     family = "retrieval"
     axis = "candidate"
     fields = ("query", "docs", "candidates")
+    kept = ("candidates",)
     augments: ClassVar[Mapping[str, str]] = {
         "sample": f"the first candidate and {SHOWN - 1} drawn from the rest of the frozen list",
         "whole": "the whole frozen list",

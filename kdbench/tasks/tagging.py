@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
 from kdbench.contract.batch import Batch
@@ -81,9 +82,9 @@ class Tagging(Task):
 
 
 class SoundsConfig(Config):
-    """How many clips: full (1,200 for training) or small (600, a quarter of the time with 20 epochs)."""
-
-    size: Literal["full", "small"] = "full"
+    size: Literal["full", "small"] = Field(
+        "full", description="1,200 clips for training and 600 for testing, or 600 and 300"
+    )
 
 
 class Sounds(Tagging):
@@ -102,13 +103,13 @@ class Sounds(Tagging):
         "teacher": {
             "model": "tagcnn",
             "params": {"size": "large"},
-            "recipe": {**RECIPE, "lr": 3e-3},
+            "recipe": {**RECIPE, "lr": 2e-2},
             "view": "roll_mask",
         },
         "student": {
             "model": "tagcnn",
             "params": {"size": "small"},
-            "recipe": {**RECIPE, "lr": 6e-3},
+            "recipe": {**RECIPE, "lr": 3e-2},
             "view": "roll_mask",
         },
     }
@@ -120,18 +121,23 @@ class Sounds(Tagging):
         return Facts(outputs=len(sounds.TAGS), channels=1, size=(FRONT_END.mels, FRONT_END.frames(sounds.SAMPLES)))
 
     @functools.cached_property
+    def _training(self) -> Tensor:
+        """The training pictures before their level is taken out."""
+        return self._pictures("train")
+
+    @functools.cached_property
     def _level(self) -> tuple[float, float]:
         """Mean and deviation of the training pictures: every split is seen at the training clips' level."""
-        pictures = self._pictures("train").double()
-        return pictures.mean().item(), pictures.std().item()
+        return self._training.double().mean().item(), self._training.double().std().item()
 
     def _pictures(self, split: str) -> Tensor:
         return log_mel(torch.from_numpy(sounds.waves(split, CLIPS[self.config.size][split])), FRONT_END)
 
     def data(self, name: str) -> Samples:
         mean, deviation = self._level
+        pictures = self._training if name == "train" else self._pictures(name)
         labels = sounds.events(name, CLIPS[self.config.size][name]).labels()
-        return Samples({"image": (self._pictures(name) - mean) / deviation, "label": torch.from_numpy(labels)})
+        return Samples({"image": (pictures - mean) / deviation, "label": torch.from_numpy(labels)})
 
     def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
         if policy == "none":

@@ -78,10 +78,10 @@ def test_margin_mse_vector_and_invariances():
 
 def test_attention_maps():
     feature = torch.rand(2, 6, 4, 4, dtype=torch.float64)
-    a = attention(feature, [4, 4])
+    a = attention(feature, (4, 4))
     np.testing.assert_allclose(a.norm(dim=1), 1)
-    torch.testing.assert_close(attention(3 * feature[:, torch.randperm(6)], [4, 4]), a)
+    torch.testing.assert_close(attention(3 * feature[:, torch.randperm(6)], (4, 4)), a)
     by_hand = (feature.numpy() ** 2).mean(1).reshape(2, 16)
     by_hand /= np.sqrt((by_hand**2).sum(1, keepdims=True))
     np.testing.assert_allclose(a, by_hand, atol=1e-12)
-    assert attention(feature, [2, 2]).shape == (2, 4)
+    assert attention(feature, (2, 2)).shape == (2, 4)

@@ -97,7 +97,10 @@ def plain(task: str, cell: str, seed: int) -> dict[str, dict[str, float]]:
     shared = np.random.default_rng([*task.encode(), seed])  # what seeds have in common makes the pairs
     base = 0.86 if cell == "teacher" else 0.78 if cell.startswith("none") else 0.79 + (sum(cell.encode()) % 70) / 1000
     level = base + 0.006 * shared.standard_normal() + 0.004 * stream.standard_normal()
-    truth = {m.name: level for m in metrics(family) if m.kind == "truth"} | {"ece": 0.05 + 0.01 * stream.random(), "pixel_accuracy": level}
+    truth = {m.name: level for m in metrics(family) if m.kind == "truth"} | {
+        "ece": 0.05 + 0.01 * stream.random(),
+        "pixel_accuracy": level,
+    }
     if cell == "teacher":
         return {"truth": truth}
     agreement = 0.70 + 1.6 * (level - 0.78) + 0.01 * stream.standard_normal()

@@ -44,6 +44,7 @@ class Stored(Source):
     gives = Gives(
         several=frozenset({"members"}),
         when=(("reduce", "logit", frozenset({"values"})),),
+        policies=(("targets", "clean", "none"),),
         notes={
             "values": "a mean of probabilities has no logits; reduce: logit gives some",
             "taps": "stored signals hold values, not taps",
