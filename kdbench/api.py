@@ -1,4 +1,4 @@
-"""All that a plugin file needs, from one place: `from kdbench.api import Config, Field, Method, Needs, Step, Term, F, nn, torch`."""
+"""All that a plugin file needs, from one place: `from kdbench.api import Config, Field, Method, Needs, Step, Term`."""
 
 import torch
 import torch.nn.functional as F

@@ -11,13 +11,17 @@ import typer
 from kdbench.cli import describe, doctor, export, init, list_, plan, report, run, schema, status, track
 from kdbench.cli.exits import Exit
 
+DEBUG = "KDBENCH_DEBUG"
+
 app = typer.Typer(
     name="kdbench",
     help="Benchmark knowledge distillation: methods × tasks × seeds, with controls, intervals and fidelity beside accuracy.",
+    epilog="Start with: kdbench init, then kdbench run suite.yaml. Exit codes: 0 ok, 1 a claim failed, 2 wrong usage or suite, "
+    "3 jobs missing or failed, 70 internal error, 75 stopped with checkpoints (run again to go on), 130 interrupted.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # importing rich would double the time that --help takes
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -32,37 +36,40 @@ def version(value: bool) -> None:
 
 @app.callback()
 def options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors; may stand anywhere.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     if debug:
-        os.environ["KDBENCH_DEBUG"] = "1"
+        os.environ[DEBUG] = "1"
 
 
-app.command("init", help=init.__doc__)(init.init)
-app.command("check", help=plan.check.__doc__)(plan.check)
-app.command("plan", help=plan.plan.__doc__)(plan.plan)
-app.command("run", help=run.run.__doc__)(run.run)
-app.command("status", help=status.status.__doc__)(status.status)
-app.command("report", help=report.report.__doc__)(report.report)
-app.command("list", help=list_.list_plugins.__doc__)(list_.list_plugins)
-app.command("describe", help=describe.describe.__doc__)(describe.describe)
-app.command("export", help=export.export.__doc__)(export.export)
-app.command("schema", help=schema.schema.__doc__)(schema.schema)
-app.command("doctor", help=doctor.doctor.__doc__)(doctor.doctor)
-app.add_typer(track.app, name="track", help=track.__doc__)
+app.command("init")(init.init)
+app.command("check")(plan.check)
+app.command("plan")(plan.plan)
+app.command("run")(run.run)
+app.command("status")(status.status)
+app.command("report")(report.report)
+app.command("list")(list_.list_plugins)
+app.command("describe")(describe.describe)
+app.command("export")(export.export)
+app.command("schema")(schema.schema)
+app.command("doctor")(doctor.doctor)
+app.add_typer(track.app, name="track")
 
 
 def main() -> None:
     """Entry point: a known error is one message and its exit code, never a traceback."""
+    words = [word for word in sys.argv[1:] if word != "--debug"]
+    if len(words) < len(sys.argv) - 1:  # also after the verb, where one adds it to a command that failed
+        words.insert(0, "--debug")
     try:
-        code = app(standalone_mode=False)
+        code = app(args=words, standalone_mode=False)
+        sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else Exit.ok)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
-    except typer.Abort:
-        sys.exit(Exit.interrupted)
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
+        print("kdbench: interrupted", file=sys.stderr)
         sys.exit(Exit.interrupted)
     except BrokenPipeError:
         # The reader of a pipe (head, less) left: not our failure, and nothing more can be said.
@@ -74,7 +81,7 @@ def main() -> None:
 
 def explain(error: Exception) -> int:
     """Print an error for a person and say which exit code it means."""
-    if os.environ.get("KDBENCH_DEBUG"):
+    if os.environ.get(DEBUG):
         import traceback
 
         traceback.print_exc()
@@ -83,7 +90,13 @@ def explain(error: Exception) -> int:
         show()
         return Exit.usage
     from kdbench.contract.errors import KdbenchError
+    from kdbench.suite.errors import SuiteError
 
+    if isinstance(error, SuiteError):  # each problem begins with its place, where editors look for it
+        print(error, file=sys.stderr)
+        if len(error.problems) > 1:
+            print(f"kdbench: {len(error.problems)} problems", file=sys.stderr)
+        return Exit.usage
     if isinstance(error, KdbenchError):
         print(f"kdbench: {error}", file=sys.stderr)
         return Exit.usage

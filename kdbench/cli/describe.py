@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kdbench.cli.session import JsonOption, PluginOption
+from kdbench.cli.options import JsonOption, PluginOption
+from kdbench.cli.session import tell_broken
+from kdbench.cli.text import definitions, plain, wrapped
+
+if TYPE_CHECKING:
+    from kdbench.registry import PluginInfo, Registry
 
 
 def describe(
@@ -18,60 +24,97 @@ def describe(
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Describe a plugin: params with defaults, needs, taps; of a task also sizes, fingerprint, licence, and a sample.
+    """Describe a plugin: params, needs, taps; of a task also its data, and a sample.
 
     Example: kdbench describe task streets --sample streets.png
     """
     from kdbench.contract.errors import KdbenchError
     from kdbench.registry import Registry
-    from kdbench.suite.errors import nearest
 
     registry = Registry(plugin or [])
-    try:
-        info = registry.method(name) if kind == "method" else registry.get(kind, name)
-    except KeyError:
-        known = registry.names(kind)
-        if not known:
-            raise KdbenchError(f"describe {kind!r}: expected task, method, wrapper, model or source") from None
-        near = nearest(name, known)
-        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
-        raise KdbenchError(f"no {kind} {name!r}; {hint}") from None
+    for broken in registry.broken:
+        tell_broken(broken)
+    info = find(registry, kind.removesuffix("s"), name)
     extra: dict[str, Any] = {}
-    if kind == "task":
-        from kdbench.registry import load_target
-
-        task = load_target(info.target)()
-        extra = {**task.describe(), "fingerprint": info.facts["fingerprint"], "licence": info.facts["licence"]}
-        if sample is not None:
-            task.sample(sample)
+    if info.kind == "task":
+        extra = {**about(info, sample), "fingerprint": info.facts["fingerprint"], "licence": info.facts["licence"]}
     elif sample is not None:
         raise KdbenchError("--sample shows data, so it describes a task")
     if as_json:
-        typer.echo(json.dumps({**info.data(), "origin": info.origin, **extra}, indent=1))
+        typer.echo(json.dumps({**info.data(), "origin": info.origin, **extra}, indent=1, ensure_ascii=False))
         return 0
-    typer.echo(f"{kind} {info.name} (version {info.version}, {info.origin})\n{info.doc}")
-    for title, value in extra.items():
-        typer.echo(f"  {title}: {in_words(value)}")
-    show_params(info)
-    for title, value in info.facts.items():
-        if title in ("fingerprint", "licence") or value in (None, {}, []):
-            continue
-        typer.echo(f"  {title}: {in_words(value)}")
+    typer.echo(f"{info.kind} {info.name}, version {info.version} ({info.origin})")
+    typer.echo(wrapped(info.doc))
+    show("data", {title: plain(value) for title, value in extra.items()})
+    show("params", params(info))
+    for title, lines in facts(info).items():
+        show(title, lines)
     if sample is not None:
-        typer.echo(f"  sample: {sample}")
+        typer.echo(f"\nsample: {sample}")
     return 0
 
 
-def show_params(info: Any) -> None:
+def find(registry: Registry, kind: str, name: str) -> PluginInfo:
+    from kdbench.contract.errors import KdbenchError
+    from kdbench.registry import KINDS
+    from kdbench.suite.errors import listing, nearest
+
+    if kind not in KINDS:
+        near = nearest(kind, KINDS)
+        hint = f"; did you mean '{near}'?" if near else ""
+        raise KdbenchError(f"describe '{kind}': expected one of {', '.join(KINDS)}{hint}")
+    try:
+        return registry.method(name) if kind == "method" else registry.get(kind, name)
+    except KeyError:
+        known = registry.names(kind)
+        near = nearest(name, known)
+        raise KdbenchError(f"no {kind} '{name}'; " + (f"did you mean '{near}'?" if near else f"there are {listing(known)}")) from None
+
+
+def about(info: PluginInfo, sample: Path | None) -> dict[str, Any]:
+    """What a task's data are, asked of the data themselves."""
+    from kdbench.contract.errors import KdbenchError
+    from kdbench.registry import load_target
+
+    kind = load_target(info.target)
+    if any(name not in info.defaults for name in info.schema.get("properties", {})):
+        if sample is not None:
+            raise KdbenchError(f"task '{info.name}' has required params, so it has no sample of its own")
+        return {}
+    task = kind()
+    if sample is not None:
+        task.sample(sample)
+    return task.describe()
+
+
+def params(info: PluginInfo) -> dict[str, str]:
+    from kdbench.suite.params import describe as in_words
+
+    found = {}
     for name, schema in info.schema.get("properties", {}).items():
-        default = f" (default {json.dumps(info.defaults[name])})" if name in info.defaults else " (required)"
-        typer.echo(f"  {name}{default}: {schema.get('description', '')}")
+        value = f" = {json.dumps(info.defaults[name], ensure_ascii=False)}" if name in info.defaults else " (required)"
+        wanted = in_words(schema, info.schema)
+        meaning = schema.get("description", "")
+        found[name + value] = f"{meaning} ({wanted})" if meaning else wanted
+    return found
 
 
-def in_words(value: Any) -> str:
-    """Nested data on one line, without the punctuation of a programming language."""
-    if isinstance(value, dict):
-        return ", ".join(f"{k}: {in_words(v)}" if not isinstance(v, dict) else f"{k} ({in_words(v)})" for k, v in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(in_words, value))
-    return str(value)
+def facts(info: PluginInfo) -> dict[str, dict[str, str]]:
+    """What a plan knows of a plugin, in sections by kind; what is empty or any is left out."""
+    found: dict[str, dict[str, str]] = {}
+    single: dict[str, str] = {}
+    for title, value in info.facts.items():
+        if title in ("fingerprint", "licence") or not value:
+            continue
+        if isinstance(value, Mapping):
+            lines = {name: plain(inner) for name, inner in value.items() if inner not in (None, [], {}, False, "any")}
+            if lines:
+                found[title] = lines
+        else:
+            single[title] = plain(value)
+    return {**({"facts": single} if single else {}), **found}
+
+
+def show(title: str, lines: Mapping[str, str]) -> None:
+    if lines:
+        typer.echo(f"\n{title}\n{definitions(dict(lines), indent=2)}")

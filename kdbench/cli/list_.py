@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from kdbench.cli.session import JsonOption, PluginOption
+from kdbench.cli.options import JsonOption, PluginOption
+from kdbench.cli.text import definitions, wrapped
 
 PLURALS = {"tasks": "task", "methods": "method", "wrappers": "wrapper", "models": "model", "sources": "source"}
 
@@ -18,7 +19,7 @@ def list_plugins(
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """List plugins and suites, one line each. Broken plugins are listed with what is wrong with them.
+    """List plugins and suites, one line each; broken plugins with what is wrong.
 
     Example: kdbench list methods
     """
@@ -30,7 +31,7 @@ def list_plugins(
     wanted = kinds if kind is None else [kind if kind.endswith("s") else f"{kind}s"]
     if kind is not None and wanted[0] not in kinds:
         near = nearest(kind, kinds)
-        raise KdbenchError(f"list {kind!r}: expected one of {', '.join(kinds)}" + (f"; did you mean {near!r}?" if near else ""))
+        raise KdbenchError(f"list '{kind}': expected one of {', '.join(kinds)}" + (f"; did you mean '{near}'?" if near else ""))
     registry = Registry(plugin or [])
     found: dict[str, dict[str, str]] = {}
     for plural in wanted:
@@ -41,16 +42,17 @@ def list_plugins(
             found[plural] = {name: registry.get(single, name).doc for name in registry.names(single)}
     broken = {b.origin: b.error for b in registry.broken}
     if as_json:
-        typer.echo(json.dumps({**found, "broken": broken}, indent=1))
+        typer.echo(json.dumps({**found, "broken": broken}, indent=1, ensure_ascii=False))
         return 0
     for plural, names in found.items():
         if kind is None:
-            typer.echo(f"{plural}:")
-        width = max((len(name) for name in names), default=0)
-        for name, doc in names.items():
-            typer.echo(f"{'  ' if kind is None else ''}{name:{width}}  {doc}")
+            typer.echo(plural)
+        if names:
+            typer.echo(definitions(names, indent=2 if kind is None else 0))
+        elif plural == "suites":
+            typer.echo("  none: there is no folder ./suites here; kdbench init writes a suite")
     for origin, error in broken.items():
-        typer.echo(f"broken: {origin}: {error}")
+        typer.echo(wrapped(f"{origin}: {error}", 8, "broken"))
     return 0
 
 

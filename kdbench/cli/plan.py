@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from kdbench.cli.exits import Exit
-from kdbench.cli.session import (
+from kdbench.cli.options import (
     JsonOption,
     OnlyOption,
     PluginOption,
     ProfileOption,
     ResultsOption,
-    Session,
+    Stale,
+    StaleOption,
     SuiteArgument,
-    open_suite,
 )
+from kdbench.cli.session import Session, open_suite
+from kdbench.cli.text import count, cut, width, wrapped
 
-StaleOption = Annotated[str, typer.Option("--stale", help="Results made by older code: keep, rerun or fail.")]
+if TYPE_CHECKING:
+    from kdbench.jobs.plan import Planned
+
+KEY = 8  # digits of a key that are shown; `export` takes as few
+SEED = 9  # the end of a title that is kept where it must be cut
+WORDS = {"run": "to run", "cached": "cached", "stale": "made by older code", "blocked": "blocked"}
 
 
 def check(suite: SuiteArgument, profile: ProfileOption = None, only: OnlyOption = None, plugin: PluginOption = None) -> int:
-    """Read a suite and say everything that is wrong with it: keys, names, params, and pairings that cannot run.
+    """Say everything that is wrong with a suite: keys, names, params, pairings.
 
     Example: kdbench check suites/quickstart.yaml
     """
@@ -32,10 +41,11 @@ def check(suite: SuiteArgument, profile: ProfileOption = None, only: OnlyOption 
     show_refusals(session)
     jobs, cells = session.jobs.jobs, session.jobs.cells
     teachers = sum(job.kind == "teacher" for job in jobs.values())
-    typer.echo(f"{session.suite.name}: {len(cells)} cells, {len(jobs)} jobs ({teachers} teachers)")
+    summary = f"{count(len(cells), 'cell')}, {count(len(jobs), 'job')} ({count(teachers, 'teacher')})"
     if session.jobs.refusals:
+        typer.echo(f"{session.suite.name}: {count(len(session.jobs.refusals), 'cell')} cannot run; beside them {summary}")
         return Exit.usage
-    typer.echo("ok")
+    typer.echo(f"{session.suite.name}: ok: {summary}")
     return Exit.ok
 
 
@@ -45,51 +55,59 @@ def plan(
     only: OnlyOption = None,
     plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
-    stale: StaleOption = "keep",
+    stale: StaleOption = Stale.keep,
     as_json: JsonOption = False,
 ) -> int:
-    """Show every job with its state (run, cached, stale) and the reason, without running any.
+    """Show every job with its state (run, cached, stale, blocked) and the reason.
 
     Example: kdbench plan suites/quickstart.yaml --only task=digits
     """
     session = open_suite(suite, results, profile, only, plugin)
-    planned = session.plan(session.records(session.scan()), stale)
+    planned = session.plan(session.records(), stale.value)
     if as_json:
-        typer.echo(json.dumps(as_data(session, planned.jobs), indent=1))
+        typer.echo(json.dumps(as_data(session, planned.jobs), indent=1, ensure_ascii=False))
     else:
         show_plan(session, planned.jobs)
     return Exit.usage if session.jobs.refusals else Exit.ok
 
 
-def show_plan(session: Session, planned: Any) -> None:
+def show_plan(session: Session, planned: Sequence[Planned]) -> None:
     """One line a job, counted by state at the end."""
-    for item in planned:
-        typer.echo(f"{item.state:7} {item.job.key[:10]}  {item.job.title:44} {item.reason}")
-    for what, reason in session.expansion.excluded:
-        typer.echo(f"skipped            {what:44} {reason}")
+    titles = [item.job.title for item in planned]
+    reasons = max((len(item.reason) for item in planned), default=0)
+    room = width() - len("blocked  ") - KEY - 2  # for title, two blanks and reason
+    title = min(max(map(len, titles), default=0), max(room - 2 - reasons, room // 2))
+    lines = [
+        f"{item.state:7}  {item.job.key[:KEY]}  {cut(name, title, SEED):{title}}  {cut(item.reason, max(20, room - title - 2))}"
+        for item, name in zip(planned, titles)
+    ]
+    lines += [wrapped(f"{what}: {reason}", 19, "skipped") for what, reason in session.expansion.excluded]
+    typer.echo("\n".join(lines))
     show_refusals(session)
     typer.echo(counted(planned, session))
 
 
-def counted(planned: Any, session: Session) -> str:
-    states: dict[str, int] = {}
-    for item in planned:
-        states[item.state] = states.get(item.state, 0) + 1
-    words = {"run": "to run", "cached": "cached", "stale": "made by older code"}
-    parts = [f"{count} {words[state]}" for state, count in states.items()]
+def counted(planned: Sequence[Planned], session: Session) -> str:
+    """One line: how many jobs, and in which states."""
+    states = Counter(item.state for item in planned)
+    parts = [f"{states[state]:,} {words}" for state, words in WORDS.items() if states[state]]
     if session.jobs.refusals:
-        parts.append(f"{len(session.jobs.refusals)} cells refused")
-    return f"{session.suite.name}: {len(planned)} jobs: {', '.join(parts)}"
+        parts.append(f"{count(len(session.jobs.refusals), 'cell')} refused")
+    return f"{session.suite.name}: {count(len(planned), 'job')}: {', '.join(parts) or 'nothing to do'}"
 
 
-def show_refusals(session: Session) -> None:
+def show_refusals(session: Session, err: bool = False) -> None:
+    """Every cell that cannot run, with its reasons."""
+    from kdbench.jobs.job import where
+
     for refusal in session.jobs.refusals:
-        typer.echo(f"refused            {refusal.cell.title}")
+        cell = refusal.cell
+        typer.echo(f"refused  {where(cell.task, cell.pair)} {cell.cell}", err=err)
         for reason in refusal.reasons:
-            typer.echo(f"                   {reason}")
+            typer.echo(wrapped(reason, 9), err=err)
 
 
-def as_data(session: Session, planned: Any) -> dict[str, Any]:
+def as_data(session: Session, planned: Sequence[Planned]) -> dict[str, Any]:
     return {
         "suite": session.suite.name,
         "jobs": [

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from kdbench.cli.exits import Exit
-from kdbench.cli.session import (
-    OnlyOption,
-    PluginOption,
-    ProfileOption,
-    ReportsOption,
-    ResultsOption,
-    Session,
-    SuiteArgument,
-    open_suite,
-)
+from kdbench.cli.options import OnlyOption, PluginOption, ProfileOption, ReportsOption, ResultsOption, SuiteArgument
+from kdbench.cli.session import Session, open_suite
 
 if TYPE_CHECKING:
     from kdbench.report.build import Built
+    from kdbench.results.record import Record
 
 
 def report(
@@ -36,7 +30,7 @@ def report(
     Example: kdbench report suites/quickstart.yaml
     """
     session = open_suite(suite, results, profile, only, plugin)
-    built = make_report(session, reports)
+    built = make_report(session, session.records(), reports)
     typer.echo(built.terminal)
     typer.echo(f"report: {built.html}")
     typer.echo(f"        {built.markdown}")
@@ -45,12 +39,11 @@ def report(
     return Exit.claim_failed if built.failed_claims else Exit.ok
 
 
-def make_report(session: Session, reports: Path) -> Built:
+def make_report(session: Session, records: Mapping[str, Record], reports: Path) -> Built:
     """Read every number of the suite and write its report."""
     from kdbench.report.build import build
     from kdbench.results.readings import read
 
-    records = session.records(session.scan())
     families = {}
     for arm in session.expansion.arms:
         families[arm.task["name"]] = session.registry.task(arm.task["plugin"]).facts["family"]

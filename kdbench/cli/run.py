@@ -1,30 +1,45 @@
-"""kdbench run: do what is missing, then track it and report it."""
+"""kdbench run: do what is missing, then report it and track it."""
 
 from __future__ import annotations
 
+import json
 import sys
+import time
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kdbench.cli.exits import Exit, worst
-from kdbench.cli.plan import StaleOption, counted, show_refusals
-from kdbench.cli.session import (
+from kdbench.cli.options import (
     OnlyOption,
     PluginOption,
     ProfileOption,
     ReportsOption,
     ResultsOption,
-    Session,
+    Stale,
+    StaleOption,
     SuiteArgument,
     TrackingOption,
-    open_suite,
 )
+from kdbench.cli.outcomes import interrupted, tell_ends
+from kdbench.cli.plan import counted, show_refusals
+from kdbench.cli.session import Session, open_suite
 
 if TYPE_CHECKING:
-    from kdbench.execute.base import JobSpec, Outcome
-    from kdbench.jobs.plan import Plan
+    from kdbench.execute.base import Executor, JobSpec, Outcome
+    from kdbench.jobs.job import Job
+
+Say = Callable[[str], None]
+
+
+class Where(StrEnum):
+    """Who runs the jobs."""
+
+    local = "local"
+    inline = "inline"
 
 
 def run(
@@ -36,97 +51,89 @@ def run(
     reports: ReportsOption = Path("reports"),
     workers: Annotated[int | None, typer.Option("--workers", "-w", min=1, help="Jobs at a time; default: one a core.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = None,
-    executor: Annotated[str, typer.Option("--executor", help="local (a process a job) or inline (this process).")] = "local",
-    stale: StaleOption = "keep",
+    executor: Annotated[Where, typer.Option("--executor", help="A process a job, or all in this process.")] = Where.local,
+    stale: StaleOption = Stale.keep,
     keep_going: Annotated[bool, typer.Option("--keep-going/--fail-fast", help="Go on after a failed job, or stop.")] = True,
     max_failures: Annotated[int | None, typer.Option("--max-failures", min=1, help="Stop after so many failures.")] = None,
-    timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds after which a job is ended.")] = None,
-    checkpoint: Annotated[float, typer.Option("--checkpoint", help="Seconds between checkpoints of a job.")] = 60.0,
+    timeout: Annotated[float | None, typer.Option("--timeout", min=0.001, help="Seconds after which a job is ended.")] = None,
+    checkpoint: Annotated[float, typer.Option("--checkpoint", min=0.0, help="Seconds between checkpoints of a job.")] = 60.0,
     tracking_uri: TrackingOption = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Record runs in MLflow.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout, words on stderr.")] = False,
 ) -> int:
-    """Run a suite: every job that has no result yet, then MLflow, the tables and the report page.
+    """Run every job that has no result yet, then write the tables, the report and MLflow.
+
+    Results are the cache: a second run does only what is missing. Ctrl-C once lets jobs save a checkpoint, twice ends them.
 
     Example: kdbench run suites/quickstart.yaml
     """
-    from kdbench.contract.errors import KdbenchError
+    from kdbench.execute.base import Policy
 
-    if stale not in ("keep", "rerun", "fail"):
-        raise KdbenchError(f"--stale {stale!r}: expected keep, rerun or fail")
     session = open_suite(suite, results, profile, only, plugin)
-    show_refusals(session)
     if session.jobs.refusals:
-        typer.echo("nothing was run: exclude the refused cells (with a reason), or mend them", err=True)
+        show_refusals(session, err=True)
+        typer.echo("kdbench: nothing was run: mend these cells, or leave them out with `exclude:` and a reason", err=True)
         return Exit.usage
-    writable(results, session)
-    planned = session.plan(session.records(session.scan(set_aside=True)), stale)
-    say = (lambda text: typer.echo(text, err=True)) if as_json else typer.echo
+    resources = session.suite.resources
+    writable(session, results, reports)
+    planned = session.plan(session.records(set_aside=True), stale.value)
+    waiting = planned.in_state("run")
+    runner = make_runner(session, executor, workers or resources.workers, device or resources.device, [p.job for p in waiting])
+    say: Say = (lambda text: typer.echo(text, err=True)) if as_json else typer.echo
     say(counted(planned.jobs, session))
-    old = planned.in_state("stale")
-    if old and stale == "fail":
-        say("results made by older code stay as they are; --stale=rerun makes them anew")
+    if planned.in_state("stale") and stale is Stale.fail:
+        say("nothing was run: older code made some results; --stale=rerun makes them anew, --stale=keep leaves them")
         return Exit.incomplete
-    outcomes = execute(session, planned, executor, workers, device, keep_going, max_failures, timeout, checkpoint, as_json)
-    codes = [failures_code(outcomes, session, say)]
-    codes.append(publish(session, reports, tracking_uri, track, say))
-    stopped = interrupted(outcomes)
-    return stopped if stopped is not None else worst(codes)
+    specs = [spec(session, p.job, timeout or resources.timeout, checkpoint) for p in waiting]
+    began = time.monotonic()
+    outcomes = execute(runner, specs, Policy(keep_going=keep_going, max_failures=max_failures), as_json) if specs else {}
+    tell_ends(outcomes, planned, session, time.monotonic() - began, say)
+    code = interrupted(outcomes)
+    if code is None:
+        incomplete = [o for o in outcomes.values() if o.state not in ("done", "diverged")] + planned.in_state("blocked")
+        done = Exit.incomplete if incomplete else Exit.ok
+        code = worst([done, publish(session, reports, tracking_uri, track, say, as_json)])
+    if as_json:
+        states = {p.job.key: outcomes[p.job.key].state if p.job.key in outcomes else p.state for p in planned.jobs}
+        typer.echo(json.dumps({"t": round(time.time(), 3), "kind": "end", "exit_code": int(code), "states": states}))
+    return code
 
 
-def writable(results: Path, session: Session) -> None:
-    """Find out before training whether results can be written at all."""
+def writable(session: Session, *folders: Path) -> None:
+    """Find out before training whether what comes out of it can be written at all."""
     from kdbench.results.files import HomeError, explained
 
     session.home.ensure()
-    with explained(results, HomeError):
-        results.mkdir(parents=True, exist_ok=True)
-        probe = results / ".kdbench-write-test"
-        probe.write_text("")
-        probe.unlink()
+    for folder in folders:
+        with explained(folder, HomeError):
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".kdbench-write-test"
+            probe.write_text("")
+            probe.unlink()
 
 
-def execute(
-    session: Session,
-    planned: Plan,
-    executor: str,
-    workers: int | None,
-    device: str | None,
-    keep_going: bool,
-    max_failures: int | None,
-    timeout: float | None,
-    checkpoint: float,
-    as_json: bool,
-) -> dict[str, Outcome]:
-    """Run what the plan says, with progress on the terminal."""
+def make_runner(session: Session, executor: Where, workers: int | None, device: str, jobs: list[Job]) -> Executor:
+    """The executor that was asked for; an error where its device does not exist."""
+    from kdbench.cli.warm import modules
     from kdbench.contract.errors import KdbenchError
-    from kdbench.execute.base import Policy
     from kdbench.execute.devices import DeviceError
-    from kdbench.execute.progress import reporter
 
-    resources = session.suite.resources
-    specs = [spec(session, p.job, timeout or resources.timeout, checkpoint) for p in planned.in_state("run")]
-    if not specs:
-        return {}
     try:
-        if executor == "local":
+        if executor is Where.local:
             from kdbench.execute.local import LocalExecutor
 
-            slots = workers or resources.workers
-            runner: Any = LocalExecutor(session.home.path, workers=slots, device=device or resources.device)
-        elif executor == "inline":
-            from kdbench.execute.inline import InlineExecutor
+            preload = modules(job.targets for job in jobs)
+            return LocalExecutor(session.home.path, workers=workers, device=device, preload=preload)
+        from kdbench.execute.child import limit_threads
+        from kdbench.execute.inline import InlineExecutor
 
-            runner = InlineExecutor(session.home.path, device=device or resources.device)
-        else:
-            raise KdbenchError(f"--executor {executor!r}: expected local or inline")
+        limit_threads(1)  # as a job has in its own process: the number of threads changes the last digits of a result
+        return InlineExecutor(session.home.path, device=device)
     except DeviceError as error:
         raise KdbenchError(str(error)) from error
-    with reporter("json" if as_json else "auto") as on_event:
-        return runner.run(specs, on_event, Policy(keep_going=keep_going, max_failures=max_failures))
 
 
-def spec(session: Session, job: Any, timeout: float, checkpoint: float) -> JobSpec:
+def spec(session: Session, job: Job, timeout: float, checkpoint: float) -> JobSpec:
     from kdbench.execute.base import JobSpec, Resources
     from kdbench.jobs.plan import payload
 
@@ -136,43 +143,37 @@ def spec(session: Session, job: Any, timeout: float, checkpoint: float) -> JobSp
     return JobSpec(job.key, job.title, data, job.teachers, job.kind, steps, resources, group=job.labels["task"])
 
 
-def failures_code(outcomes: dict[str, Outcome], session: Session, say: Any) -> Exit:
-    """Say what failed, equal causes together."""
-    from kdbench.execute.failures import group_failures
+def execute(runner: Executor, specs: list[JobSpec], policy: Any, as_json: bool) -> dict[str, Outcome]:
+    """Run the jobs, with progress for a person on stderr or events for a program on stdout."""
+    from kdbench.contract.errors import KdbenchError
+    from kdbench.execute.local import ExecutorError
+    from kdbench.execute.progress import reporter
 
-    groups = group_failures(outcomes.values())
-    for failure, message, keys in groups:
-        say(f"failed ({failure}): {message.splitlines()[0] if message else 'no message'}")
-        for key in keys[:5]:
-            say(f"   {session.jobs.jobs[key].title}  log: {session.home.jobs / key / 'log.txt'}")
-        if len(keys) > 5:
-            say(f"   and {len(keys) - 5} more")
-    bad = [o for o in outcomes.values() if o.state not in ("done", "diverged")]
-    return Exit.incomplete if bad else Exit.ok
+    with reporter("json", sys.stdout) if as_json else reporter() as on_event:
+        try:
+            return runner.run(specs, on_event, policy)
+        except ExecutorError as error:
+            raise KdbenchError(str(error)) from error
 
 
-def interrupted(outcomes: dict[str, Outcome]) -> Exit | None:
-    """A run that was stopped: 75 where checkpoints lie ready to go on from, 130 where jobs were ended at once."""
-    states = {o.state for o in outcomes.values()}
-    if "interrupted" not in states:
-        return None
-    killed = any(o.state == "failed" and o.failure is not None and o.failure.value == "killed" for o in outcomes.values())
-    return Exit.interrupted if killed else Exit.requeue
-
-
-def publish(session: Session, reports: Path, tracking_uri: str | None, track: bool, say: Any) -> Exit:
+def publish(session: Session, reports: Path, tracking_uri: str | None, track: bool, say: Say, as_json: bool) -> Exit:
     """The tables, the report and MLflow, from the results folder alone."""
     from kdbench.cli.report import make_report
     from kdbench.cli.track import sync_session
 
-    built = make_report(session, reports)
+    records = session.records()
+    built = make_report(session, records, reports)
     say(built.terminal)
     say(f"report: {built.html}")
+    where = {"report": str(built.html), "markdown": str(built.markdown)}
     if track:
-        report = sync_session(session, tracking_uri, (built.html, built.markdown))
-        if report.failed:
-            typer.echo(f"kdbench: MLflow was not updated: {report.failed} (kdbench track sync repeats it)", err=True)
+        synced = sync_session(session, records, tracking_uri, (built.html, built.markdown))
+        if synced.failed:
+            typer.echo(f"kdbench: MLflow was not updated: {synced.failed}", err=True)
+            typer.echo(f"kdbench: all results are kept; kdbench track sync {session.path} repeats only this", err=True)
         else:
-            say(f"mlflow: {report.uri}")
-    sys.stdout.flush()
+            say(f"mlflow: {synced.uri}")
+            where["mlflow"] = synced.uri
+    if as_json:
+        typer.echo(json.dumps({"t": round(time.time(), 3), "kind": "published", **where}))
     return Exit.claim_failed if built.failed_claims else Exit.ok

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kdbench.execute.failures import Failure
     from kdbench.jobs.job import JobSet
-    from kdbench.jobs.plan import Plan
-    from kdbench.registry import Registry
+    from kdbench.jobs.plan import Plan, StalePolicy
+    from kdbench.registry import Broken, Registry
     from kdbench.results.home import Home
-    from kdbench.results.store import ResultStore, Scan
+    from kdbench.results.record import Record
+    from kdbench.results.store import ResultStore
     from kdbench.suite.arm import Expansion
     from kdbench.suite.schema import Suite
-
-SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, or the name of a suite in ./suites.", metavar="SUITE")]
-ProfileOption = Annotated[str | None, typer.Option("--profile", "-p", help="A profile of the suite, e.g. smoke.")]
-OnlyOption = Annotated[str | None, typer.Option("--only", help="Only some arms, e.g. 'task=digits,method=kd|dkd,seed=0'.")]
-PluginOption = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file with plugins. May be repeated.")]
-ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of results.")]
-ReportsOption = Annotated[Path, typer.Option("--reports", help="Folder of reports.")]
-TrackingOption = Annotated[str | None, typer.Option("--tracking-uri", help="MLflow server; default: sqlite in .kdbench.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @dataclass
@@ -45,37 +37,42 @@ class Session:
     def home(self) -> Home:
         return self.store.home
 
-    def scan(self, set_aside: bool = False) -> Scan:
-        """All records. Files that cannot be read are named, and moved out of the way where results are to be made."""
+    def records(self, set_aside: bool = False) -> dict[str, Record]:
+        """This suite's records. Files that cannot be read are named, and moved out of the way where results are to be made."""
         found = self.store.scan()
         for path, why in found.broken:
             print(f"kdbench: {path}: {why}", file=sys.stderr)
             if set_aside:
-                moved = self.store.set_aside(path, why)
-                print(f"kdbench: set aside as {moved}; its job runs again", file=sys.stderr)
-        return found
+                print(f"kdbench: set aside as {self.store.set_aside(path, why)}; its job runs again", file=sys.stderr)
+        return {key: record for key, record in found.records.items() if key in self.jobs.jobs}
 
-    def records(self, scan: Scan) -> dict[str, Any]:
-        return {key: record for key, record in scan.records.items() if key in self.jobs.jobs}
-
-    def plan(self, records: Mapping[str, Any], stale: Any = "keep") -> Plan:
+    def plan(self, records: Mapping[str, Record], stale: StalePolicy = "keep") -> Plan:
         from kdbench.jobs.plan import modules_of, plan
         from kdbench.results.provenance import source_digest
 
-        return plan(
-            self.jobs, records, lambda job: source_digest(modules_of(job)), self.home.weights, self.failures(), stale
-        )
+        attempts = {key: f"failed: {failure.failure_class}" for key, failure in self.failures(records).items()}
+        attempts |= {key: "begun; goes on from its checkpoint" for key in self.begun(records)}
+        return plan(self.jobs, records, lambda job: source_digest(modules_of(job)), self.home.weights, attempts, stale)
 
-    def failures(self) -> dict[str, str]:
-        """What ended each failed job the last time: key → class and message."""
+    def failures(self, records: Mapping[str, Record]) -> dict[str, Failure]:
+        """What ended each failed job the last time."""
         from kdbench.execute import failures
 
-        found = {}
-        for key in self.jobs.jobs:
-            failure = failures.read(self.home.jobs / key)
-            if failure is not None:
-                found[key] = f"{failure.failure_class} ({failure.message})" if failure.message else str(failure.failure_class)
-        return found
+        found = {key: failures.read(self.home.jobs / key) for key in self.unfinished(self.home.jobs, records)}
+        return {key: failure for key, failure in found.items() if failure is not None}
+
+    def begun(self, records: Mapping[str, Record]) -> list[str]:
+        """Jobs without a result that left a checkpoint."""
+        folder = self.home.checkpoints
+        return [key for key in self.unfinished(folder, records) if any((folder / key).glob("*.safetensors"))]
+
+    def unfinished(self, folder: Path, records: Mapping[str, Record]) -> list[str]:
+        """The jobs without a result that have a part in a folder; one look at it, since a suite may have 10,000."""
+        try:
+            there = set(os.listdir(folder))
+        except OSError:
+            return []
+        return [key for key in self.jobs.jobs if key in there and key not in records]
 
 
 def open_suite(
@@ -91,35 +88,46 @@ def open_suite(
     path = find(suite)
     registry = Registry([*named_plugins(path), *(plugins or [])])
     for broken in registry.broken:
-        print(f"kdbench: plugin {broken.origin} is broken and left out: {broken.error}", file=sys.stderr)
+        tell_broken(broken)
     read = read_suite(path, registry)
     expansion = expand(read, registry, profile=profile, only=only)
     jobs = graph(expansion.arms, registry, path.parent)
     return Session(path, read, registry, expansion, jobs, ResultStore(results), profile)
 
 
+def tell_broken(broken: Broken) -> None:
+    print(f"kdbench: plugin {broken.origin} is broken and left out: {broken.error}", file=sys.stderr)
+    if os.environ.get("KDBENCH_DEBUG") and broken.trace:
+        print(broken.trace, file=sys.stderr)
+
+
 def named_plugins(path: Path) -> list[Path]:
     """The plugin files that a suite names, read leniently: whatever else is wrong with it is reported with their names known."""
     from kdbench.suite.yaml import load
 
-    data = load(path).data
+    data: Any = load(path).data
     named = data.get("plugins") if isinstance(data, dict) else None
     names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
-    return [path.parent / name for name in names if isinstance(name, str) and name]
+    # One that is not there is a problem of the suite, told with its place.
+    return [path.parent / name for name in names if isinstance(name, str) and (path.parent / name).is_file()]
 
 
 def find(suite: Path) -> Path:
     """A file as given, or the suite of that name in ./suites."""
     from kdbench.contract.errors import KdbenchError
+    from kdbench.suite.errors import nearest
 
     if suite.is_file() or suite.suffix in (".yaml", ".yml"):
         return suite
     named = Path("suites") / f"{suite}.yaml"
     if named.is_file():
         return named
-    import difflib
-
     known = sorted(str(p.relative_to("suites").with_suffix("")) for p in Path("suites").rglob("*.yaml"))
-    near = difflib.get_close_matches(str(suite), known, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; ./suites has {', '.join(known)}" if known else ""
-    raise KdbenchError(f"no suite {str(suite)!r}{hint}")
+    near = nearest(str(suite), known)
+    if near:
+        hint = f"did you mean '{near}'?"
+    elif known:
+        hint = f"./suites has {', '.join(known)}"
+    else:
+        hint = "there is no folder ./suites here; give the path of a suite file, or write one with `kdbench init`"
+    raise KdbenchError(f"no suite '{suite}'; {hint}")

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from kdbench.cli.exits import Exit
+from kdbench.cli.options import JsonOption, OnlyOption, PluginOption, ProfileOption, ResultsOption, SuiteArgument
 from kdbench.cli.plan import counted, show_refusals
-from kdbench.cli.session import JsonOption, OnlyOption, PluginOption, ProfileOption, ResultsOption, SuiteArgument, open_suite
+from kdbench.cli.session import Session, open_suite
+from kdbench.cli.text import count, cut, width, wrapped
+
+if TYPE_CHECKING:
+    from kdbench.execute.failures import Failure
+    from kdbench.jobs.plan import Plan, Planned
+
+SHOWN = 5  # jobs named under one cause
 
 
 def status(
@@ -20,36 +31,87 @@ def status(
     results: ResultsOption = Path("results"),
     as_json: JsonOption = False,
 ) -> int:
-    """Say how far a suite is: results by cell, failures with their class, results made by older code.
+    """Say how far a suite is: results by cell, failures with their class, older code.
 
     Exit code 0 when every job has a result, 3 when some are missing.
 
     Example: kdbench status suites/quickstart.yaml
     """
     session = open_suite(suite, results, profile, only, plugin)
-    planned = session.plan(session.records(session.scan()))
-    state = {p.job.key: p for p in planned.jobs}
-    missing = planned.in_state("run")
+    records = session.records()
+    planned, failures = session.plan(records), session.failures(records)
+    missing = planned.in_state("run", "blocked")
+    code = Exit.incomplete if missing or session.jobs.refusals else Exit.ok
     if as_json:
-        rows = [{"key": p.job.key, "title": p.job.title, "state": p.state, "reason": p.reason} for p in planned.jobs]
-        typer.echo(json.dumps({"suite": session.suite.name, "jobs": rows, "missing": len(missing)}, indent=1))
-        return Exit.incomplete if missing else Exit.ok
-    groups = {("teachers of " + task, pair): keys for (task, pair), keys in session.jobs.teachers.items()}
-    rows = [(f"{title} {'' if pair == 'default' else pair}".rstrip(), keys) for (title, pair), keys in groups.items()]
-    rows += [(f"{c.task} {'' if c.pair == 'default' else c.pair + ' '}{c.cell}", keys) for c, keys in session.jobs.cells.items()]
-    for title, keys in rows:
-        done = sum(state[key].state != "run" for key in keys)
-        typer.echo(f"{done:3}/{len(keys):<3} {title}")
-    for item in missing:
-        if item.reason.startswith("failed"):
-            typer.echo(f"        {item.job.title}: {item.reason}")
-    old = planned.in_state("stale")
-    if old:
-        causes: dict[str, int] = {}
-        for item in old:
-            causes[item.reason] = causes.get(item.reason, 0) + 1
-        for reason, count in causes.items():
-            typer.echo(f"{count} results were {reason}; --stale=rerun makes them anew")
+        show_json(session, planned, failures)
+        return code
+    show_cells(session, {p.job.key: p for p in planned.jobs}, failures)
+    show_failures(session, failures)
+    show_older(planned)
     show_refusals(session)
     typer.echo(counted(planned.jobs, session))
-    return Exit.incomplete if missing else Exit.ok
+    if missing and not session.jobs.refusals:
+        typer.echo(f"kdbench run {session.path} does what is missing")
+    return code
+
+
+def show_json(session: Session, planned: Plan, failures: Mapping[str, Failure]) -> None:
+    rows = []
+    for p in planned.jobs:
+        row = {"key": p.job.key, "title": p.job.title, "state": p.state, "reason": p.reason}
+        if (failure := failures.get(p.job.key)) is not None:
+            row |= {"failure": failure.failure_class, "message": failure.message}
+        rows.append(row)
+    missing = len(planned.in_state("run", "blocked"))
+    refused = [{"cell": r.cell.title, "reasons": r.reasons} for r in session.jobs.refusals]
+    found = {"suite": session.suite.name, "jobs": rows, "missing": missing, "refused": refused}
+    typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+def show_cells(session: Session, state: Mapping[str, Planned], failures: Mapping[str, Failure]) -> None:
+    """A line a cell: how many of its jobs have a result, and what is wrong with the others."""
+    from kdbench.jobs.job import where
+
+    rows = [(where(*pair), "teachers", keys) for pair, keys in session.jobs.teachers.items()]
+    rows += [(where(cell.task, cell.pair), cell.cell, keys) for cell, keys in session.jobs.cells.items()]
+    places = list(dict.fromkeys(row[0] for row in rows))
+    rows.sort(key=lambda row: places.index(row[0]))  # the teachers of a task above its cells
+    task = max((len(row[0]) for row in rows), default=0)
+    digits = max((len(str(len(row[2]))) for row in rows), default=1)
+    for name, cell, keys in rows:
+        done = sum(state[key].state not in ("run", "blocked") for key in keys)
+        remark = remarks(keys, state, failures)
+        room = width() - 2 * digits - 1 - task - 4 - (len(remark) + 2 if remark else 0)
+        line = f"{done:{digits}}/{len(keys):<{digits}}  {name:{task}}  {cut(cell, max(20, room))}"
+        typer.echo(f"{line}  {remark}" if remark else line)
+
+
+def remarks(keys: Iterable[str], state: Mapping[str, Planned], failures: Mapping[str, Failure]) -> str:
+    """`1 killed, 2 diverged`: what a reader must know of a cell beside its count."""
+    found = Counter(str(failures[key].failure_class) for key in keys if key in failures)
+    found.update(state[key].state for key in keys if state[key].state in ("stale", "blocked"))
+    found.update(state[key].reason for key in keys if state[key].reason == "diverged")
+    found["begun"] += sum(state[key].reason.startswith("begun") for key in keys)
+    found["older code"] = found.pop("stale", 0)
+    return ", ".join(f"{number} {what}" for what, number in found.items() if number)
+
+
+def show_failures(session: Session, failures: Mapping[str, Failure]) -> None:
+    """What ended jobs the last time, equal causes together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for key, failure in failures.items():
+        first = failure.message.partition("\n")[0]
+        groups.setdefault((failure.failure_class.value, first), []).append(key)
+    for (failure_class, message), keys in groups.items():
+        typer.echo(wrapped(message, 2 + len(failure_class), f"{failure_class}: ") if message else failure_class)
+        for key in keys[:SHOWN]:
+            typer.echo(f"  {session.jobs.jobs[key].title}")
+            typer.echo(f"    log {session.home.jobs / key / 'log.txt'}")
+        if len(keys) > SHOWN:
+            typer.echo(f"  and {len(keys) - SHOWN} more")
+
+
+def show_older(planned: Plan) -> None:
+    for reason, number in Counter(item.reason for item in planned.in_state("stale")).items():
+        were = "was" if number == 1 else "were"
+        typer.echo(wrapped(f"{count(number, 'result')} {were} {reason}; kdbench run --stale=rerun makes them anew"))

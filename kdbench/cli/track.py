@@ -1,29 +1,31 @@
-"""MLflow: bring the tracker up to what the results folder holds."""
+"""kdbench track: bring MLflow up to what the results folder holds."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from kdbench.cli.exits import Exit
-from kdbench.cli.session import (
+from kdbench.cli.options import (
     OnlyOption,
     PluginOption,
     ProfileOption,
     ReportsOption,
     ResultsOption,
-    Session,
     SuiteArgument,
     TrackingOption,
-    open_suite,
 )
+from kdbench.cli.session import Session, open_suite
+from kdbench.cli.text import count
 
 if TYPE_CHECKING:
+    from kdbench.results.record import Record
     from kdbench.track.mlflow import SyncReport
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
@@ -46,18 +48,19 @@ def sync(
     Example: kdbench track sync suites/quickstart.yaml
     """
     session = open_suite(suite, results, profile, only, plugin)
-    name = session.suite.name
-    pages = [path for path in (reports / name / "index.html", reports / name / "report.md") if path.exists()]
-    done = sync_session(session, tracking_uri, pages)
+    folder = reports / (session.suite.name if profile is None else f"{session.suite.name}-{profile}")
+    pages = [path for path in (folder / "index.html", folder / "report.md") if path.exists()]
+    done = sync_session(session, session.records(), tracking_uri, pages)
     if done.failed:
         typer.echo(f"kdbench: MLflow was not updated: {done.failed}", err=True)
         return Exit.incomplete
-    typer.echo(f"mlflow: {done.created} runs written, {done.skipped} were there: {done.uri}")
+    typer.echo(f"mlflow: {count(done.created, 'run')} written, {done.skipped} were there: {done.uri}")
     return Exit.ok
 
 
-def sync_session(session: Session, tracking_uri: str | None, pages: list[Path] | tuple[Path, ...]) -> SyncReport:
+def sync_session(
+    session: Session, records: Mapping[str, Record], tracking_uri: str | None, pages: Sequence[Path]
+) -> SyncReport:
     from kdbench.track.mlflow import sync as sync_records
 
-    records = session.records(session.scan())
     return sync_records(records.values(), session.home.jobs, session.suite.name, tracking_uri, pages, session.home)

@@ -77,7 +77,7 @@ class Specs:
 class Step(Protocol):
     """One step as a method sees it. `on` names the stream and defaults to the distillation set.
 
-    `supervised` is the task's loss on the labelled stream, on the student's decisions as they are (a wrapper does not touch them).
+    `supervised` is the task's loss on the labelled stream, on the student's decisions as they are: no wrapper touches them.
     """
 
     index: int

@@ -70,6 +70,8 @@ class Server:
     def _obey(self, message: dict[str, Any]) -> None:
         if message["cmd"] == "start":
             order = Order.from_json(json.dumps(message["order"]))
+            if self._start == "fork":
+                prepare(order)
             try:
                 pid = self._fork(order) if self._start == "fork" else self._spawn(order)
             except OSError as error:
@@ -150,6 +152,23 @@ def preload(modules: list[str]) -> None:
     child.limit_threads(1)
     gc.collect()
     gc.freeze()  # the collector would otherwise write to, and so copy, every page that a job inherits
+
+
+def prepare(order: Order) -> None:
+    """Let the entry's module make here what many jobs share (generated data): each job inherits it."""
+    module = sys.modules.get(order.entry.partition(":")[0])
+    share = getattr(module, "prepare", None)
+    if share is None:
+        return
+    try:
+        with open(order.payload_path, encoding="utf-8") as file:
+            made = share(json.load(file))
+    except Exception:  # the job will meet the same error, in its own process and log
+        traceback.print_exc()
+        return
+    if made:
+        gc.collect()
+        gc.freeze()
 
 
 def main() -> None:

@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
+def where(task: str, pair: str) -> str:
+    """A task with its pair, which is named only where there may be several."""
+    return task if pair == "default" else f"{task}/{pair}"
+
+
 @dataclass(frozen=True)
 class Job:
     """`key` is the hash of `identity`; `spec` is the same with every default filled in, as the training side reads it."""
@@ -22,7 +27,7 @@ class Job:
     @property
     def title(self) -> str:
         label = self.labels
-        return f"{label['task']} {label['cell']} seed {label['seed']}"
+        return f"{where(label['task'], label['pair'])} {label['cell']} seed {label['seed']}"
 
 
 @dataclass(frozen=True)

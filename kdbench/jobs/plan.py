@@ -47,29 +47,26 @@ def plan(
     student needs its weights and they are gone. Where older results are made anew, so are the students of teachers made anew.
     """
     states: dict[str, tuple[State, str]] = {}
+    anew: set[str] = set()
     for key, job in jobs.jobs.items():  # a job's teachers come before it
         record = records.get(key)
-        lost = [t for t in job.teachers if t in records and records[t].status == "diverged" and states[t][0] != "run"]
-        anew = [t for t in job.teachers if stale == "rerun" and states[t] != ("run", NEW) and states[t][0] == "run"]
-        if record is None and lost:
-            states[key] = ("blocked", f"its teacher diverged: {jobs.jobs[lost[0]].title}")
-        elif record is None:
-            states[key] = ("run", attempts.get(key, NEW))
+        diverged = [t for t in job.teachers if states[t] == ("cached", "diverged")]
+        if record is None:
+            blocked = f"its teacher diverged: {jobs.jobs[diverged[0]].title}" if diverged else ""
+            states[key] = ("blocked", blocked) if blocked else ("run", attempts.get(key, "no result yet"))
         elif changed := outdated(record, digest(job)):
-            reason = f"made by older code of {', '.join(changed)}"
-            states[key] = ("run" if stale == "rerun" else "stale", reason)
-        elif anew and records.get(anew[0]) is not None:
+            states[key] = ("run" if stale == "rerun" else "stale", f"made by older code of {', '.join(changed)}")
+        elif anew.intersection(job.teachers):
             states[key] = ("run", "its teacher is made anew")
         else:
-            states[key] = ("cached", "diverged" if record.status == "diverged" else "done")
+            states[key] = ("cached", record.status)
+        if record is not None and states[key][0] == "run":
+            anew.add(key)
     needed = {t for key, job in jobs.jobs.items() if states[key][0] == "run" for t in job.teachers}
     for key in needed:
         if states[key][0] != "run" and not (weights / f"{key}.safetensors").exists():
             states[key] = ("run", "has a result, but a student needs its weights and they are gone")
     return Plan(tuple(Planned(job, *states[key]) for key, job in jobs.jobs.items()))
-
-
-NEW = "no result yet"
 
 
 def outdated(record: Any, present: Mapping[str, str]) -> list[str]:

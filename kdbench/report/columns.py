@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from kdbench.metrics.catalogue import MetricInfo
 from kdbench.report.model import Row, Table
 from kdbench.report.numbers import MISSING, listed, number, points, scaled, seconds, short, span, spread
+from kdbench.report.rows import BOUNDED
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,12 @@ def control_columns(table: Table) -> list[Column]:
         return lambda row: simple(row, key, lambda value: number(value, unit, sign))
 
     mark = "%" if unit == "share" else ""
+    gain = "fidelity gain: 0 is no transfer, 1 all that the accuracies allow"
     return [
         Column(name, mark, f"{ends.agreement.title}, on the test set", plain(name)),
         Column("independent", mark, "the same with the teacher of another student of the row", plain("independent")),
         Column("above it", points(unit), "agreement beyond that of the independent student", plain("above_independent", True)),
-        Column("gain", "", "fidelity gain: 0 is no transfer, 1 all that the accuracies allow", plain("gain", unit="log nats")),
+        *([Column("gain", "", gain, plain("gain", unit="log nats"))] if table.family in BOUNDED else []),
         Column("distil", mark, f"{ends.agreement.title}, on what the teacher was asked about", plain("distil")),
         Column("distil − test", points(unit), "agreement lost from the distillation set to the test set", plain("gap", True)),
         Column("parameters", "", "weights of the network", lambda row: simple(row, "parameters", short)),

@@ -26,18 +26,17 @@ def forest(table: Table) -> Markup | None:
     left = max(map(len, labels)) * CHARACTER + 10
     panels = [info for info in table.endpoints.primary if any(compared(row, info) for row in rows)]
     room = (WIDTH - left) / len(panels) - GAP
-    width = WIDTH - GAP
     height = HEAD + len(rows) * ROW + FOOT
     parts = []
     for i, (row, text) in enumerate(zip(rows, labels, strict=True)):
         parts.append(words(text, 0, HEAD + (i + 0.5) * ROW + 4, f"name {look(row, table.endpoints.truth)}"))
         if i:
-            parts.append(line(0, HEAD + i * ROW, width, HEAD + i * ROW, "hair"))
+            parts.append(line(0, HEAD + i * ROW, WIDTH - GAP, HEAD + i * ROW, "hair"))
     for i, info in enumerate(panels):
         at = left + i * (room + GAP)
         parts += panel(rows, info, at, at + room, height)
     name = f"{table.title}: differences to the control with 95 % intervals, {len(rows)} cells"
-    return drawing(width, height, name, parts)
+    return drawing(WIDTH, height, name, parts)
 
 
 def panel(rows: Sequence[Row], info: MetricInfo, left: float, right: float, height: float) -> list[Markup]:

@@ -83,9 +83,10 @@ def bullets(lines: Sequence[str]) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Text that Markdown and the HTML in it leave as it is, on one line."""
+    """Text that Markdown and the HTML in it leave as it is, on one line; what has no meaning there stays readable as source."""
     one_line = " ".join(text.split())
-    return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", one_line).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    escaped = re.sub(r"([\\`*|~]|(?<!\w)_|_(?!\w)|\](?=[(\[:])|^#)", r"\\\1", one_line)
+    return re.sub(r"&(?=#?\w+;)", "&amp;", escaped).replace("<", "&lt;").replace(">", "&gt;")
 
 
 def code(text: str) -> str:

@@ -29,7 +29,7 @@ def number(value: float, unit: str = "", sign: bool = False) -> str:
     else:
         text = f"{abs(scaled(value, unit)):.{places}f}"
     if float(text.replace("∞", "1")) == 0:
-        return f"±{text}" if sign else text
+        return text  # neither +0.0 nor −0.0
     return (MINUS if value < 0 else "+" if sign else "") + text
 
 

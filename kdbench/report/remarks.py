@@ -78,11 +78,13 @@ def seeds(table: Table) -> str:
     if not spreads:
         return f"{text} a row; no row can be compared with the control yet."
     pooled = math.sqrt(sum(s**2 for s in spreads) / len(spreads))
+    if pooled == 0:
+        return f"{text} a row, of which each gives the very same difference to the control."
     least = detectable(pooled, min(pairs))
     unit = points(truth.unit)
     size, spread = (f"{number(value, truth.unit)} {unit}".strip() for value in (least, pooled))
     return (
-        f"{text} a row. A true difference in {truth.title} of {size} is noticed with a chance of 80 %, a smaller one less often "
+        f"{text} a row. A true difference in {truth.name} of {size} is noticed with a chance of 80 %, a smaller one less often "
         f"(paired t test at 5 %, {counted(min(pairs), 'seed')}; a seed's difference to the control has a standard deviation "
         f"of {spread}, pooled over {counted(len(spreads), 'row')}). That no difference is seen does not mean that there is none."
     )
@@ -112,7 +114,7 @@ def teacher_above(table: Table) -> str:
     else:
         clear = "The teacher is not better than the student alone"
     end = "" if difference > 0 else " What a method gains here is not the teacher's skill"
-    return f"{clear}: {size} in {truth.title}.{end + '.' if end else ''}"
+    return f"{clear}: {size} in {truth.name}.{end + '.' if end else ''}"
 
 
 def teachers(table: Table) -> str:
@@ -121,7 +123,13 @@ def teachers(table: Table) -> str:
         return ""
     if pool == 1:
         return "All students have the same teacher: nothing here speaks of other teachers, and there is no independent control."
-    return f"The pool has {pool} teachers, so that the spread over seeds has the teachers' in it."
+    seeds = max((row.planned for row in table.students), default=0)
+    if pool < seeds:
+        return (
+            f"{seeds} seeds share {pool} teachers: seeds of the same teacher are alike in more than chance, so that the "
+            "intervals are somewhat too narrow for what other teachers would give."
+        )
+    return f"Students of different seeds have different teachers ({pool} in all): the intervals hold the teachers' spread too."
 
 
 def controls(table: Table) -> str:

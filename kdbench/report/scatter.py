@@ -14,7 +14,7 @@ from kdbench.report.numbers import scaled, spread
 from kdbench.report.svg import CHARACTER, Scale, around, drawing, element, line, shortened, titled, words
 
 WIDTH, HEIGHT = 548.0, 380.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 10.0, 12.0, 44.0
+LEFT, RIGHT, TOP, BOTTOM = 58.0, 10.0, 12.0, 44.0
 LONGEST = 30
 
 
@@ -107,7 +107,7 @@ def axes(x: Scale, y: Scale, across: MetricInfo, up: MetricInfo) -> list[Markup]
         parts += [line(x.start - 4, y(value), x.start, y(value), "axis"), words(text, x.start - 8, y(value) + 4, "tick", "end")]
     parts.append(words(axis_title(across), (x.start + x.stop) / 2, HEIGHT - 8, "title", "middle"))
     middle = (y.start + y.stop) / 2
-    parts.append(words(axis_title(up), 14, middle, "title", "middle", transform=f"rotate(-90 14 {middle:g})"))
+    parts.append(words(axis_title(up), 11, middle, "title", "middle", transform=f"rotate(-90 11 {middle:g})"))
     return parts
 
 

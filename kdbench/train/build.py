@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,14 @@ from kdbench.train.stream import Stream, ViewSpec
 
 
 def make_task(identity: Mapping[str, Any], targets: Mapping[str, str]) -> Task:
-    kind = load_target(targets["task"])
-    return kind(kind.Config(**identity["task"]["params"]))
+    return _task(targets["task"], json.dumps(identity["task"]["params"], sort_keys=True))
+
+
+@functools.cache
+def _task(target: str, params: str) -> Task:
+    """One object for each task and params in a process: its data are read or drawn once."""
+    kind = load_target(target)
+    return kind(kind.Config(**json.loads(params)))
 
 
 def make_net(task: Task, model: Mapping[str, Any], targets: Mapping[str, str], device: torch.device) -> Net:

@@ -31,6 +31,28 @@ REPORTS = 20  # points of a training curve
 Emit = Callable[[dict[str, Any]], None]
 
 
+_prepared: set[str] = set()
+
+
+def prepare(job: Mapping[str, Any]) -> bool:
+    """Make the task's data in the process that jobs fork from; True where something was made.
+
+    Only built-in tasks: one from a plugin may hang or crash, and has to do so in a process of its own.
+    """
+    target, view = job["targets"]["task"], job["identity"]["view"]
+    names = {name for name in (view["labelled"], view["transfer"], "val", "test") if name}
+    made = False
+    if target.startswith("kdbench."):
+        task = build.make_task(job["identity"], job["targets"])
+        for name in sorted(names):
+            mark = f"{id(task)} {name}"
+            made = made or mark not in _prepared
+            _prepared.add(mark)
+            task.data(name)
+        _ = task.facts
+    return made
+
+
 def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Callable[[], bool]) -> dict[str, Any]:
     """The entry point that executors call. A job that is stopped leaves a checkpoint and goes on from there next time."""
     started, clock = now(), time.perf_counter()

@@ -184,5 +184,5 @@ def test_remarks_say_what_could_be_seen() -> None:
     table = make(SMALL, by_hand).page().tables[0]
     text = " ".join(table.remarks)
     assert "The teacher is better than the student alone: +20.0 pp" in text
-    assert "3 seeds a row. A true difference in top-1 accuracy of" in text
+    assert "3 seeds a row. A true difference in accuracy of" in text
     assert "independent student" in text

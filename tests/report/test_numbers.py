@@ -15,7 +15,7 @@ from kdbench.report.numbers import counted, listed, number, seconds, short, span
         (0.8621, "share", False, "86.2"),
         (0.0549, "share", True, "+5.5"),
         (-0.0549, "share", True, "−5.5"),
-        (-0.00001, "share", True, "±0.0"),
+        (-0.00001, "share", True, "0.0"),
         (-0.00001, "share", False, "0.0"),
         (0.78901, "nats", False, "0.789"),
         (-1.234, "log nats", False, "−1.23"),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fabricated import LARGE, SMALL, Made, make, plain
 
+from kdbench.report.markdown import plain as escaped
 from kdbench.results.home import Home
 from kdbench.results.readings import read
 
@@ -207,3 +208,18 @@ def test_no_heavy_import(tmp_path: Path) -> None:
         "print([m for m in ('torch', 'pandas', 'matplotlib', 'scipy', 'jinja2', 'rich.table') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("+5.5 [+4.8, +6.3] pp", "+5.5 [+4.8, +6.3] pp"),
+        ("kd_x and _this_", r"kd_x and \_this\_"),
+        ("a|b *c* `d`", r"a\|b \*c\* \`d\`"),
+        ("[x](http://y)", r"[x\](http://y)"),
+        ("<b>&lt;", "&lt;b&gt;&amp;lt;"),
+        ("# two\nlines", r"\# two lines"),
+    ],
+)
+def test_markdown_escapes_what_has_a_meaning_and_no_more(text: str, source: str) -> None:
+    assert escaped(text) == source

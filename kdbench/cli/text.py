@@ -1,0 +1,55 @@
+"""Lines for a person: cut or wrapped where a terminal ends; in a pipe every word is kept, since a program may look for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from typing import Any
+
+PIPE = 1000  # columns where there is no terminal: enough for any line
+DEFAULT = 80
+
+
+def width() -> int:
+    """Columns of the terminal on stdout; COLUMNS decides where it is set."""
+    if not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
+        return PIPE
+    return max(40, shutil.get_terminal_size((DEFAULT, 24)).columns)
+
+
+def cut(text: str, room: int, tail: int = 0) -> str:
+    """At most `room` characters; the last `tail` of them are kept (a seed), the dots stand before them."""
+    if len(text) <= room:
+        return text
+    tail = min(tail, max(0, room - 2))
+    return text[: room - tail - 1] + "…" + text[len(text) - tail :]
+
+
+def wrapped(text: str, indent: int = 0, first: str = "") -> str:
+    """Text below `first` or indented by blanks, wrapped where there is a terminal."""
+    lead = " " * indent
+    lines = [line for part in text.splitlines() or [""] for line in textwrap.wrap(part, width() - indent) or [""]]
+    return "\n".join((first.ljust(indent) if number == 0 and first else lead) + line for number, line in enumerate(lines)).rstrip()
+
+
+def definitions(pairs: dict[str, str], indent: int = 0, most: int = 24) -> str:
+    """Names with what they mean, in two columns."""
+    column = min(max((len(name) for name in pairs), default=0), most) + 2 + indent
+    return "\n".join(wrapped(text, column, f"{' ' * indent}{name}  ") for name, text in pairs.items())
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def plain(value: Any) -> str:
+    """Nested data on one line, without the punctuation of a programming language."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} ({plain(v)})" if isinstance(v, dict) else f"{k}: {plain(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
