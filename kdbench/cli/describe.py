@@ -24,7 +24,7 @@ def describe(
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Describe a plugin: params, needs, taps; of a task also its data, and a sample.
+    """Describe a plugin: params and needs; of a task also its data.
 
     Example: kdbench describe task streets --sample streets.png
     """
@@ -68,7 +68,8 @@ def find(registry: Registry, kind: str, name: str) -> PluginInfo:
     except KeyError:
         known = registry.names(kind)
         near = nearest(name, known)
-        raise KdbenchError(f"no {kind} '{name}'; " + (f"did you mean '{near}'?" if near else f"there are {listing(known)}")) from None
+        hint = f"did you mean '{near}'?" if near else f"there are {listing(known)}"
+        raise KdbenchError(f"no {kind} '{name}'; {hint}") from None
 
 
 def about(info: PluginInfo, sample: Path | None) -> dict[str, Any]:

@@ -12,45 +12,53 @@ from pathlib import Path
 import typer
 
 from kdbench.cli.exits import Exit
-from kdbench.cli.session import ResultsOption
+from kdbench.cli.options import ResultsOption
+from kdbench.cli.text import wrapped
 
 LIBRARIES = ("torch", "timm", "torchmetrics", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib", "mlflow", "pydantic")
 OPTIONAL = {"ray": "several machines", "transformers": "text encoders from local folders"}
 ENOUGH_DISK = 2 * 2**30
+COLUMN = 14
 
 
 def doctor(results: ResultsOption = Path("results")) -> int:
-    """Check this machine: python, libraries, devices, memory, disk, folders. Exit code 2 if something would not work.
+    """Check this machine: libraries, devices, disk, plugins.
+
+    Exit code 2 if something would not work.
 
     Example: kdbench doctor
     """
     problems: list[str] = []
-    typer.echo(f"kdbench   {installed('kdbench')}")
-    typer.echo(f"python    {platform.python_version()} on {platform.system()} {platform.machine()}")
+    line("kdbench", version("kdbench") or "not installed")
+    line("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     if platform.system() == "Windows":
-        problems.append("Windows is not supported yet")
+        problems.append("Windows is not supported yet; WSL works as Linux does")
     for name in LIBRARIES:
-        version = installed(name)
-        typer.echo(f"{name:12} {version}")
-        if version == "missing":
-            problems.append(f"{name} is missing: pip install kdbench")
+        found = version(name)
+        line(name, found or "missing")
+        if found is None:
+            problems.append(f"{name} is missing; pip install kdbench brings it")
     for name, what in OPTIONAL.items():
         there = importlib.util.find_spec(name) is not None
-        typer.echo(f"{name:12} {'installed' if there else 'not installed'} (optional: {what})")
+        line(name, f"{version(name) or 'installed' if there else 'not installed'} (optional: {what})")
     problems += devices()
     problems += space(results)
     problems += plugins()
     for problem in problems:
-        typer.echo(f"problem: {problem}", err=True)
-    typer.echo("ok" if not problems else f"{len(problems)} problem(s)")
+        typer.echo(wrapped(problem, COLUMN, "problem"))
+    typer.echo("ok" if not problems else f"{len(problems)} problem{'s' if len(problems) > 1 else ''}")
     return Exit.usage if problems else Exit.ok
 
 
-def installed(name: str) -> str:
+def line(name: str, value: str) -> None:
+    typer.echo(wrapped(value, COLUMN, name))
+
+
+def version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return "missing"
+        return None
 
 
 def devices() -> list[str]:
@@ -58,8 +66,11 @@ def devices() -> list[str]:
     from kdbench.results.provenance import machine
 
     facts = machine()
-    typer.echo(f"cpu       {facts['cpu']}, {default_workers()} jobs at a time")
-    typer.echo(f"gpu       {', '.join(facts['gpus']) or 'none'}")
+    workers = default_workers()
+    line("cpu", f"{facts['cpu']}, {workers} job{'s' if workers > 1 else ''} at a time")
+    line("gpu", ", ".join(facts["gpus"]) or "none")
+    if hasattr(os, "sysconf"):
+        line("memory", f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB")
     try:
         import torch
 
@@ -68,22 +79,21 @@ def devices() -> list[str]:
         return [f"torch does not import: {error}"]
     if facts["gpus"] and not with_cuda:
         return ["there are GPUs, but torch cannot use them: its CUDA build and the driver do not fit"]
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
-    typer.echo(f"memory    {pages / 2**30:.1f} GiB")
     return []
 
 
 def space(results: Path) -> list[str]:
-    from kdbench.results.files import HomeError
-    from kdbench.results.home import Home
+    from kdbench.results.home import VARIABLE, Home
 
-    home = Home.beside(results)
-    near = next(folder for folder in (home.path, *home.path.parents) if folder.exists())
+    home = Home.beside(results).path
+    near = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not near.is_dir():
+        return [f"{near} is a file where a folder is needed; choose another with {VARIABLE}"]
     free = shutil.disk_usage(near).free
-    typer.echo(f"disk      {free / 2**30:.1f} GiB free for {home.path}")
-    problems = [] if free > ENOUGH_DISK else [f"less than 2 GiB are free for {home.path}"]
+    line("disk", f"{free / 2**30:.1f} GiB free for {home}")
+    problems = [] if free > ENOUGH_DISK else [f"less than 2 GiB are free for {home}"]
     if not os.access(near, os.W_OK):
-        problems.append(str(HomeError(f"cannot write {near}; choose another folder with KDBENCH_HOME")))
+        problems.append(f"cannot write {near}; choose another folder with {VARIABLE}")
     return problems
 
 
@@ -91,5 +101,5 @@ def plugins() -> list[str]:
     from kdbench.registry import Registry
 
     registry = Registry()
-    typer.echo(f"plugins   {len(registry.plugins)}")
+    line("plugins", str(len(registry.plugins)))
     return [f"plugin {b.origin} is broken: {b.error}" for b in registry.broken]

@@ -19,7 +19,9 @@ def list_plugins(
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """List plugins and suites, one line each; broken plugins with what is wrong.
+    """List tasks, methods, models, sources, wrappers and suites.
+
+    Plugins that could not be imported are listed with what is wrong with them.
 
     Example: kdbench list methods
     """

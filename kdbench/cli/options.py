@@ -20,7 +20,9 @@ class Stale(StrEnum):
 SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, or the name of a suite in ./suites.", metavar="SUITE")]
 ProfileOption = Annotated[str | None, typer.Option("--profile", "-p", help="A profile of the suite, e.g. smoke.")]
 OnlyOption = Annotated[str | None, typer.Option("--only", help="Only some arms, e.g. 'task=digits,method=kd|dkd,seed=0'.")]
-PluginOption = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file with plugins. May be repeated.")]
+PluginOption = Annotated[
+    list[Path] | None, typer.Option("--plugin", metavar="FILE", help="A Python file with plugins. May be repeated.")
+]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of results.")]
 ReportsOption = Annotated[Path, typer.Option("--reports", help="Folder of reports.")]
 StaleOption = Annotated[Stale, typer.Option("--stale", help="Results made by older code: keep, run anew, or stop.")]

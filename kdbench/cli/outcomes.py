@@ -41,9 +41,9 @@ def tell_ends(
     if states["interrupted"]:
         saved = sum(outcome.state == "interrupted" and outcome.seconds > 0 for outcome in outcomes.values())
         kept = f"{count(saved, 'job')} saved a checkpoint; " if saved else ""
-        say(f"stopped: {kept}kdbench run {session.path} goes on from here")
+        say(f"stopped: {kept}{session.command('run')} goes on from here")
     elif states["failed"] or states["blocked"]:
-        say(f"kdbench run {session.path} again does what is missing")
+        say(f"{session.command('run')} again does what is missing")
 
 
 def interrupted(outcomes: Mapping[str, Outcome]) -> Exit | None:

@@ -25,15 +25,17 @@ from kdbench.cli.session import Session, open_suite
 from kdbench.cli.text import count, cut, width, wrapped
 
 if TYPE_CHECKING:
-    from kdbench.jobs.plan import Planned
+    from kdbench.jobs.plan import Planned, State
 
 KEY = 8  # digits of a key that are shown; `export` takes as few
 SEED = 9  # the end of a title that is kept where it must be cut
-WORDS = {"run": "to run", "cached": "cached", "stale": "made by older code", "blocked": "blocked"}
+WORDS: dict[State, str] = {"run": "to run", "cached": "cached", "stale": "made by older code", "blocked": "blocked"}
 
 
 def check(suite: SuiteArgument, profile: ProfileOption = None, only: OnlyOption = None, plugin: PluginOption = None) -> int:
-    """Say everything that is wrong with a suite: keys, names, params, pairings.
+    """Say everything that is wrong with a suite, with its place.
+
+    Keys, names and params are checked, and that each method can run on its task. Nothing is run.
 
     Example: kdbench check suites/quickstart.yaml
     """
@@ -58,7 +60,9 @@ def plan(
     stale: StaleOption = Stale.keep,
     as_json: JsonOption = False,
 ) -> int:
-    """Show every job with its state (run, cached, stale, blocked) and the reason.
+    """Show every job with its state and the reason for it.
+
+    run: to do. cached: has a result. stale: has one that older code made. blocked: its teacher diverged.
 
     Example: kdbench plan suites/quickstart.yaml --only task=digits
     """

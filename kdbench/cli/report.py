@@ -25,7 +25,7 @@ def report(
     results: ResultsOption = Path("results"),
     reports: ReportsOption = Path("reports"),
 ) -> int:
-    """Write the report of a suite: Markdown and one HTML page that works offline.
+    """Write a suite's report: Markdown and one offline HTML page.
 
     Example: kdbench report suites/quickstart.yaml
     """

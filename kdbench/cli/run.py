@@ -61,7 +61,7 @@ def run(
     track: Annotated[bool, typer.Option("--track/--no-track", help="Record runs in MLflow.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout, words on stderr.")] = False,
 ) -> int:
-    """Run every job that has no result yet, then write the tables, the report and MLflow.
+    """Run what has no result yet; then tables, report and MLflow.
 
     Results are the cache: a second run does only what is missing. Ctrl-C once lets jobs save a checkpoint, twice ends them.
 
@@ -170,7 +170,7 @@ def publish(session: Session, reports: Path, tracking_uri: str | None, track: bo
         synced = sync_session(session, records, tracking_uri, (built.html, built.markdown))
         if synced.failed:
             typer.echo(f"kdbench: MLflow was not updated: {synced.failed}", err=True)
-            typer.echo(f"kdbench: all results are kept; kdbench track sync {session.path} repeats only this", err=True)
+            typer.echo(f"kdbench: all results are kept; {session.command('track sync')} repeats only this", err=True)
         else:
             say(f"mlflow: {synced.uri}")
             where["mlflow"] = synced.uri

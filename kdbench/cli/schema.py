@@ -1,4 +1,4 @@
-"""kdbench schema"""
+"""kdbench schema: what a suite may hold, for editors."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import typer
 
 
 def schema() -> None:
-    """Print the JSON schema of suite files, for editors that complete and check YAML.
+    """Print the JSON schema of suite files, for editors.
 
     Example: kdbench schema > suite.schema.json
     """
     from kdbench.suite.schema import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -37,6 +37,10 @@ class Session:
     def home(self) -> Home:
         return self.store.home
 
+    def command(self, verb: str) -> str:
+        """What to type to do something with this suite."""
+        return f"kdbench {verb} {self.path}" + (f" --profile {self.profile}" if self.profile else "")
+
     def records(self, set_aside: bool = False) -> dict[str, Record]:
         """This suite's records. Files that cannot be read are named, and moved out of the way where results are to be made."""
         found = self.store.scan()
@@ -51,7 +55,7 @@ class Session:
         from kdbench.results.provenance import source_digest
 
         attempts = {key: f"failed: {failure.failure_class}" for key, failure in self.failures(records).items()}
-        attempts |= {key: "begun; goes on from its checkpoint" for key in self.begun(records)}
+        attempts |= dict.fromkeys(self.begun(records), "begun; goes on from its checkpoint")
         return plan(self.jobs, records, lambda job: source_digest(modules_of(job)), self.home.weights, attempts, stale)
 
     def failures(self, records: Mapping[str, Record]) -> dict[str, Failure]:

@@ -31,7 +31,7 @@ def status(
     results: ResultsOption = Path("results"),
     as_json: JsonOption = False,
 ) -> int:
-    """Say how far a suite is: results by cell, failures with their class, older code.
+    """Say how far a suite is, what failed, and what is outdated.
 
     Exit code 0 when every job has a result, 3 when some are missing.
 
@@ -51,7 +51,7 @@ def status(
     show_refusals(session)
     typer.echo(counted(planned.jobs, session))
     if missing and not session.jobs.refusals:
-        typer.echo(f"kdbench run {session.path} does what is missing")
+        typer.echo(f"{session.command('run')} does what is missing")
     return code
 
 

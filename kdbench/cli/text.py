@@ -28,10 +28,10 @@ def cut(text: str, room: int, tail: int = 0) -> str:
 
 
 def wrapped(text: str, indent: int = 0, first: str = "") -> str:
-    """Text below `first` or indented by blanks, wrapped where there is a terminal."""
-    lead = " " * indent
-    lines = [line for part in text.splitlines() or [""] for line in textwrap.wrap(part, width() - indent) or [""]]
-    return "\n".join((first.ljust(indent) if number == 0 and first else lead) + line for number, line in enumerate(lines)).rstrip()
+    """Text beside `first`, or indented by blanks, wrapped where there is a terminal."""
+    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, width() - indent)] or [""]
+    leads = [first.ljust(indent), *[" " * indent] * (len(lines) - 1)]
+    return "\n".join((lead + line).rstrip() for lead, line in zip(leads, lines))
 
 
 def definitions(pairs: dict[str, str], indent: int = 0, most: int = 24) -> str:

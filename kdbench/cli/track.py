@@ -30,7 +30,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 @app.callback()
 def track() -> None:
-    """MLflow: bring the tracker up to what the results folder holds."""
+    """Bring MLflow up to what the results folder holds."""
 
 
 @app.command("sync")
@@ -58,9 +58,7 @@ def sync(
     return Exit.ok
 
 
-def sync_session(
-    session: Session, records: Mapping[str, Record], tracking_uri: str | None, pages: Sequence[Path]
-) -> SyncReport:
+def sync_session(session: Session, records: Mapping[str, Record], tracking_uri: str | None, pages: Sequence[Path]) -> SyncReport:
     from kdbench.track.mlflow import sync as sync_records
 
     return sync_records(records.values(), session.home.jobs, session.suite.name, tracking_uri, pages, session.home)

@@ -129,7 +129,9 @@ class Gives:
 
     @staticmethod
     def read(data: dict[str, Any]) -> Gives:
-        plain: dict[str, Any] = {k: frozenset(v) if isinstance(v, list) and k != "when" else v for k, v in data.items()}
+        plain: dict[str, Any] = {
+            k: frozenset(v) if isinstance(v, list) and k not in ("when", "policies") else v for k, v in data.items()
+        }
         plain["policies"] = tuple(tuple(policy) for policy in data["policies"])
         plain["when"] = tuple((parameter, value, frozenset(names)) for parameter, value, names in data["when"])
         return Gives(**plain)

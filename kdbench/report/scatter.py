@@ -86,7 +86,7 @@ def bounds(rows: Sequence[Row], info: MetricInfo, more: Sequence[float] = ()) ->
     for row in rows:
         middle, sd = mean_of(row, info), deviation(row, info)
         values += [middle - sd, middle + sd]
-        values += [scaled(value, info.unit) for value in row.summary(info.name).by_seed.values() if math.isfinite(value)]
+        values += [scaled(value, info.unit) for value in row.summary(info.name).by_seed.values()]
     low, high = around(values)
     return (max(low, 0.0), min(high, 100.5)) if info.unit == "share" else (low, high)
 
@@ -138,8 +138,7 @@ def dot(row: Row, across: MetricInfo, up: MetricInfo, x: Scale, y: Scale, cx: fl
     if row.planned > 1:
         for seed in sorted(over.by_seed.keys() & truth.by_seed.keys()):
             a, b = scaled(over.by_seed[seed], across.unit), scaled(truth.by_seed[seed], up.unit)
-            if math.isfinite(a) and math.isfinite(b):
-                parts.append(element("circle", cx=float(x(a)), cy=float(y(b)), r=1.6, class_="seed"))
+            parts.append(element("circle", cx=float(x(a)), cy=float(y(b)), r=1.6, class_="seed"))
     dx, dy = deviation(row, across), deviation(row, up)
     middle, height = mean_of(row, across), mean_of(row, up)
     if dx:

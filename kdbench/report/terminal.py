@@ -68,6 +68,8 @@ def draw(console: Console, table: Table) -> None:
             fidelity = [number(agreement.mean, ends.agreement.unit), number(kl.mean, ends.kl.unit)]
         grid.add_row(label, seeds(row), mean, change(row, table), *fidelity)
     console.print(grid)
+    if any(not row.like_control for row in table.students):
+        console.print(Text("† the control had another recipe or other labelled data", "dim"))
     console.print()
 
 

@@ -151,7 +151,9 @@ claims:
 def test_a_diverged_arm_proves_nothing() -> None:
     text = SMALL + "claims: [{id: up, task: digits, arm: kd, over: none, metric: accuracy, source: s}]\n"
     page = make(text, lambda t, c, s: "diverged" if (c, s) == ("kd", 1) else by_hand(t, c, s)).page()
-    assert page.claims[0].verdict.outcome == "undecided"
+    verdict = page.claims[0].verdict
+    assert (verdict.outcome, verdict.n) == ("undecided", 2)
+    assert "1 of 3 seeds without a value" in verdict.why
 
 
 def test_each_arm_is_compared_with_the_control_on_its_data() -> None:
@@ -167,6 +169,31 @@ methods: [kd, {method: kd, view: plain}, {method: kd, recipe: {lr: 0.001}}]
     found = {row.label: (row.control, row.like_control) for row in table.students if row.kind == "arm"}
     assert found == {"kd": ("none", True), "kd·plain": ("none·plain", True), "kd{lr=0.001}": ("none", False)}
     assert any(text.startswith("† The control of kd{lr=0.001}") for text in table.remarks)
+
+
+def test_a_control_of_the_same_recipe_comes_before_the_first() -> None:
+    text = """
+version: 1
+name: recipes
+seeds: 2
+tasks: [{task: digits}]
+methods: [none, {method: none, recipe: {lr: 0.001}}, kd, {method: kd, recipe: {lr: 0.001}}]
+"""
+    table = make(text, plain).page().tables[0]
+    found = {row.label: row.control for row in table.students if row.kind == "arm"}
+    assert found == {"kd": "none", "kd{lr=0.001}": "none{lr=0.001}"}
+
+
+def test_a_claim_waits_for_all_its_seeds() -> None:
+    text = SMALL + "claims: [{id: up, task: digits, arm: kd, over: none, metric: accuracy, source: s}]\n"
+    page = make(text, lambda t, c, s: None if (c, s) == ("kd", 1) else by_hand(t, c, s)).page()
+    assert (page.claims[0].verdict.outcome, page.claims[0].verdict.why) == ("undecided", "2 of 3 seeds have run")
+
+
+def test_differences_without_any_spread_are_told_as_such() -> None:
+    same = make(SMALL, lambda task, cell, seed: by_hand(task, "none", seed)).page().tables[0]
+    assert any("the very same difference" in text for text in same.remarks)
+    assert rows(same)["kd"].differences["accuracy"].verdict is None
 
 
 def test_results_from_unlike_code_and_side_by_side_jobs_are_told() -> None:

@@ -137,6 +137,14 @@ def test_the_terminal_needs_no_more_than_80_columns(large: Made, tmp_path: Path)
     assert re.search(r"^holds +\+7\.\d pp \[\+\d\.\d, \+\d\.\d\]  kd-helps \(digits, 5 seeds\)$", text, re.MULTILINE)
 
 
+def test_the_dagger_is_explained_wherever_it_stands(tmp_path: Path) -> None:
+    made = make(SMALL.replace("methods: [kd, dkd]", "methods: [kd, {method: none, recipe: {lr: 0.001}}]"), plain)
+    built = made.build(tmp_path)
+    assert "† the control had another recipe" in built.terminal
+    for text in (built.html.read_text(), built.markdown.read_text()):
+        assert text.count("†") == 2 and "† The control of kd had other labelled data or another recipe" in text
+
+
 def test_colours_come_only_with_a_terminal_that_wants_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import sys
 
