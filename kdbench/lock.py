@@ -14,7 +14,7 @@ from typing import Any
 
 from kdbench.registry import LOCK, inspect_module
 
-PACKAGES = ("kdbench.tasks", "kdbench.methods", "kdbench.models", "kdbench.train.sources")
+PACKAGES = ("kdbench.tasks", "kdbench.methods", "kdbench.models", "kdbench.train.sources", "kdbench.train.views")
 
 
 def current() -> list[dict[str, Any]]:

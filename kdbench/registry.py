@@ -1,7 +1,7 @@
 """The one door to plugins: names → what a plan must know, and, only when a job runs, the code itself.
 
 Built-in plugins are read from the packaged lock file without importing torch. Plugin files and installed packages (entry points
-kdbench.methods, .tasks, .models, .sources) are imported when a suite uses them; one that fails is kept as data and named.
+kdbench.methods, .tasks, .models, .sources, .stages) are imported when a suite uses them; one that fails is kept as data and named.
 """
 
 from __future__ import annotations
@@ -22,8 +22,14 @@ from types import ModuleType
 from typing import Any
 
 LOCK = Path(__file__).with_name("plugins.lock.json")
-KINDS = ("task", "method", "wrapper", "model", "source")
-GROUPS = {"kdbench.tasks": "task", "kdbench.methods": "method", "kdbench.models": "model", "kdbench.sources": "source"}
+KINDS = ("task", "method", "wrapper", "model", "source", "stage")
+GROUPS = {
+    "kdbench.tasks": "task",
+    "kdbench.methods": "method",
+    "kdbench.models": "model",
+    "kdbench.sources": "source",
+    "kdbench.stages": "stage",
+}
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,9 @@ class Registry:
     def source(self, name: str) -> PluginInfo:
         return self.get("source", name)
 
+    def stage(self, name: str) -> PluginInfo:
+        return self.get("stage", name)
+
     def aliases(self) -> dict[str, str]:
         """The families' own names of methods, e.g. source_only -> none."""
         return {k: v for (kind, _), info in self.plugins.items() if kind == "task" for k, v in info.facts["aliases"].items()}
@@ -102,13 +111,18 @@ class Registry:
         known = self.plugins.get((info.kind, info.name))
         if known is not None and known.target != info.target:
             self.broken.append(Broken(info.origin, f"{info.kind} {info.name!r} is already the name of a plugin ({known.origin})"))
+        elif info.kind == "method" and info.name in self.aliases():
+            self.broken.append(Broken(info.origin, f"method {info.name!r} is another name of {self.aliases()[info.name]!r}"))
         else:
             self.plugins[info.kind, info.name] = info
 
     def _add_file(self, path: Path) -> None:
         try:
-            for info in inspect_module(load_file(path), str(path)):
+            found = inspect_module(load_file(path), str(path))
+            for info in found:
                 self._add(info)
+            if not found:
+                self.broken.append(Broken(str(path), "defines no plugin; a class of kdbench.api is one when it has a `name`"))
         except Exception as error:  # whatever a user's file raises is its own business, and must not stop the rest
             self.broken.append(Broken(str(path), f"{type(error).__name__}: {error}", traceback.format_exc()))
 
@@ -156,7 +170,7 @@ def load_file(path: Path) -> ModuleType:
 
 
 def load_target(target: str) -> Any:
-    """The code of a plugin: a Task, Method, Wrapper or Source class, or a ModelPlugin."""
+    """The code of a plugin: a Task, Method, Wrapper, Source or Stage class, or a ModelPlugin."""
     where, _, attribute = target.rpartition(":")
     module = load_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
     return getattr(module, attribute)
@@ -167,6 +181,7 @@ def inspect_module(module: ModuleType, origin: str) -> list[PluginInfo]:
     from kdbench.contract.method import Method, Wrapper
     from kdbench.contract.model import ModelPlugin
     from kdbench.contract.source import Source
+    from kdbench.contract.stage import Stage
     from kdbench.contract.task import Task
 
     where = module.__name__ if module.__name__.startswith("kdbench.") or not module.__file__ else str(module.__file__)
@@ -191,6 +206,8 @@ def inspect_module(module: ModuleType, origin: str) -> list[PluginInfo]:
         elif issubclass(value, Source):
             facts = {"gives": value.gives.data(), "scope": value.scope}
             found.append(_info("source", value, value.__doc__, facts, f"{where}:{attribute}", origin))
+        elif issubclass(value, Stage):
+            found.append(_info("stage", value, value.__doc__, {"reads": list(value.reads)}, f"{where}:{attribute}", origin))
     return found
 
 

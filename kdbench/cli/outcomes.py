@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kdbench.cli.exits import Exit
 from kdbench.cli.session import Session
-from kdbench.cli.text import count, wrapped
+from kdbench.cli.text import count, near, wrapped
 
 if TYPE_CHECKING:
     from kdbench.execute.base import Outcome
@@ -33,7 +33,7 @@ def tell_ends(
         say(wrapped("\n".join(lines), 2, f"{failure}: ") if len(lines) == 1 else f"{failure}: " + "\n  ".join(lines))
         for key in keys[:SHOWN]:
             say(f"  {session.jobs.jobs[key].title}")
-            say(f"    log {session.home.jobs / key / 'log.txt'}")
+            say(f"    log {near(session.home.jobs / key / 'log.txt')}")
         if len(keys) > SHOWN:
             say(f"  and {len(keys) - SHOWN} more")
     for item in planned.in_state("blocked"):

@@ -75,10 +75,11 @@ def run(
         typer.echo("kdbench: nothing was run: mend these cells, or leave them out with `exclude:` and a reason", err=True)
         return Exit.usage
     resources = session.suite.resources
+    device = existing(device or resources.device)
     writable(session, results, reports)
     planned = session.plan(session.records(set_aside=True), stale.value)
     waiting = planned.in_state("run")
-    runner = make_runner(session, executor, workers or resources.workers, device or resources.device, [p.job for p in waiting])
+    runner = make_runner(session, executor, workers or resources.workers, device, [p.job for p in waiting])
     say: Say = (lambda text: typer.echo(text, err=True)) if as_json else typer.echo
     say(counted(planned.jobs, session))
     if planned.in_state("stale") and stale is Stale.fail:
@@ -112,25 +113,30 @@ def writable(session: Session, *folders: Path) -> None:
             probe.unlink()
 
 
-def make_runner(session: Session, executor: Where, workers: int | None, device: str, jobs: list[Job]) -> Executor:
-    """The executor that was asked for; an error where its device does not exist."""
-    from kdbench.cli.warm import modules
+def existing(device: str) -> str:
+    """The device as it was asked for; an error that says what there is, where it does not exist."""
     from kdbench.contract.errors import KdbenchError
-    from kdbench.execute.devices import DeviceError
+    from kdbench.execute.devices import DeviceError, resolve
 
     try:
-        if executor is Where.local:
-            from kdbench.execute.local import LocalExecutor
-
-            preload = modules(job.targets for job in jobs)
-            return LocalExecutor(session.home.path, workers=workers, device=device, preload=preload)
-        from kdbench.execute.child import limit_threads
-        from kdbench.execute.inline import InlineExecutor
-
-        limit_threads(1)  # as a job has in its own process: the number of threads changes the last digits of a result
-        return InlineExecutor(session.home.path, device=device)
+        resolve(device)
     except DeviceError as error:
         raise KdbenchError(str(error)) from error
+    return device
+
+
+def make_runner(session: Session, executor: Where, workers: int | None, device: str, jobs: list[Job]) -> Executor:
+    from kdbench.cli.warm import modules
+
+    if executor is Where.local:
+        from kdbench.execute.local import LocalExecutor
+
+        return LocalExecutor(session.home.path, workers=workers, device=device, preload=modules(job.targets for job in jobs))
+    from kdbench.execute.child import limit_threads
+    from kdbench.execute.inline import InlineExecutor
+
+    limit_threads(1)  # as a job has in its own process: the number of threads changes the last digits of a result
+    return InlineExecutor(session.home.path, device=device)
 
 
 def spec(session: Session, job: Job, timeout: float, checkpoint: float) -> JobSpec:

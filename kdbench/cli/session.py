@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kdbench.cli.text import near
+
 if TYPE_CHECKING:
     from kdbench.execute.failures import Failure
     from kdbench.jobs.job import JobSet
@@ -47,7 +49,8 @@ class Session:
         for path, why in found.broken:
             print(f"kdbench: {path}: {why}", file=sys.stderr)
             if set_aside:
-                print(f"kdbench: set aside as {self.store.set_aside(path, why)}; its job runs again", file=sys.stderr)
+                moved = near(self.store.set_aside(path, why))
+                print(f"kdbench: set aside as {moved}; its job runs again", file=sys.stderr)
         return {key: record for key, record in found.records.items() if key in self.jobs.jobs}
 
     def plan(self, records: Mapping[str, Record], stale: StalePolicy = "keep") -> Plan:
@@ -127,9 +130,9 @@ def find(suite: Path) -> Path:
     if named.is_file():
         return named
     known = sorted(str(p.relative_to("suites").with_suffix("")) for p in Path("suites").rglob("*.yaml"))
-    near = nearest(str(suite), known)
-    if near:
-        hint = f"did you mean '{near}'?"
+    meant = nearest(str(suite), known)
+    if meant:
+        hint = f"did you mean '{meant}'?"
     elif known:
         hint = f"./suites has {', '.join(known)}"
     else:

@@ -14,7 +14,7 @@ from kdbench.cli.exits import Exit
 from kdbench.cli.options import JsonOption, OnlyOption, PluginOption, ProfileOption, ResultsOption, SuiteArgument
 from kdbench.cli.plan import counted, show_refusals
 from kdbench.cli.session import Session, open_suite
-from kdbench.cli.text import count, cut, width, wrapped
+from kdbench.cli.text import count, cut, near, width, wrapped
 
 if TYPE_CHECKING:
     from kdbench.execute.failures import Failure
@@ -106,7 +106,7 @@ def show_failures(session: Session, failures: Mapping[str, Failure]) -> None:
         typer.echo(wrapped(message, 2 + len(failure_class), f"{failure_class}: ") if message else failure_class)
         for key in keys[:SHOWN]:
             typer.echo(f"  {session.jobs.jobs[key].title}")
-            typer.echo(f"    log {session.home.jobs / key / 'log.txt'}")
+            typer.echo(f"    log {near(session.home.jobs / key / 'log.txt')}")
         if len(keys) > SHOWN:
             typer.echo(f"  and {len(keys) - SHOWN} more")
 

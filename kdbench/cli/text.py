@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any
 
 PIPE = 1000  # columns where there is no terminal: enough for any line
@@ -38,6 +39,14 @@ def definitions(pairs: dict[str, str], indent: int = 0, most: int = 24) -> str:
     """Names with what they mean, in two columns."""
     column = min(max((len(name) for name in pairs), default=0), most) + 2 + indent
     return "\n".join(wrapped(text, column, f"{' ' * indent}{name}  ") for name, text in pairs.items())
+
+
+def near(path: Path) -> str:
+    """A path as one would type it here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -11,6 +11,7 @@ from kdbench.contract.errors import DataError
 from kdbench.jobs.fit import misfits
 from kdbench.jobs.identity import IDENTITY_VERSION, key_of, without_defaults
 from kdbench.jobs.job import Cell, Job, JobSet, Refusal
+from kdbench.jobs.start import unshowable, unstartable
 from kdbench.registry import PluginInfo, Registry
 from kdbench.suite.arm import Arm
 from kdbench.suite.label import settings
@@ -26,7 +27,7 @@ def graph(arms: Sequence[Arm], registry: Registry, root: Path = Path(".")) -> Jo
     for arm in arms:
         cell = Cell(arm.task["name"], arm.pair, arm.cell)
         if cell not in reasons:
-            reasons[cell] = misfits(arm, registry)
+            reasons[cell] = misfits(arm, registry) + unstartable(arm) + unshowable(arm, registry)
             if reasons[cell]:
                 found.refusals.append(Refusal(cell, tuple(reasons[cell])))
         if reasons[cell]:
@@ -75,6 +76,7 @@ def student_job(arm: Arm, registry: Registry, teachers: Sequence[Job]) -> Job:
         targets["source"] = registry.source(arm.source["plugin"]).target
         source = {"name": arm.source["plugin"], "version": arm.source["version"], "params": arm.source["params"]}
     view = {key: value for key, value in arm.view.items() if key != "name"}
+    targets |= {f"stage:{stage['name']}": registry.stage(stage["name"]).target for stage in view.get("stages", ())}
     identity = {
         "identity_version": IDENTITY_VERSION,
         "role": "student",
@@ -85,7 +87,7 @@ def student_job(arm: Arm, registry: Registry, teachers: Sequence[Job]) -> Job:
         "source": source,
         "view": view,
         "recipe": without_defaults(arm.recipe, RECIPE_DEFAULTS),
-        "init": "fresh",
+        "init": arm.init,
         "seed": arm.seed,
     }
     labels = {
@@ -110,6 +112,7 @@ def with_defaults(view: dict[str, Any], task: PluginInfo) -> dict[str, Any]:
         "transfer": view.get("transfer") or roles["transfer"],
         "augment": view.get("augment") or policies[0],
         "bank": task.facts["bank"] if bank is None else bank or None,
+        "stages": view.get("stages", []),
         "seed": view.get("seed", "fixed"),
     }
 

@@ -78,17 +78,33 @@ def confusion(rows: Array, columns: Array, classes: int) -> Array:
 
 def kappa(matrix: Array) -> float:
     """Cohen's kappa of a confusion matrix; NaN where chance alone explains all (both constant and alike)."""
-    total = matrix.sum()
+    return _kappa(float(np.trace(matrix)), matrix.sum(axis=1), matrix.sum(axis=0))
+
+
+def kappa_of(first: Array, second: Array) -> float:
+    """`kappa` of two lists of decisions [N], without a table of classes x classes."""
+    classes = int(max(first.max(), second.max())) + 1
+    return _kappa(float(np.count_nonzero(first == second)), *(np.bincount(side, minlength=classes) for side in (first, second)))
+
+
+def _kappa(alike: float, rows: Array, columns: Array) -> float:
+    total = float(rows.sum())
     if total == 0:
         return NAN
-    expected = float(matrix.sum(axis=0) @ matrix.sum(axis=1)) / float(total) ** 2
-    return ratio(np.trace(matrix) / total - expected, 1.0 - expected)
+    expected = float(rows @ columns) / total**2
+    return ratio(alike / total - expected, 1.0 - expected)
 
 
 def class_agreement(matrix: Array) -> Array:
     """Share of each row's items whose column decision is the same [classes]; NaN for rows without items."""
     totals = matrix.sum(axis=1)
     return np.divide(np.diag(matrix), totals, out=np.full(len(totals), np.nan), where=totals > 0)
+
+
+def agreement_by(classes: Array, same: Array) -> Array:
+    """Share of `same` among the items of each class that occurs."""
+    count = np.bincount(classes)
+    return np.bincount(classes, weights=same)[count > 0] / count[count > 0]
 
 
 def spread(values: Array) -> dict[str, float]:

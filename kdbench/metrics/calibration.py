@@ -42,10 +42,15 @@ def macro_ece(probs: Array, targets: Array, bins: int = BINS) -> float:
 
 def column_ece(probs: Array, targets: Array, bins: int = BINS) -> Array:
     """ECE of each column [C]."""
-    items, columns = probs.shape
+    return np.abs(column_gaps(probs, targets, bins)).sum(axis=1) / len(probs)
+
+
+def column_gaps(probs: Array, targets: Array, bins: int = BINS) -> Array:
+    """`bin_gaps` of each column [C, bins]; those of parts of the items add up."""
+    columns = probs.shape[1]
     cell = bin_of(probs, bins) + np.arange(columns) * bins
     gaps = np.bincount(cell.ravel(), weights=(targets - probs).ravel(), minlength=columns * bins)
-    return np.abs(gaps.reshape(columns, bins)).sum(axis=1) / items
+    return gaps.reshape(columns, bins)
 
 
 def brier(probs: Array, labels: Array) -> float:

@@ -11,29 +11,39 @@ PSEUDO_LABEL_CONFIDENCE = 0.968
 Table = dict[str, Array]
 
 
-def against_labels(chunk: Chunk) -> Table:
-    """The student against the truth."""
-    confidence = chunk.p_s.max(axis=1)
+def confusion(chunk: Chunk) -> Table:
+    """The student's decisions against the truth."""
+    return {"confusion": chunk.confusion(chunk.labels, chunk.student, chunk.valid)}
+
+
+def calibration(chunk: Chunk) -> Table:
+    return {"bins": chunk.bin_sums(chunk.p_s.max(axis=1), chunk.student == chunk.labels)}
+
+
+def likelihood(chunk: Chunk) -> Table:
     return {
-        "confusion": chunk.confusion(chunk.labels, chunk.student, chunk.valid),
-        "bins": chunk.bin_sums(confidence, chunk.student == chunk.labels),
         "nll": chunk.sums(-chosen(chunk.log_s, chunk.labels)),
         "brier": chunk.sums(brier(chunk.p_s, chunk.labels)),
     }
 
 
-def against_teacher(chunk: Chunk) -> Table:
-    """The primary part of card S: decisions and KL."""
-    return {
-        "teacher_student": chunk.confusion(chunk.teacher, chunk.student, chunk.valid),
-        "kl": chunk.sums(divergence.kl_with(chunk.p_t, chunk.log_t, chunk.log_s, axis=1)),
-    }
+def overlap(chunk: Chunk) -> Table:
+    """The student's decisions against the teacher's."""
+    return {"teacher_student": chunk.confusion(chunk.teacher, chunk.student, chunk.valid)}
+
+
+def overlap_all(chunk: Chunk) -> Table:
+    """The same with void pixels, on which the teacher speaks too."""
+    return {"teacher_student_all": chunk.confusion(chunk.teacher, chunk.student, np.ones_like(chunk.valid))}
+
+
+def kl(chunk: Chunk) -> Table:
+    return {"kl": chunk.sums(divergence.kl_with(chunk.p_t, chunk.log_t, chunk.log_s, axis=1))}
 
 
 def distributions(chunk: Chunk) -> Table:
-    """The other divergences, and the decisions on void pixels too."""
+    """The other divergences."""
     found = {
-        "teacher_student_all": chunk.confusion(chunk.teacher, chunk.student, np.ones_like(chunk.valid)),
         "reverse_kl": chunk.sums(divergence.kl_with(chunk.p_s, chunk.log_s, chunk.log_t, axis=1)),
         "tv": chunk.sums(0.5 * np.abs(chunk.p_t - chunk.p_s).sum(axis=1)),
         "belief_bins": chunk.bin_sums(chunk.p_s.max(axis=1), chosen(chunk.p_t, chunk.student)),
@@ -81,11 +91,16 @@ def pseudo_labels(chunk: Chunk, confidence: float = PSEUDO_LABEL_CONFIDENCE) -> 
 
 
 def against_both(chunk: Chunk) -> Table:
-    """Who is right where, and the teacher against the truth."""
+    """Who is right where, and the teacher's decisions against the truth."""
     images = zip(chunk.teacher, chunk.student, chunk.labels, chunk.valid)
     return {
         "cells": np.array([cell_counts(t[keep], s[keep], y[keep]) for t, s, y, keep in images]),
         "teacher_confusion": chunk.confusion(chunk.labels, chunk.teacher, chunk.valid),
+    }
+
+
+def teacher_against_labels(chunk: Chunk) -> Table:
+    return {
         "teacher_bins": chunk.bin_sums(chunk.p_t.max(axis=1), chunk.teacher == chunk.labels),
         "teacher_nll": chunk.sums(-chosen(chunk.log_t, chunk.labels)),
         "teacher_brier": chunk.sums(brier(chunk.p_t, chunk.labels)),

@@ -65,8 +65,14 @@ def kl_with(p: Array, log_p: Array, log_q: Array, axis: int = -1) -> Array:
 
 def js(log_p: Array, log_q: Array, axis: int = -1) -> Array:
     """Jensen-Shannon divergence (at most ln 2), not its square root."""
-    middle = log_mean([log_p, log_q])
-    return 0.5 * (kl(log_p, middle, axis) + kl(log_q, middle, axis))
+    return js_with(np.exp(log_p), np.exp(log_q), log_p, log_q, axis)
+
+
+def js_with(p: Array, q: Array, log_p: Array, log_q: Array, axis: int = -1) -> Array:
+    """`js` where the probabilities are at hand already."""
+    middle = 0.5 * (p + q)
+    log_middle = np.log(np.where(middle > 0, middle, 1.0))  # where both are 0 any number does: it counts 0 times
+    return 0.5 * (kl_with(p, log_p, log_middle, axis) + kl_with(q, log_q, log_middle, axis))
 
 
 def total_variation(log_p: Array, log_q: Array, axis: int = -1) -> Array:

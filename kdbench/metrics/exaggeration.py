@@ -7,9 +7,10 @@ EPSILON = 1e-6
 MOST_PAIRED = 1000
 
 
-def exaggeration(log_t: Array, log_s: Array, target: Array) -> dict[str, float]:
-    """Least-squares slope and intercept, and the Theil-Sen slope, at the class that the teacher chose."""
-    x, y = (log_odds(np.exp(np.take_along_axis(values, target[:, None], axis=1)[:, 0])) for values in (log_t, log_s))
+def exaggeration(p_t: Array, p_s: Array) -> dict[str, float]:
+    """Least-squares slope and intercept, and the Theil-Sen slope, from both nets' probabilities [N] of the class that
+    the teacher chose."""
+    x, y = log_odds(p_t), log_odds(p_s)
     slope, intercept = line(x, y)
     return {
         "exaggeration_slope": slope,

@@ -40,15 +40,15 @@ def tie_ends(ordered: Array) -> Array:
 
 def average_ranks(values: Array) -> Array:
     """Ranks 1..C of each row in ascending order, the mean rank where values tie."""
-    order = np.argsort(values, axis=-1, kind="stable")
+    order = np.argsort(values, axis=-1)  # ties in any order, since they share a rank
     ordered = np.take_along_axis(values, order, axis=-1)
-    if not (ordered[..., 1:] == ordered[..., :-1]).any():
-        return positions(order) + 1.0
-    columns = values.shape[-1]
-    ends = tie_ends(ordered)
-    starts = columns - 1 - tie_ends(ordered[..., ::-1])[..., ::-1]
-    ranks = np.empty(values.shape, dtype=np.float64)
-    np.put_along_axis(ranks, order, (starts + ends) / 2.0 + 1.0, axis=-1)
+    ranks = positions(order) + 1.0
+    tied = (ordered[..., 1:] == ordered[..., :-1]).any(axis=-1)
+    if tied.any():
+        ends, starts = tie_ends(ordered[tied]), values.shape[-1] - 1 - tie_ends(ordered[tied][..., ::-1])[..., ::-1]
+        shared = np.empty(ends.shape)
+        np.put_along_axis(shared, order[tied], (starts + ends) / 2.0 + 1.0, axis=-1)
+        ranks[tied] = shared
     return ranks
 
 

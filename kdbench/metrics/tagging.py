@@ -1,4 +1,4 @@
-"""Multi-label tagging: truth metrics and fidelity card A, from logits [N, C] and labels [N, C] (0/1).
+"""Multi-label tagging: truth metrics and fidelity card A, from logits (or `probs`) [N, C] and labels [N, C] (0/1).
 
 Every tag is a sigmoid of its own. KL and its kin are means over clips and tags (not sums over tags); mAP, AUC and
 ECE are means over tags. Decisions are p >= .5; with the optional arrays `val_logits` and `val_labels` the thresholds
@@ -33,6 +33,11 @@ class Tags(NamedTuple):
     @property
     def decided(self) -> Array:
         return self.logits >= 0.0
+
+    @property
+    def ranks(self) -> Array:
+        """Of the tags of each clip: an order that infinite log odds have too."""
+        return ranking.average_ranks(self.logits)
 
 
 def truth(outputs: Outputs) -> dict[str, float]:
@@ -89,7 +94,7 @@ def fidelity(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, float]:
         "d_prime_t_capped": float(capped),
         "lwlrap_t": ap.lwlrap(s.logits, chosen_t),
         **score_correlation(t, s),
-        **{f"overlap@{k}": top_tags_overlap(t.logits, s.logits, k) for k in (1, 3, 10)},
+        **{f"overlap@{k}": top_tags_overlap(t.ranks, s.ranks, k) for k in (1, 3, 10)},
     }
     if "labels" in student:
         positive = tag_labels(student, s.log_p.shape)
@@ -126,11 +131,25 @@ def blocks(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, Array]:
 def read(members: Sequence[Outputs], who: str, name: str = "logits") -> Tags:
     """log p and log(1-p) of the members' mean probability."""
     titles = [who if who == "student" else teacher_name(i, len(members)) for i in range(len(members))]
-    logits = [finite(member, name, title, 2) for member, title in zip(members, titles)]
-    same_shape(logits, name)
-    log_p = divergence.log_mean([divergence.log_sigmoid(z) for z in logits])
-    log_not = divergence.log_mean([divergence.log_sigmoid(-z) for z in logits])
-    return Tags(log_p, log_not, logits[0] if len(logits) == 1 else log_p - log_not)
+    nets = [_read_one(member, title, name) for member, title in zip(members, titles)]
+    same_shape([net.logits for net in nets], name)
+    if len(nets) == 1:
+        return nets[0]
+    log_p, log_not = (divergence.log_mean(side) for side in ([net.log_p for net in nets], [net.log_not for net in nets]))
+    return Tags(log_p, log_not, log_p - log_not)
+
+
+def _read_one(outputs: Outputs, who: str, name: str) -> Tags:
+    if "probs" not in outputs:
+        logits = finite(outputs, name, who, 2)
+        return Tags(divergence.log_sigmoid(logits), divergence.log_sigmoid(-logits), logits)
+    p = finite(outputs, "probs", who, 2)
+    wrong = ((p < 0) | (p > 1)).any(axis=1)
+    if wrong.any():
+        raise ValueError(f"{who} probs: row {int(wrong.argmax())} has values outside 0 to 1")
+    with np.errstate(divide="ignore"):  # log odds of 0 and 1 are infinite
+        log_p, log_not = np.log(p), np.log1p(-p)
+    return Tags(log_p, log_not, log_p - log_not)
 
 
 def read_pair(student: Outputs, teachers: Sequence[Outputs]) -> tuple[Tags, Tags]:
@@ -153,7 +172,7 @@ def tag_labels(outputs: Outputs, shape: tuple[int, ...], name: str = "labels") -
 
 def bernoulli_kl(p: Tags, q: Tags) -> Array:
     """KL(p || q) of each clip and tag [N, C]."""
-    return p.p * (p.log_p - q.log_p) + np.exp(p.log_not) * (p.log_not - q.log_not)
+    return divergence.bernoulli_kl(p.log_p, p.log_not, q.log_p, q.log_not)
 
 
 def positive_agreement(first: Array, second: Array) -> float:
@@ -163,8 +182,10 @@ def positive_agreement(first: Array, second: Array) -> float:
 
 def score_correlation(t: Tags, s: Tags) -> dict[str, float]:
     """Pearson of logits and Spearman over the clips of a tag; tau-b over the tags of a clip. Constants are counted."""
-    per_tag = {"logit_pearson": ranking.pearson(t.logits.T, s.logits.T), "spearman": ranking.spearman(t.logits.T, s.logits.T)}
-    values = {**per_tag, "tau_b": ranking.kendall_tau_b(t.logits, s.logits)}
+    with np.errstate(invalid="ignore"):  # infinite log odds have no correlation: NaN
+        linear = ranking.pearson(t.logits.T, s.logits.T)
+    monotone = ranking.spearman(t.logits.T, s.logits.T)
+    values = {"logit_pearson": linear, "spearman": monotone, "tau_b": ranking.kendall_tau_b(t.ranks, s.ranks)}
     card = {name: mean(found) for name, found in values.items()}
     return card | {f"{name}_skipped": float(np.isnan(values[name]).sum()) for name in ("spearman", "tau_b")}
 

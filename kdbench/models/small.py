@@ -1,4 +1,4 @@
-"""Small image networks for the built-in sets: a stage of 3×3 convolutions per width, strides 1, 2, 2, …"""
+"""Small image networks for the built-in sets: `digit_net`, of convolution stages, and `lenet8`, after LeNet-5."""
 
 from __future__ import annotations
 
@@ -50,4 +50,39 @@ digit_net = ModelPlugin(
     doc="three small convolution stages for 8×8 images (2,906 parameters by default)",
     taps=("stage1", "stage2", "stage3", "embedding"),
     Config=DigitNetConfig,
+)
+
+
+class LeNet8(nn.Module):
+    """Two convolutions, one pooling, three linear layers, no normalisation: LeNet-5 brought down to small images."""
+
+    def __init__(self, channels: int, outputs: int, size: tuple[int, int]):
+        super().__init__()
+        height, width = ((side - 2) // 2 for side in size)
+        self.stage1 = nn.Sequential(nn.Conv2d(channels, 6, 3, padding=1), nn.ReLU())
+        self.stage2 = nn.Sequential(nn.Conv2d(6, 16, 3), nn.ReLU(), nn.MaxPool2d(2))
+        self.embedding = nn.Sequential(
+            nn.Flatten(), nn.Linear(16 * height * width, 84), nn.ReLU(), nn.Linear(84, 48), nn.ReLU()
+        )
+        self.head = nn.Linear(48, outputs)
+
+    def forward_taps(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        taps = {"stage1": self.stage1(image)}
+        taps["stage2"] = self.stage2(taps["stage1"])
+        taps["embedding"] = self.embedding(taps["stage2"])
+        return self.head(taps["embedding"]), taps
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.forward_taps(image)[0]
+
+
+def build_lenet8(facts: Facts, config: Config) -> nn.Module:
+    return LeNet8(facts.channels, facts.outputs, facts.size)
+
+
+lenet8 = ModelPlugin(
+    name="lenet8",
+    build=build_lenet8,
+    doc="LeNet-5 for 8×8 images (17,690 parameters), without batch statistics",
+    taps=("stage1", "stage2", "embedding"),
 )

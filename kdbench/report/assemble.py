@@ -119,19 +119,21 @@ def alike(arm: Arm, control: Arm) -> bool:
 
 
 def labelled(arm: Arm) -> dict[str, Any]:
-    """What an arm reads of labelled data: its view without the name and the set on which the teacher is asked."""
-    return {key: value for key, value in arm.view.items() if key not in ("name", "transfer")}
+    """What an arm reads of labelled data: its view without its name and what only the distillation stream shows."""
+    return {key: value for key, value in arm.view.items() if key not in ("name", "transfer", "stages")}
 
 
 def judged(claim: ArmClaim, jobs: JobSet, readings: Readings) -> JudgedClaim:
     """A claim with its verdict."""
-    arm, over = (Cell(claim.task, claim.pair, label) for label in (claim.arm, claim.over))
-    seeds = [{jobs.jobs[key].labels["seed"] for key in jobs.cells.get(cell, [])} for cell in (arm, over)]
-    ours, theirs = (
+    cells = [Cell(claim.task, pair, label) for pair, label in claim.cells()]
+    seeds = [{jobs.jobs[key].labels["seed"] for key in jobs.cells.get(cell, [])} for cell in cells]
+    values = [
         {r.seed: r.value(claim.metric) if r.status == "done" else math.nan for r in readings.cells.get(cell, [])}
-        for cell in (arm, over)
-    )
-    verdict = judge(claim, ours, theirs, planned=len(seeds[0] & seeds[1]))
+        for cell in cells
+    ]
+    if len(values) == 1:  # about the arm's own value
+        values.append(dict.fromkeys(values[0], 0.0))
+    verdict = judge(claim, *values, planned=len(set.intersection(*seeds)))
     return JudgedClaim(claim, info(readings.families.get(claim.task, ""), claim.metric), verdict)
 
 

@@ -7,11 +7,12 @@ from kdbench.report.numbers import number, points, span
 
 
 def statement(judged: JudgedClaim) -> str:
-    """kd − none in accuracy: at least 0.0 pp"""
+    """kd − none in accuracy: at least 0.0 pp; without a reference only kd in accuracy: …"""
     claim, unit = judged.claim, judged.metric.unit
     bounds = [("at least", claim.at_least), ("at most", claim.at_most)]
     said = " and ".join(f"{word} {number(value, unit)}" for word, value in bounds if value is not None)
-    return f"{claim.arm} − {claim.over} in {judged.claim.metric}: {said} {points(unit)}".rstrip()
+    over = "" if claim.over is None else f" − {claim.over}" + (f" ({claim.over_pair})" if claim.over_pair else "")
+    return f"{claim.arm}{over} in {claim.metric}: {said} {points(unit)}".rstrip()
 
 
 def found(judged: JudgedClaim) -> str:

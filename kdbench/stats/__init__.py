@@ -1,7 +1,23 @@
-"""What seeds allow to be said: intervals of means and differences, the difference that would be noticed, verdicts on claims."""
+"""What seeds and examples allow to be said: intervals, tests, effects, power, ranks, scores over tasks, verdicts on claims."""
 
+from kdbench.stats.bootstrap import Crossed, Run
 from kdbench.stats.claims import Verdict, judge
 from kdbench.stats.intervals import Interval, mean, paired, sd, welch
-from kdbench.stats.power import detectable
+from kdbench.stats.power import detectable, detectable_between, seeds_needed
+from kdbench.stats.tests import holm
 
-__all__ = ["Interval", "Verdict", "detectable", "judge", "mean", "paired", "sd", "welch"]
+__all__ = [
+    "Crossed",
+    "Interval",
+    "Run",
+    "Verdict",
+    "detectable",
+    "detectable_between",
+    "holm",
+    "judge",
+    "mean",
+    "paired",
+    "sd",
+    "seeds_needed",
+    "welch",
+]

@@ -19,7 +19,8 @@ class Arm:
     method   {name, version, params, wrap: [{name, version, params}, ...], the outermost first}
     source   {name (label), plugin, version, params, teachers}, or None where the method learns alone
     view     {name (label), labelled, transfer, augment, bank, seed}; transfer is None where the method cannot read it;
-             a bank of 0 draws a new view in every epoch
+             a bank of 0 draws a new view in every epoch. `stages` [{name, version, params}, ...] is there only where there are any
+    init     "fresh", or {mix: share of the teacher's weights}
     """
 
     task: dict[str, Any]
@@ -33,6 +34,7 @@ class Arm:
     recipe: dict[str, Any]
     seed: int
     cell: str
+    init: Any = "fresh"
 
     def data(self) -> dict[str, Any]:
         return asdict(self)
@@ -48,6 +50,7 @@ class Arm:
             "source": _unnamed(self.source),
             "view": _unnamed(self.view),
             "recipe": self.recipe,
+            "init": self.init,
             "seed": self.seed,
         }
 
@@ -74,18 +77,23 @@ def _unnamed(part: dict[str, Any] | None) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class ArmClaim:
-    """A claim about the cells of one pair: arm - over of the metric lies within the bounds."""
+    """A claim: arm - over of the metric lies within the bounds; without `over`, the arm's own value does."""
 
     id: str
     task: str
     pair: str
     arm: str
-    over: str
+    over: str | None
     metric: str
     at_least: float | None
     at_most: float | None
     source: str
     expect: str | None
+    over_pair: str | None = None  # where `over` is of another pair of the task
+
+    def cells(self) -> list[tuple[str, str]]:
+        """(pair, cell) of the arm, and of what it is compared with if anything."""
+        return [(self.pair, self.arm)] + ([(self.over_pair or self.pair, self.over)] if self.over is not None else [])
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Finds the two cells that a claim compares, in every pair of its task."""
+"""Finds the cells that a claim is about, in every pair of its task or in the one that it names."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ def resolve_claims(suite: Suite, catalogue: Catalogue, arms: Sequence[Arm], prob
     for i, claim in enumerate(suite.claims):
         loc: Loc = ("claims", i)
         pairs = dict.fromkeys(arm.pair for arm in arms if arm.task["name"] == claim.task)
-        for pair in pairs:
-            there = [arm for arm in arms if arm.task["name"] == claim.task and arm.pair == pair]
+        for key in ("pair", "over_pair"):
+            name = getattr(claim, key)
+            if name is not None and name not in pairs:
+                what = f"'{name}' is no pair of {claim.task}"
+                problems.append(suite.document.problem((*loc, key), what, f"one of {listing(pairs)}", nearest(name, pairs)))
+        for pair in [pair for pair in pairs if claim.pair in (None, pair)]:
+            other = claim.over_pair or pair
             cells = []
-            for key in ("arm", "over"):
+            for key, place in (("arm", pair), ("over", other)):
                 name = getattr(claim, key)
+                if name is None or place not in pairs:
+                    continue
+                there = [arm for arm in arms if arm.task["name"] == claim.task and arm.pair == place]
                 found = _cells(name, there, catalogue)
                 if len(found) == 1:
                     cells.append(found[0])
@@ -31,9 +39,9 @@ def resolve_claims(suite: Suite, catalogue: Catalogue, arms: Sequence[Arm], prob
                 choices = f"one of {listing(found or known)}"
                 near = None if found else nearest(name, known)
                 problems.append(suite.document.problem((*loc, key), f"'{name}' {what} of {claim.task}", choices, near))
-            if len(cells) == 2 and cells[0] == cells[1]:
+            if len(cells) == 2 and cells[0] == cells[1] and pair == other:
                 problems.append(suite.document.problem(loc, f"compares '{cells[0]}' with itself"))
-            elif len(cells) == 2:
+            elif len(cells) == (1 if claim.over is None else 2):
                 resolved.append(_arm_claim(claim, pair, *cells))
     return resolved
 
@@ -54,7 +62,9 @@ def _cells(name: str, arms: Sequence[Arm], catalogue: Catalogue) -> list[str]:
     return []
 
 
-def _arm_claim(claim: Claim, pair: str, arm: str, over: str) -> ArmClaim:
+def _arm_claim(claim: Claim, pair: str, arm: str, over: str | None = None) -> ArmClaim:
     bounded = claim.at_least is not None or claim.at_most is not None
     least = claim.at_least if bounded else 0.0
-    return ArmClaim(claim.id, claim.task, pair, arm, over, claim.metric, least, claim.at_most, claim.source, claim.expect)
+    where = claim.over_pair if claim.over_pair != pair else None
+    bounds = (least, claim.at_most)
+    return ArmClaim(claim.id, claim.task, pair, arm, over, claim.metric, *bounds, claim.source, claim.expect, where)

@@ -69,11 +69,11 @@ def _excludes(rule: Exclude, arm: Arm, catalogue: Catalogue) -> bool:
 
 
 def _judgeable(claims: list[ArmClaim], arms: list[Arm]) -> tuple[list[ArmClaim], list[tuple[str, str]]]:
-    """The claims whose two cells are among the arms, and for each other one what is missing."""
+    """The claims whose cells are among the arms, and for each other one what is missing."""
     cells = {(arm.task["name"], arm.pair, arm.cell) for arm in arms}
     kept, lost = [], []
     for claim in claims:
-        missing = [cell for cell in (claim.arm, claim.over) if (claim.task, claim.pair, cell) not in cells]
+        missing = [cell for pair, cell in claim.cells() if (claim.task, pair, cell) not in cells]
         if missing:
             lost.append((f"claim {claim.id}", f"{' and '.join(missing)} of {claim.task} not among the arms"))
         else:

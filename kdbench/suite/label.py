@@ -47,11 +47,13 @@ def cell_label(method: Mapping[str, Any], source: str, view: str, recipe: Mappin
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any], under: str = "") -> dict[str, Any]:
-    """What differs in `after`, flat: {"lr": 0.01, "batch.labelled": 32}."""
+    """What differs in `after`, flat: {"lr": 0.01, "batch.labelled": 32}, or {"batch": 16} where all its parts are 16."""
     out: dict[str, Any] = {}
     for name, value in after.items():
         if isinstance(value, Mapping):
-            out.update(changes(before.get(name, {}), value, f"{under}{name}."))
+            inner = changes(before.get(name, {}), value, f"{under}{name}.")
+            single = set(value.values()) if all(isinstance(v, int) for v in value.values()) else ()
+            out.update({under + name: next(iter(single))} if inner and len(single) == 1 else inner)
         elif name not in before or json.dumps(before[name]) != json.dumps(value):
             out[under + name] = value
     return out

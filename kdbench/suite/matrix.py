@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -103,8 +104,9 @@ class Planner:
         for params in sweep(plugin, entry.params):
             method = {**resolver.part("method", entry.method, params), "wrap": wrap}
             for source in sources:
-                for view in views:
-                    cell = cell_label(method, source["name"] if source else LIVE, view["name"], changed)
+                for view, init in itertools.product(views, entry.init):
+                    start = {"init.mix": init.mix} if init.mix else {}
+                    cell = cell_label(method, source["name"] if source else LIVE, view["name"], {**changed, **start})
                     for seed in seeds:
                         yield Arm(
                             task.data,
@@ -118,6 +120,7 @@ class Planner:
                             recipe,
                             seed,
                             cell,
+                            init.plain(),
                         )
 
     def enough(self, pair: PairPlan, source: dict[str, Any] | None, loc: Loc) -> None:
@@ -129,11 +132,14 @@ class Planner:
             )
 
     def without_transfer(self, task: TaskPlan, view: dict[str, Any]) -> dict[str, Any]:
-        """A view without its transfer set, under the one name that stands for all views that then are the same."""
-        wanted = {**view, "transfer": None, "name": ""}
+        """A view without its transfer set and its stages, under the one name that stands for all that then are the same."""
+
+        def alone(view: dict[str, Any]) -> dict[str, Any]:
+            return {**{key: value for key, value in view.items() if key != "stages"}, "transfer": None, "name": ""}
+
+        wanted = alone(view)
         for name in [DEFAULT, *sorted(self.resolver.suite.views)]:
-            other = self.resolver.view(task, name, quiet=True)
-            if {**other, "transfer": None, "name": ""} == wanted:
+            if alone(self.resolver.view(task, name, quiet=True)) == wanted:
                 return {**wanted, "name": name}
         return {**wanted, "name": view["name"]}
 

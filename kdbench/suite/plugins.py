@@ -34,6 +34,9 @@ def _problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
         yield from _arm(arm, catalogue)
     for _, source in root["sources"].entries():
         yield from _plugin(source, "source", catalogue)
+    for _, view in root["views"].entries():
+        for stage in view["stages"].items():
+            yield from _plugin(stage, "stage", catalogue)
     yield from _selections(root, catalogue)
     yield from _profile_params(root, catalogue)
 

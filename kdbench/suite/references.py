@@ -48,6 +48,8 @@ def _unknown(root: Cursor) -> Iterator[Problem]:
             yield from unknown(rule[key], key, names)
     for claim in root["claims"].items():
         yield from unknown(claim["task"], "task", tasks)
+        yield from unknown(claim["pair"], "pair", pairs)
+        yield from unknown(claim["over_pair"], "pair", pairs)
     for _, profile in root["profiles"].entries():
         for use in profile["tasks"].items():
             yield from unknown(use, "task", tasks)

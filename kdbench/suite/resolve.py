@@ -156,7 +156,10 @@ class Resolver:
             what = f"task '{plan.data['name']}' has no augmentation '{view.augment}'"
             self.report(("views", name, "augment"), what, known, nearest(view.augment, augments))
         bank = facts.get("bank") if view.bank is None else view.bank
-        return {"name": name, **chosen, "bank": bank or 0, "seed": view.seed}
+        full = {"name": name, **chosen, "bank": bank or 0, "seed": view.seed}
+        if view.stages and role != "teacher":  # a view without stages is written as it was before there were any
+            full["stages"] = [self.part("stage", stage.stage, stage.params) for stage in view.stages]
+        return full
 
     def _set(self, plan: TaskPlan, view: str, key: str, name: str, quiet: bool) -> str:
         """A set by its own name, else by the name of a role."""

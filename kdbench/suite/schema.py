@@ -15,6 +15,7 @@ __all__ = ["RECIPE_DEFAULTS", "Batch", "Recipe", "Suite", "json_schema"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Params = dict[str, Any]
+FRESH = "fresh"  # weights drawn at random
 
 
 def _count_up(value: Any) -> Any:
@@ -113,8 +114,27 @@ class OwnTeacher(Strict):
     recipe: Recipe = identity("merged over the recipe of the task's own teacher", Recipe)
 
 
+class Init(Strict):
+    """Where a student's weights start: `fresh`, or on the way from there to its teacher, which must be the same network."""
+
+    mix: float = identity("share of the teacher's weights in the start; the rest is random", 0.0, ge=0, le=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fresh(cls, value: Any) -> Any:
+        return {} if value == FRESH else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        return {"anyOf": [{"const": FRESH}, handler(core_schema)]}
+
+    def plain(self) -> Any:
+        """`fresh`, or what is mixed: no share of the teacher is a fresh start."""
+        return {"mix": self.mix} if self.mix else FRESH
+
+
 class Arm(Shorthand):
-    """A method with its settings. Lists of params, sources and views span a matrix of arms."""
+    """A method with its settings. Lists of params, sources, views and starts span a matrix of arms."""
 
     short = "method"
     method: str = identity("name of a method plugin")
@@ -123,6 +143,7 @@ class Arm(Shorthand):
     wrap: OneOrMany[Wrap] = identity("wrappers, the outermost first", ())
     source: OneOrMany[str] = identity("where the teacher's signal comes from: names under sources", ("live",), min_length=1)
     view: OneOrMany[str] = identity("what is trained on: names under views", ("default",), min_length=1)
+    init: OneOrMany[Init] = identity("where the student's weights start: fresh, or {mix: share of the teacher's}", (Init(),))
     recipe: Recipe = identity("merged over the student's recipe", Recipe)
     tasks: OneOrMany[str] | None = runtime("only these tasks, by name", None, min_length=1)
     seeds: Seeds | None = identity("seeds of this arm instead of the suite's", None)
@@ -153,6 +174,14 @@ class Source(Strict):
     params: Params = identity("params of the source", dict)
 
 
+class Stage(Shorthand):
+    """A change to the samples of the distillation stream, after the augmentation, that student and teacher both see."""
+
+    short = "stage"
+    stage: str = identity("name of a stage plugin")
+    params: Params = identity("params of the stage", dict)
+
+
 class View(Strict):
     """What is trained on. A value that is null or left out is the task's own."""
 
@@ -160,6 +189,7 @@ class View(Strict):
     transfer: str | None = identity("set of the stream on which the teacher is asked", None)
     augment: str | None = identity("augmentation policy of the task", None)
     bank: int | None = identity("frozen views of each sample; 0 draws a new view in every epoch", None, ge=0)
+    stages: OneOrMany[Stage] = identity("changes to the distillation stream, in order, e.g. mixup", ())
     seed: Literal["fixed", "per_seed"] = identity("one stream of views for all seeds, or one for each", "fixed")
 
 
@@ -187,10 +217,12 @@ class Claim(Strict):
     id: Name = runtime("short unique name")
     task: str = runtime("name of a task")
     arm: str = runtime("name of an arm, a method, or a full cell label")
-    over: str = runtime("what the arm is compared with: name of an arm, a method, or a full cell label")
+    over: str | None = runtime("what the arm is compared with, named likewise; the arm's own value is judged if left out", None)
+    pair: str | None = runtime("only this pair of the task; every pair if left out", None)
+    over_pair: str | None = runtime("pair of `over`, where it is another one", None)
     metric: str = runtime("name of a metric")
-    at_least: float | None = runtime("smallest difference arm - over; 0 if neither bound is given", None)
-    at_most: float | None = runtime("largest difference arm - over", None)
+    at_least: float | None = runtime("smallest difference arm - over (or value); 0 if neither bound is given", None)
+    at_most: float | None = runtime("largest difference arm - over (or value)", None)
     source: Text = runtime("where the claim comes from")
     expect: str | None = runtime("what is expected, in prose", None)
 
@@ -198,6 +230,10 @@ class Claim(Strict):
     def _ordered(self) -> Claim:
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
             raise ValueError("at_least is above at_most")
+        if self.over is None and self.at_least is None and self.at_most is None:
+            raise ValueError("without `over` it is the arm's own value that is judged, so give at_least or at_most")
+        if self.over is None and self.over_pair is not None:
+            raise ValueError("over_pair says where `over` is, and there is none")
         return self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from kdbench.contract.draw import Draw, seed_for
 from kdbench.contract.model import Config, Facts, ModelPlugin
 from kdbench.contract.task import Forward, Samples, Task, batches
 from kdbench.tasks.data import digits
+from kdbench.tasks.data.digit_looks import LOOKS, show
 
 
 class Classification(Task):
@@ -47,6 +48,19 @@ class Classification(Task):
 
 class DigitsConfig(Config):
     labelled: int = Field(100, ge=10, le=900, description="labelled training images (balanced over the ten classes)")
+    test: Literal["views", "clean"] = Field("views", description="held-out images in frozen views of the warp, or as they are")
+
+
+# Places among the training images, whose classes take turns: every one of these parts is balanced.
+UNLABELLED = {
+    "pool": (0, 900),
+    "pool_50": (0, 50),
+    "pool_200": (0, 200),
+    "half_a": (0, 450),
+    "half_b": (450, 900),
+    "scrambled": (0, 900),
+    "noise": (0, 900),
+}
 
 
 class Digits(Classification):
@@ -58,11 +72,22 @@ class Digits(Classification):
         "labelled": "the labelled images (params.labelled of them)",
         "pool": "all 900 training images, without labels",
         "train": "all 900 training images, with labels",
+        "pool_50": "the first 50 training images, without labels",
+        "pool_200": "the first 200 training images, without labels",
+        "half_a": "the first 450 training images, without labels",
+        "half_b": "the other 450 training images, without labels",
+        "scrambled": "out of domain: all 900 training images, their pixels in one wrong order",
+        "noise": "out of domain: 900 images of uniform noise",
     }
     roles = {"labelled": "labelled", "transfer": "pool", "teacher": "train"}
     augments = {
         "warp": "rotation ±15°, shift ±1 px, scale ±10 %, Gaussian noise of sd .15",
         "none": "the image as it is",
+        "gentle": "rotation ±10°, shift ±.75 px, no noise",
+        "strong_rotation": "warp with rotation ±45°",
+        "vertical_flip": "warp, and every other image upside down",
+        "noise_only": "Gaussian noise of sd .15, nothing moved",
+        "combined": "warp with rotation ±45°, every other image upside down, noise of sd .3",
     }
     bank = 32
     pair: ClassVar[dict[str, Any]] = {
@@ -78,7 +103,11 @@ class Digits(Classification):
     }
     licence = "scikit-learn's copy of the UCI set 'Optical Recognition of Handwritten Digits', CC BY 4.0"
     mean, std = 0.3053, 0.3760
-    test_views = 3
+
+    @property
+    def test_views(self) -> int:
+        """How often each held-out image is shown."""
+        return 3 if self.config.test == "views" else 1  # type: ignore[attr-defined]
 
     @property
     def facts(self) -> Facts:
@@ -89,21 +118,26 @@ class Digits(Classification):
         return lambda image: (image - mean) / std
 
     def data(self, name: str) -> Samples:
-        part = name if name in ("val", "test") else "train"
-        images, labels = digits.load()[part]
+        images, labels = digits.load()[name if name in ("val", "test") else "train"]
+        if name in ("scrambled", "noise"):
+            images = getattr(digits, name)(images)
         image = torch.from_numpy(images).float().div(16)[:, None]
         label = torch.from_numpy(labels)
         index = torch.arange(len(label))
         if name in ("val", "test"):
-            return self._frozen(name, image, label, index)
-        if name == "pool":
-            return Samples({"image": image}, index)
+            return self._held_out(name, image, label, index)
+        if name == "train":
+            return Samples({"image": image, "label": label}, index)
         if name == "labelled":
-            image, label, index = (x[: self.config.labelled] for x in (image, label, index))  # type: ignore[attr-defined]
-        return Samples({"image": image, "label": label}, index)
+            few = slice(0, self.config.labelled)  # type: ignore[attr-defined]
+            return Samples({"image": image[few], "label": label[few]}, index[few])
+        part = slice(*UNLABELLED[name])
+        return Samples({"image": image[part]}, index[part])
 
-    def _frozen(self, name: str, image: Tensor, label: Tensor, index: Tensor) -> Samples:
-        """A split as `test_views` frozen views an image: the same for every job, resampled by image."""
+    def _held_out(self, name: str, image: Tensor, label: Tensor, index: Tensor) -> Samples:
+        """A split as it is, or as `test_views` frozen views an image: the same for every job, resampled by image."""
+        if self.test_views == 1:
+            return Samples({"image": image, "label": label}, index)
         draw = Draw(seed_for("digits", name))
         views = [
             self.augment("warp", Batch({"image": image}, index, torch.full_like(index, v)), draw)["image"]
@@ -115,16 +149,7 @@ class Digits(Classification):
     def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
         if policy == "none":
             return batch
-        image, view, index = batch["image"], batch.view, batch.index
-        u = draw.uniform("warp", view, index, 4) * 2 - 1
-        angle, scale = u[:, 0] * (15 / 180 * torch.pi), 1 + 0.1 * u[:, 1]
-        shift = u[:, 2:] * 2 / image.shape[-1]  # one pixel, in the grid's units
-        cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
-        theta = torch.stack((torch.stack((cos, -sin, shift[:, 0]), 1), torch.stack((sin, cos, shift[:, 1]), 1)), 1)
-        grid = F.affine_grid(theta, list(image.shape), align_corners=False)
-        image = F.grid_sample(image, grid, align_corners=False)
-        noise = draw.normal("noise", view, index, image[0].numel()).view_as(image)
-        return batch.with_(image=image + 0.15 * noise)
+        return batch.with_(image=show(LOOKS[policy], batch["image"], batch.view, batch.index, draw))
 
     def describe(self) -> dict[str, Any]:
         sizes = {name: len(self.data(name)) for name in (*self.sets, "val", "test")}
@@ -132,7 +157,8 @@ class Digits(Classification):
             "what": "8×8 grey images of handwritten digits, real; writers are shared between train and test",
             "sizes": sizes,
             "classes": 10,
-            "note": f"val and test show {self.test_views} frozen views of each image and resample by image",
+            "note": "val and test show "
+            + (f"{self.test_views} frozen views of each image and resample by image" if self.test_views > 1 else "clean images"),
         }
 
     def sample(self, path: Path) -> None:
@@ -142,8 +168,8 @@ class Digits(Classification):
         samples = self.data("test")
         per_view = len(samples) // self.test_views
         columns = list(range(0, per_view, per_view // 12))[:12]
-        figure = Figure(figsize=(9, 2.4), layout="constrained")
-        axes = figure.subplots(self.test_views, len(columns))
+        figure = Figure(figsize=(9, 0.8 * self.test_views), layout="constrained")
+        axes = figure.subplots(self.test_views, len(columns), squeeze=False)
         for row in range(self.test_views):
             for column, item in enumerate(columns):
                 i = row * per_view + item

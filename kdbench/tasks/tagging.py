@@ -32,7 +32,7 @@ RECIPE = {
     "optimiser": "adamw",
     "weight_decay": 1e-4,
     "schedule": "onecycle",
-    "warmup": 0.1,
+    "warmup": 0.5,  # validation clips, size small: 0.1 costs student and teacher .12 mAP
 }
 
 

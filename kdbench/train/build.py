@@ -16,6 +16,7 @@ from kdbench.contract.errors import DataError
 from kdbench.contract.method import Method, NetSpec, Specs
 from kdbench.contract.model import Facts, ModelPlugin, Net
 from kdbench.contract.source import Source
+from kdbench.contract.stage import Stage
 from kdbench.contract.task import Task
 from kdbench.models import probe, weights
 from kdbench.registry import load_target
@@ -58,8 +59,27 @@ def load_teacher(task: Task, teacher: Mapping[str, Any], targets: Mapping[str, s
     return net.eval().requires_grad_(False)
 
 
-def make_streams(task: Task, identity: Mapping[str, Any], device: torch.device) -> dict[str, Stream]:
-    """The labelled and the distillation stream; one object where they show the same set."""
+@torch.no_grad()
+def start(net: Net, init: Any, teachers: Sequence[Net]) -> None:
+    """Move a fresh student towards its teacher: θ = λ·θ_teacher + (1 − λ)·θ_fresh, over weights and running statistics alike.
+
+    At λ = 1 the student is its teacher, bit for bit; what cannot be mixed (counts) is the nearer one's.
+    """
+    if init == "fresh" or "mix" not in init:  # given weights are loaded whole
+        return
+    share, own = init["mix"], net.backbone.state_dict()
+    theirs = teachers[0].backbone.state_dict()
+    for name, value in own.items():
+        if value.is_floating_point():
+            value.lerp_(theirs[name], share)
+        elif share >= 0.5:
+            value.copy_(theirs[name])
+
+
+def make_streams(
+    task: Task, identity: Mapping[str, Any], targets: Mapping[str, str], device: torch.device
+) -> dict[str, Stream]:
+    """The labelled and the distillation stream; one object where they show the same. Stages are the latter's alone."""
     view, recipe, seed = identity["view"], identity["recipe"], identity["seed"]
     view_seed = seed_for("views", task.name) if view["seed"] == "fixed" else seed_for("views", task.name, seed)
     spec = ViewSpec(view["augment"], view["bank"], view_seed)
@@ -68,9 +88,14 @@ def make_streams(task: Task, identity: Mapping[str, Any], device: torch.device) 
     if isinstance(sizes, int):
         sizes = {"labelled": sizes, "transfer": sizes}
     labelled = Stream(task, view["labelled"], sizes["labelled"], order, spec, device)
-    if view["transfer"] in (None, view["labelled"]):
+    stages = []
+    for stage in view.get("stages", ()):
+        kind: type[Stage] = load_target(targets[f"stage:{stage['name']}"])
+        stages.append((kind, kind.Config(**stage["params"])))
+    if view["transfer"] in (None, view["labelled"]) and not stages:
         return {"labelled": labelled, "transfer": labelled}
-    return {"labelled": labelled, "transfer": Stream(task, view["transfer"], sizes["transfer"], order, spec, device)}
+    transfer = view["transfer"] or view["labelled"]
+    return {"labelled": labelled, "transfer": Stream(task, transfer, sizes["transfer"], order, spec, device, stages)}
 
 
 def make_source(

@@ -59,7 +59,7 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
     identity, where = job["identity"], torch.device(device)
     home = Home(Path(job["home"]))
     task = build.make_task(identity, job["targets"])
-    streams = build.make_streams(task, identity, where)
+    streams = build.make_streams(task, identity, job["targets"], where)
     role, seed = identity["role"], identity["seed"]
 
     reseed(where, role, seed, "init")
@@ -67,6 +67,7 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
     if job.get("init_weights"):
         weights.load_into(net.backbone, Path(job["init_weights"]))
     teachers = [build.load_teacher(task, t, job["targets"], where) for t in job["teachers"]]
+    build.start(net, identity["init"], teachers)
     source = build.make_source(task, job, teachers, streams["transfer"], home.signals)
     method = build.make_method(job)
     reseed(where, role, seed, "method")

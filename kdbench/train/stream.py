@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
 
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw, seed_for
+from kdbench.contract.model import Config
+from kdbench.contract.stage import Stage
 from kdbench.contract.task import Samples, Task
+
+Stages = Sequence[tuple[type[Stage], Config]]
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,23 @@ class ViewSpec:
 class Stream:
     """One set of samples, shown batch by batch. Sample k of step i stands at position i·B + k of the permutations."""
 
-    def __init__(self, task: Task, set_name: str, batch: int, order_seed: int, view: ViewSpec, device: torch.device):
+    def __init__(
+        self,
+        task: Task,
+        set_name: str,
+        batch: int,
+        order_seed: int,
+        view: ViewSpec,
+        device: torch.device,
+        stages: Stages = (),
+    ):
         self.task, self.set_name, self.size, self.order_seed, self.view = task, set_name, batch, order_seed, view
         self.samples: Samples = task.data(set_name).to(device)
         self.device = device
-        self.draw = Draw(seed_for(view.seed, set_name))
+        # A stream with stages draws for itself: whatever is stored by the seed of its draw is about what it shows.
+        told = [f"{kind.name}@{kind.version} {config.model_dump_json()}" for kind, config in stages]
+        self.draw = Draw(seed_for(view.seed, set_name, *told))
+        self.stages = [kind(config, self.draw, len(self.samples)) for kind, config in stages]
 
     @lru_cache(maxsize=4)  # noqa: B019 - a stream lives as long as its job
     def permutation(self, epoch: int) -> Tensor:
@@ -58,9 +74,20 @@ class Stream:
         return self.show(rows, self.view.number(torch.cat(epochs)))  # type: ignore[arg-type]
 
     def show(self, index: Tensor, view: Tensor, augment: str | None = None) -> Batch:
-        """Given samples in given views: what training, stored signals and evaluation on the distillation set all call."""
-        plain = Batch(self.samples.rows(index), index, view)
-        return self.task.augment(augment or self.view.augment, plain, self.draw)
+        """Given samples in given views: what training, stored signals and evaluation on the distillation set all call.
+
+        In another policy than the stream's own (the sample as it is), no stage is applied either.
+        """
+        if augment is not None:
+            return self.task.augment(augment, Batch(self.samples.rows(index), index, view), self.draw)
+        return self._after(len(self.stages), index, view)
+
+    def _after(self, stages: int, index: Tensor, view: Tensor) -> Batch:
+        """These samples after the first so many stages; a stage may look at any others as they reach it."""
+        if stages == 0:
+            return self.task.augment(self.view.augment, Batch(self.samples.rows(index), index, view), self.draw)
+        before = partial(self._after, stages - 1)
+        return self.stages[stages - 1](before(index, view), before)
 
 
 class Tick:

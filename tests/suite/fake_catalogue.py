@@ -119,6 +119,7 @@ PLUGINS: dict[str, list[Plugin]] = {
     ],
     "model": [Plugin("net", Net), Plugin("vit"), Plugin("timm", TimmNet)],
     "source": [Plugin("live", Live), Plugin("stored", Stored)],
+    "stage": [Plugin("mixup"), Plugin("blur", Nd)],
     "wrapper": [Plugin("logit_std", facts=needs()), Plugin("nd", Nd, facts=needs("transfer", tap="embedding"))],
 }
 ALIASES = {"source_only": "none"}
@@ -142,6 +143,9 @@ class FakeCatalogue:
 
     def wrapper(self, name: str) -> Plugin:
         return self.get("wrapper", name)
+
+    def stage(self, name: str) -> Plugin:
+        return self.get("stage", name)
 
     def names(self, kind: str) -> list[str]:
         return [plugin.name for plugin in PLUGINS[kind]]

@@ -70,7 +70,7 @@ def make(task, method, params=None, *, task_params=None, source="live", source_p
     }
     job = {"identity": identity, "targets": targets, "teachers": [{"key": f"teacher{n}"} for n in range(teachers)]}
     built = build.make_task(identity, targets)
-    streams = build.make_streams(built, identity, CPU)
+    streams = build.make_streams(built, identity, targets, CPU)
     nets = []
     for number in range(0 if method == "none" else teachers):
         reseed(CPU, "teacher", number)

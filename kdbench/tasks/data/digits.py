@@ -16,6 +16,7 @@ IMAGES_SHA256 = "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b
 LABELS_SHA256 = "8ba4f891220f5e4c9c819638d1602d74b83618f167043c6da52a2a247841ddf0"
 SPLIT_SEED = 20261121  # drawn anew for this project: no constant here was chosen by looking at this test split
 TEST_PER_CLASS, TRAIN_PER_CLASS = 60, 90
+FOREIGN_SEED = 20261122
 
 
 @functools.cache
@@ -40,3 +41,14 @@ def load() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     index = {name: np.concatenate(rows) for name, rows in parts.items()}
     index["train"] = np.stack(parts["train"], 1).ravel()  # 0..9, 0..9, …
     return {name: (images[rows], labels[rows].astype(np.int64)) for name, rows in index.items()}
+
+
+def scrambled(images: np.ndarray) -> np.ndarray:
+    """Another domain of the same pixel statistics: the pixels of every image in one and the same wrong order."""
+    order = np.random.default_rng(FOREIGN_SEED).permutation(images[0].size)
+    return images.reshape(len(images), -1)[:, order].reshape(images.shape)
+
+
+def noise(images: np.ndarray) -> np.ndarray:
+    """As many images of independent, uniform grey values: no input of the task looks like them."""
+    return np.random.default_rng(FOREIGN_SEED + 1).integers(0, 17, images.shape, dtype=np.uint8)

@@ -1,0 +1,33 @@
+"""A stage changes the distillation stream after the task's augmentation: student and teacher both see what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from kdbench.contract.batch import Batch
+from kdbench.contract.draw import Draw
+from kdbench.contract.model import Config as PluginConfig
+
+Look = Callable[[Tensor, Tensor], Batch]  # (index, view) -> these samples of the stream as they come into the stage
+
+
+class Stage:
+    """Subclass with a `name`. `reads` are the batch fields that it changes; only these are left in what it returns.
+
+    What a sample becomes must be a function of the draw, its index and its view, not of who else is in the batch: stored signals
+    are kept by sample and view, and a stage that kept to less would teach a student from answers about other inputs.
+    """
+
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    Config: ClassVar[type[PluginConfig]] = PluginConfig
+    reads: ClassVar[tuple[str, ...]] = ("image",)
+
+    def __init__(self, config: Any, draw: Draw, size: int):
+        self.c, self.draw, self.size = config, draw, size  # the stream's own draw, and how many samples it has
+
+    def __call__(self, batch: Batch, look: Look) -> Batch:
+        raise NotImplementedError

@@ -1,0 +1,73 @@
+"""Finds the per-unit statistics of a student: in its record, else from the raw outputs, if those are on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kdbench.contract.errors import DataError
+from kdbench.jobs.identity import canonical
+from kdbench.metrics import card
+from kdbench.results.outputs import OutputStore
+from kdbench.results.record import Record
+from kdbench.results.units import Units, unpack
+
+TEST = "test/"
+
+
+@dataclass
+class UnitReader:
+    """`records` are those by key of one results folder, teachers among them."""
+
+    records: Mapping[str, Record]
+    store: OutputStore
+    _read: dict[tuple[str, tuple[str, ...]], Units | None] = field(default_factory=dict)
+
+    def units(self, family: str, key: str, teachers: Sequence[str] = ()) -> Units | None:
+        """What each unit adds to the metrics of a student read against its teachers; None where neither way is open.
+
+        The record comes first, so that a report is the same on a machine that has the outputs and on one that has not. What it
+        lacks (it knows nothing of a teacher that the student did not learn from) is looked for in the outputs.
+        """
+        wanted = (key, tuple(teachers))
+        if wanted not in self._read:
+            self._read[wanted] = self._find(family, key, tuple(teachers))
+        return self._read[wanted]
+
+    def _find(self, family: str, key: str, teachers: tuple[str, ...]) -> Units | None:
+        record = self.records[key]
+        if record.status != "done":
+            return None
+        kept = None
+        if record.blocks:
+            try:
+                kept = unpack(record.blocks)
+            except DataError:  # of another form: as if it had none
+                kept = None
+        own = tuple(record.teachers) == teachers
+        if kept is not None and (own or not teachers):
+            return kept
+        made = self._from_outputs(family, record, teachers)
+        if kept is None or made is None:
+            return made or kept
+        return made if made.of != kept.of else kept.merged(made.grouped(kept.size))
+
+    def _from_outputs(self, family: str, record: Record, teachers: tuple[str, ...]) -> Units | None:
+        try:
+            ours = self.outputs(record)
+            theirs = [self.outputs(self.records[teacher]) for teacher in teachers]
+            return Units.read(card.blocks(family, ours, theirs), ours.get("blocks")) if ours else None
+        except (DataError, ValueError, KeyError):  # gone, or made by older code of the task
+            return None
+
+    def outputs(self, record: Record) -> dict[str, Any]:
+        """The arrays of the test set."""
+        return {name.removeprefix(TEST): self.store.get(sha) for name, sha in record.outputs.items() if name.startswith(TEST)}
+
+    def stamp(self, key: str, teachers: Sequence[str] = ()) -> str:
+        """What the units stand on, by content: what is computed from them may be kept under this name."""
+        records = [self.records[name] for name in (key, *teachers) if name in self.records]
+        stands = [[r.key, r.teachers, r.blocks, {n: sha for n, sha in r.outputs.items() if n.startswith(TEST)}] for r in records]
+        return hashlib.sha256(canonical(stands).encode()).hexdigest()

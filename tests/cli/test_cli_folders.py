@@ -1,0 +1,69 @@
+"""Folders that cannot be written, homes elsewhere: one clear message, nothing lost, and no work before it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from cli_bench import Bench
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "blocked"),
+    [
+        ((), {}, "results"),
+        ((), {}, "reports"),
+        ((), {}, ".kdbench"),
+        (("--results", "a/b"), {}, "a"),
+        ((), {"KDBENCH_HOME": "home/here"}, "home"),
+    ],
+)
+def test_a_file_where_a_folder_is_needed(tiny: Bench, words, env, blocked):
+    (tiny.folder / blocked).write_text("in the way")
+    done = tiny("run", "tiny.yaml", *words, code=2, **env)
+    assert done.err.count("\n") == 1
+    assert "is a file where a folder is needed" in done.err and blocked in done.err
+    assert (tiny.folder / blocked).read_text() == "in the way"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+@pytest.mark.parametrize("folder", ["results", ".kdbench"])
+def test_a_folder_without_permission(tiny: Bench, folder):
+    (tiny.folder / folder).mkdir()
+    (tiny.folder / folder).chmod(0o500)
+    done = tiny("run", "tiny.yaml", code=2)
+    assert "permission denied" in done.err and folder in done.err
+    assert ("--results" if folder == "results" else "KDBENCH_HOME") in done.err
+
+
+def test_a_file_system_that_refuses(tiny: Bench):
+    """/proc takes no folders, not even from root."""
+    done = tiny("run", "tiny.yaml", code=2, KDBENCH_HOME="/proc/kdbench")
+    assert "/proc/kdbench" in done.err
+
+
+def test_looking_leaves_no_trace(tiny: Bench):
+    for verb in ("check", "plan", "status", "list"):
+        tiny(verb, *([] if verb == "list" else ["tiny.yaml"]))
+    assert sorted(p.name for p in tiny.folder.iterdir()) == ["tiny.yaml"]
+
+
+def test_a_home_elsewhere(finished: Bench, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home") / "deep"
+    shutil.move(finished.folder / ".kdbench", home)
+    done = finished("run", "tiny.yaml", "--no-track", code=0, KDBENCH_HOME=str(home))
+    assert "6 cached" in done.out
+    assert not (finished.folder / ".kdbench").exists()
+
+
+def test_weights_that_are_gone_are_made_again_only_where_they_are_needed(finished: Bench):
+    shutil.rmtree(finished.folder / ".kdbench/weights")
+    assert set(finished.states("tiny.yaml").values()) == {"cached"}
+    suite = finished.folder / "tiny.yaml"
+    suite.write_text(suite.read_text().replace("weight: 0.8", "weight: 0.5"))
+    plan = finished.plan("tiny.yaml", "--only", "seed=0")
+    states = {job["cell"]: (job["state"], job["reason"]) for job in plan.values()}
+    assert states["none"] == ("cached", "done")
+    assert states["teacher"] == ("run", "has a result, but a student needs its weights and they are gone")
+    assert states["kd[weight=0.5]"] == ("run", "no result yet")

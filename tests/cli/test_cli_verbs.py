@@ -1,0 +1,95 @@
+"""The other verbs: init, schema, doctor, list, describe, export."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from cli_bench import Bench
+from safetensors.torch import load_file
+
+from kdbench.registry import Registry, load_target
+from kdbench.results.home import Home
+from kdbench.results.outputs import OutputStore
+
+
+def test_init_writes_a_suite_that_runs(bench: Bench):
+    assert "my-first.yaml" in bench("init", "my-first", code=0).out
+    assert "exists; --force overwrites it" in bench("init", "my-first.yaml", code=2).err
+    bench("init", "my-first.yaml", "--force", code=0)
+    bench("check", "my-first.yaml", code=0)
+    done = bench("run", "my-first.yaml", "--profile", "smoke", "--no-track", "--executor", "inline")
+    assert done.code in (0, 1), done.text  # with 40 steps its claim may fail
+    assert "reports/my-first-smoke/index.html" in done.out and "done" in done.out
+
+
+def test_init_names_the_suite_after_its_file(bench: Bench):
+    bench("init", "Größe 1.yaml", code=0)
+    bench("check", "Größe 1.yaml", code=0)
+
+
+def test_schema_accepts_the_suites_that_check_accepts(bench: Bench):
+    schema = json.loads(bench("schema", code=0).out)
+    assert schema["properties"].keys() >= {"version", "name", "tasks", "methods", "seeds", "claims", "profiles"}
+    assert schema["additionalProperties"] is False
+
+
+def test_doctor_looks_at_everything(bench: Bench):
+    done = bench("doctor")
+    assert done.code in (0, 2)
+    for word in ("python", "torch", "mlflow", "cpu", "gpu", "memory", "disk", "plugins"):
+        assert f"\n{word} " in done.out
+    assert done.out.rstrip().endswith("ok") == (done.code == 0)
+    (bench.folder / ".kdbench").write_text("")
+    assert "is a file where a folder is needed" in bench("doctor", code=2).out
+
+
+def test_list_and_describe(bench: Bench):
+    everything = json.loads(bench("list", "--json", code=0).out)
+    assert everything["tasks"].keys() >= {"digits", "streets", "topics", "sounds"}
+    assert everything["methods"].keys() >= {"none", "kd", "dkd", "fitnets", "at", "margin_mse"}
+    assert everything["sources"].keys() >= {"live", "ensemble", "stored"} and everything["broken"] == {}
+    (bench.folder / "suites").mkdir()
+    bench.write("suites/one.yaml", "# A first line.\nversion: 1\n")
+    assert bench("list", "suites", code=0).out == "suites/one.yaml  A first line.\n"
+    told = json.loads(bench("describe", "method", "source_only", "--json", code=0).out)
+    assert told["name"] == "none"  # the family's own name
+    assert "axes" in bench("describe", "method", "dkd", code=0).out
+    assert "stage1" in bench("describe", "model", "timm:resnet18", code=0).out
+
+
+def test_describe_a_task_and_see_a_sample(bench: Bench):
+    told = bench("describe", "task", "digits", "--sample", "digits.png", code=0).out
+    for word in ("sizes", "fingerprint", "licence", "labelled = 100", "sample: digits.png"):
+        assert word in told
+    assert (bench.folder / "digits.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_exported_student_is_the_bare_model_that_was_evaluated(finished: Bench):
+    key, record = next((k, r) for k, r in finished.records().items() if r.labels["method"] == "kd")
+    assert "results have a key that begins with ''" in finished("export", "", code=2).err
+    done = finished("export", key[:12], "--to", "out/student.safetensors", code=0)
+    assert "digits kd[weight=0.8] seed" in done.out and "digit_net" in done.out
+
+    student = record.identity["student"]
+    task = load_target(Registry().task("digits").target)()
+    plugin = load_target(Registry().model(student["model"]).target)
+    net = plugin.build(task.facts, plugin.Config(**student["params"]))
+    net.load_state_dict(load_file(finished.folder / "out/student.safetensors"), strict=True)
+    net.eval()
+    images = task.data("test").fields["image"]
+    stored = OutputStore(Home(finished.folder / ".kdbench")).get(record.outputs["test/logits"])
+    with torch.no_grad():
+        np.testing.assert_allclose(net(images).numpy(), stored, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("damage", ["gone", "changed"])
+def test_weights_that_are_not_what_the_record_says_are_not_exported(finished: Bench, damage):
+    key = next(iter(finished.records()))
+    weights = finished.folder / f".kdbench/weights/{key}.safetensors"
+    weights.unlink() if damage == "gone" else weights.write_bytes(b"other")
+    done = finished("export", key, code=2)
+    assert ("not in .kdbench/weights" in done.err) if damage == "gone" else ("is not what its record says" in done.err)
+    assert not (finished.folder / "student.safetensors").exists()
