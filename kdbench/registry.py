@@ -1,7 +1,7 @@
 """The one door to plugins: names → what a plan must know, and, only when a job runs, the code itself.
 
 Built-in plugins are read from the packaged lock file without importing torch. Plugin files and installed packages (entry points
-kdbench.methods, .tasks, .models, .sources, .stages) are imported when a suite uses them; one that fails is kept as data and named.
+kdbench.methods, .tasks, .models, .sources, .stages) are imported at the start; one that fails is kept as data and named.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def describe(
-    kind: Annotated[str, typer.Argument(help="task, method, wrapper, model or source.")],
+    kind: Annotated[str, typer.Argument(help="task, method, wrapper, model, source or stage.")],
     name: Annotated[str, typer.Argument(help="Its name.")],
     sample: Annotated[Path | None, typer.Option("--sample", help="Write a sample of a task: .png, .wav or .txt.")] = None,
     plugin: PluginOption = None,

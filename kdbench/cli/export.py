@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdbench.cli.options import ResultsOption
-from kdbench.cli.text import plain
+from kdbench.cli.text import near, plain
 
 if TYPE_CHECKING:
     from kdbench.results.record import Record
@@ -39,9 +39,9 @@ def export(
         raise KdbenchError(f"{title(record)} diverged, so there are no weights")
     weights = store.home.weights / f"{record.key}{SUFFIX}"
     if not weights.is_file():
-        raise KdbenchError(f"the weights of {record.key} are not in {store.home.weights}: made elsewhere, or removed")
+        raise KdbenchError(f"the weights of {record.key} are not in {near(store.home.weights)}: made elsewhere, or removed")
     if sha256_of(weights) != record.weights:
-        raise DataError(f"{weights} is not what its record says; delete {store.path(record)} and run again to make both anew")
+        raise DataError(f"{near(weights)} is not what its record says; delete {store.path(record)} and run again")
     write_atomically(to, weights.read_bytes())
     student = record.identity["student"]
     typer.echo(f"{to}: {title(record)}")

@@ -11,11 +11,11 @@ import typer
 from kdbench.cli.options import JsonOption, PluginOption
 from kdbench.cli.text import definitions, wrapped
 
-PLURALS = {"tasks": "task", "methods": "method", "wrappers": "wrapper", "models": "model", "sources": "source"}
-
 
 def list_plugins(
-    kind: Annotated[str | None, typer.Argument(help="tasks, methods, wrappers, models, sources or suites; default: all.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(help="tasks, methods, wrappers, models, sources, stages or suites; default: all.")
+    ] = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -26,10 +26,11 @@ def list_plugins(
     Example: kdbench list methods
     """
     from kdbench.contract.errors import KdbenchError
-    from kdbench.registry import Registry
+    from kdbench.registry import KINDS, Registry
     from kdbench.suite.errors import nearest
 
-    kinds = [*PLURALS, "suites"]
+    plurals = {f"{single}s": single for single in KINDS}
+    kinds = [*plurals, "suites"]
     wanted = kinds if kind is None else [kind if kind.endswith("s") else f"{kind}s"]
     if kind is not None and wanted[0] not in kinds:
         near = nearest(kind, kinds)
@@ -40,7 +41,7 @@ def list_plugins(
         if plural == "suites":
             found[plural] = {str(path): first_comment(path) for path in sorted(Path("suites").rglob("*.yaml"))}
         else:
-            single = PLURALS[plural]
+            single = plurals[plural]
             found[plural] = {name: registry.get(single, name).doc for name in registry.names(single)}
     broken = {b.origin: b.error for b in registry.broken}
     if as_json:

@@ -129,6 +129,9 @@ def teacher_jobs(arm: Arm, registry: Registry, root: Path) -> list[Job]:
 
 def content_of(path: Path) -> str:
     """The sha256 of given weights: the file's content is identity, its name is not."""
+    if path.suffix != ".safetensors":
+        what = "pickles, which can run code" if path.suffix in (".pt", ".pth", ".bin", ".ckpt", ".pkl") else "another format"
+        raise DataError(f"weights {path}: only .safetensors files are read; {path.suffix or 'such'} files are {what}")
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -24,10 +24,7 @@ def finite(outputs: Outputs, name: str, who: str, axes: int) -> Array:
 
 @dataclass(frozen=True)
 class Scores:
-    """The stored `logits` or `probs` of a net, from which `rows` takes some items at a time as float64 logits.
-
-    Probabilities come as their logarithms, which are logits too; -inf stands there, and only there, for a probability of 0.
-    """
+    """The stored `logits` or `probs` of a net, of which some items are read at a time as float64."""
 
     array: Array
     name: str
@@ -38,22 +35,31 @@ class Scores:
         name = "probs" if "probs" in outputs else "logits"
         return cls(ranked(outputs, name, who, axes), name, who)
 
-    def rows(self, part: slice = slice(None)) -> Array:
+    @property
+    def probable(self) -> bool:
+        return self.name == "probs"
+
+    def logits(self, part: slice = slice(None)) -> Array:
+        """Logits as stored, or the logarithms of the probabilities, which are logits too: -inf where one is 0."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.values(part)) if self.probable else self.values(part)
+
+    def values(self, part: slice = slice(None)) -> Array:
+        """What is stored; probabilities are made to sum to 1."""
         first, title = part.start or 0, f"{self.who} {self.name}"
         values = np.asarray(self.array[part]).astype(np.float64, copy=False)
         refuse_infinite(values, title, first)
-        return values if self.name == "logits" else _log_shares(values, title, first)
+        return _shares(values, title, first) if self.probable else values
 
 
-def _log_shares(values: Array, title: str, first: int) -> Array:
-    """log of values over their sum along axis 1. A sum may miss 1 by what half precision costs, not by more."""
+def _shares(values: Array, title: str, first: int) -> Array:
+    """Values over their sum along axis 1. A sum may miss 1 by what half precision costs, not by more."""
     sums = values.sum(axis=1, keepdims=True)
     wrong = (values < 0).any(axis=1, keepdims=True) | (np.abs(sums - 1.0) > SUM_TOLERANCE)
     if wrong.any():
         row = tuple(np.argwhere(wrong)[0])
         raise ValueError(f"{title}: row {first + row[0]} has the sum {sums[row]:.6g}, or a negative value: no probabilities")
-    with np.errstate(divide="ignore"):
-        return np.log(values / sums)
+    return values / sums
 
 
 def refuse_infinite(array: Array, title: str, first: int = 0) -> None:

@@ -30,7 +30,7 @@ def against_labels(chunk: Chunk) -> Table:
 
 
 def confidence(chunk: Chunk) -> Table:
-    return {"confidence": np.exp(chunk.log_s.max(axis=1))}
+    return {"confidence": chunk.p_s.max(axis=1)}
 
 
 def kl(chunk: Chunk) -> Table:

@@ -84,8 +84,8 @@ def blocks(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, Array]:
 def read_pair(student: Outputs, teachers: Sequence[Outputs]) -> tuple[Array, Array]:
     """log p of the student and of the teachers' mean probability, both [N, K]."""
     same_items(student, teachers, ("labels", "ids"))
-    logits = Scores.read(student, "student", 2).rows()
-    members = [Scores.read(teacher, teacher_name(i, len(teachers)), 2).rows() for i, teacher in enumerate(teachers)]
+    logits = Scores.read(student, "student", 2).logits()
+    members = [Scores.read(teacher, teacher_name(i, len(teachers)), 2).logits() for i, teacher in enumerate(teachers)]
     same_shape([logits, *members], "logits")
     return divergence.log_softmax(logits), divergence.ensemble_log_probs(members)
 

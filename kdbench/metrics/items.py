@@ -5,7 +5,7 @@ stored net is `logits` [N, K], `probs` [N, K] or, where only its answers are kno
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,16 +18,18 @@ NOTHING = np.empty(0)
 
 @dataclass
 class Chunk:
-    """A few items: decisions of the student and, where there is one, of the teacher, and log p where it is known."""
+    """A few items: decisions of the student and, where there is one, of the teacher, and probabilities where known.
 
-    labels: Array  # [n]; NOTHING where there are none, like all that is missing here
+    What is missing is empty, and then no statistic asks for it.
+    """
+
+    labels: Array  # [n]
     student: Array  # [n]
     teacher: Array
-    log_s: Array  # [n, K]
-    log_t: Array
-
-    def __post_init__(self) -> None:
-        self.p_s, self.p_t = np.exp(self.log_s), np.exp(self.log_t)
+    log_s: Array = field(default_factory=lambda: NOTHING)  # [n, K]
+    p_s: Array = field(default_factory=lambda: NOTHING)
+    log_t: Array = field(default_factory=lambda: NOTHING)
+    p_t: Array = field(default_factory=lambda: NOTHING)
 
 
 Statistic = Callable[[Chunk], dict[str, Array]]
@@ -60,10 +62,21 @@ def _distributions(student: Outputs, teachers: Sequence[Outputs]) -> Iterator[Ch
     step = max(1, CHUNK // classes)
     for start in range(0, items, step):
         part = slice(start, min(start + step, items))
-        log_s = divergence.log_softmax(own.rows(part))
-        log_t = divergence.ensemble_log_probs([member.rows(part) for member in members]) if members else NOTHING
+        log_s, p_s = _mean([own], part)
+        log_t, p_t = _mean(members, part) if members else (NOTHING, NOTHING)
         teacher = log_t.argmax(axis=1) if members else NOTHING
-        yield Chunk(labels[part], log_s.argmax(axis=1), teacher, log_s, log_t)
+        yield Chunk(labels[part], log_s.argmax(axis=1), teacher, log_s, p_s, log_t, p_t)
+
+
+def _mean(nets: Sequence[Scores], part: slice) -> tuple[Array, Array]:
+    """log p and p of the nets' mean probability. What is stored as p is taken as it is, so that a confidence of .6 stays
+    on the edge of its bin."""
+    if len(nets) == 1 and nets[0].probable:
+        p = nets[0].values(part)
+        with np.errstate(divide="ignore"):
+            return np.log(p), p
+    log_p = divergence.log_mean([net.logits(part) if net.probable else divergence.log_softmax(net.logits(part)) for net in nets])
+    return log_p, np.exp(log_p)
 
 
 def _decisions(student: Outputs, teachers: Sequence[Outputs]) -> Iterator[Chunk]:
@@ -74,5 +87,4 @@ def _decisions(student: Outputs, teachers: Sequence[Outputs]) -> Iterator[Chunk]
     if "labels" in student:
         sides.append(whole_numbers(student, "labels", "student"))
     same_shape(sides, "decisions and labels")
-    labels = sides[-1] if "labels" in student else NOTHING
-    yield Chunk(labels, sides[0], sides[1] if teachers else NOTHING, NOTHING, NOTHING)
+    yield Chunk(sides[-1] if "labels" in student else NOTHING, sides[0], sides[1] if teachers else NOTHING)

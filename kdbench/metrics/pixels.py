@@ -96,7 +96,7 @@ def _probable(student: Outputs, teachers: Sequence[Outputs], labels: Array | Non
     size = shape[2:] if labels is None else labels.shape[1:]
     one_stride = native and all(member.array.shape == shape for member in members)
     for part in _parts(shape[0], shape[1] * size[0] * size[1], labels):
-        own, others = net.rows(part), [member.rows(part) for member in members]
+        own, others = net.logits(part), [member.logits(part) for member in members]
         marked, valid = _labels(labels, part, shape[1], (len(own), *size))
         native_kl = None
         if one_stride and others:

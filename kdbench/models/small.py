@@ -61,9 +61,7 @@ class LeNet8(nn.Module):
         height, width = ((side - 2) // 2 for side in size)
         self.stage1 = nn.Sequential(nn.Conv2d(channels, 6, 3, padding=1), nn.ReLU())
         self.stage2 = nn.Sequential(nn.Conv2d(6, 16, 3), nn.ReLU(), nn.MaxPool2d(2))
-        self.embedding = nn.Sequential(
-            nn.Flatten(), nn.Linear(16 * height * width, 84), nn.ReLU(), nn.Linear(84, 48), nn.ReLU()
-        )
+        self.embedding = nn.Sequential(nn.Flatten(), nn.Linear(16 * height * width, 84), nn.ReLU(), nn.Linear(84, 48), nn.ReLU())
         self.head = nn.Linear(48, outputs)
 
     def forward_taps(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

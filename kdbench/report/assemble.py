@@ -131,9 +131,8 @@ def judged(claim: ArmClaim, jobs: JobSet, readings: Readings) -> JudgedClaim:
         {r.seed: r.value(claim.metric) if r.status == "done" else math.nan for r in readings.cells.get(cell, [])}
         for cell in cells
     ]
-    if len(values) == 1:  # about the arm's own value
-        values.append(dict.fromkeys(values[0], 0.0))
-    verdict = judge(claim, *values, planned=len(set.intersection(*seeds)))
+    nothing = dict.fromkeys(values[0], 0.0)  # for a claim about the arm's own value
+    verdict = judge(claim, values[0], values[1] if len(values) > 1 else nothing, planned=len(set.intersection(*seeds)))
     return JudgedClaim(claim, info(readings.families.get(claim.task, ""), claim.metric), verdict)
 
 

@@ -52,7 +52,7 @@ class UnitReader:
         made = self._from_outputs(family, record, teachers)
         if kept is None or made is None:
             return made or kept
-        return made if made.of != kept.of else kept.merged(made.grouped(kept.size))
+        return made if made.of != kept.of else Units(kept.of, {**made.blocks, **kept.blocks})
 
     def _from_outputs(self, family: str, record: Record, teachers: tuple[str, ...]) -> Units | None:
         try:

@@ -1,4 +1,4 @@
-"""What each unit of a test set (an image with its views, a query, a clip) adds to a run's primary metrics, and its place in a record.
+"""What each unit of a test set (image, query, clip) adds to a run's primary metrics, and the form that this has in a record.
 
 Intervals over examples need no more than this. A record carries it as text, so that a committed record redraws its report's
 intervals where the raw outputs are gone. Where that would make a record too long, units are added up to groups beforehand: the
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,80 +19,91 @@ from kdbench.contract.errors import DataError
 from kdbench.metrics import resample
 
 Array = np.ndarray
-LIMIT = 30_000  # characters of a record: ten thousand of them must still be a folder that git takes
+LIMIT = 40_000  # characters of a record: ten thousand of them must still be a folder that git takes
 GROUPS = (100, 50, 25)
+WORTH = 4_000  # characters below which grouping saves too little for what it loses
 FORM = 1
 
 
 @dataclass(frozen=True)
-class Units:
-    """`sums` are what each unit adds, by "metric|reduction"; `rows` the metrics that are no sums, a row an item.
+class Block:
+    """One metric: what each of `size` units adds [size, F]; or, of a metric that is no sum, its items, each with its unit (None:
+    item i is unit i)."""
 
-    `unit` is the unit of each row (None: row i is unit i); `of` the number of units before they were added up to groups.
-    """
-
+    reduction: str
+    values: Array
     size: int
-    of: int
-    sums: Mapping[str, Array] = field(default_factory=dict)
-    rows: Mapping[str, Array] = field(default_factory=dict)
     unit: Array | None = None
+
+    @property
+    def adds_up(self) -> bool:
+        return self.reduction not in resample.WITHOUT_SUMS
+
+    def on_resamples(self, counts: Array) -> Array:
+        """The metric on each resample [B]; `counts` [B, size] says how often each unit was drawn."""
+        if self.adds_up:
+            return resample.finish(self.reduction, counts @ self.values)
+        return resample.average_precision(self.values, counts if self.unit is None else counts[:, self.unit])
+
+
+@dataclass(frozen=True)
+class Units:
+    """The metrics of one run by name. `of` is the number of units of the set; a metric's own may be fewer, groups of them."""
+
+    of: int
+    blocks: Mapping[str, Block] = field(default_factory=dict)
 
     @staticmethod
     def read(blocks: Mapping[str, Array], ids: Array | None = None) -> Units:
         """From a card's blocks; items with the same id are one unit."""
         items = len(next(iter(blocks.values()))) if blocks else 0
-        unit = None
-        size = items
+        unit, size = None, items
         if ids is not None and len(ids) == items:
             known, number = np.unique(ids, return_inverse=True)
             if len(known) < items:
                 size, unit = len(known), number
-        sums, rows = {}, {}
+        found = {}
         for key, block in blocks.items():
-            reduction = key.partition("|")[2]
+            metric, _, reduction = key.partition("|")
             if reduction in resample.WITHOUT_SUMS:
-                rows[key] = block
+                found[metric] = Block(reduction, block, size, unit)
             else:
-                sums[key] = add_up(resample.features(reduction, block), unit, size)
-        return Units(size, size, sums, rows, unit if rows else None)
+                found[metric] = Block(reduction, add_up(resample.features(reduction, block), unit, size), size)
+        return Units(size, found)
 
     @property
     def metrics(self) -> frozenset[str]:
-        return frozenset(key.partition("|")[0] for key in (*self.sums, *self.rows))
+        return frozenset(self.blocks)
+
+    def size(self, metric: str) -> int:
+        return self.blocks[metric].size
 
     def on_resamples(self, metric: str, counts: Array) -> Array:
-        """The metric on each resample [B]; `counts` [B, size] says how often each unit was drawn."""
-        for key, block in self.sums.items():
-            if key.partition("|")[0] == metric:
-                return resample.finish(key.partition("|")[2], counts @ block)
-        for key, block in self.rows.items():
-            if key.partition("|")[0] == metric:
-                return resample.average_precision(block, counts if self.unit is None else counts[:, self.unit])
-        raise KeyError(metric)
+        return self.blocks[metric].on_resamples(counts)
 
     def value(self, metric: str) -> float:
         """The metric on all units, each once."""
-        return float(self.on_resamples(metric, np.ones((1, self.size)))[0])
+        return float(self.on_resamples(metric, np.ones((1, self.size(metric))))[0])
 
-    def grouped(self, groups: int) -> Units:
-        """The units added up to so many groups; what is no sum is lost."""
-        if groups >= self.size:
+    def grouped(self, metric: str, groups: int) -> Units:
+        """With the units of a metric added up to so many groups; without it, where it is no sum."""
+        block = self.blocks[metric]
+        if groups >= block.size:
             return self
-        group = group_of(self.size, groups)
-        return Units(groups, self.of, {key: add_up(block, group, groups) for key, block in self.sums.items()})
-
-    def merged(self, other: Units) -> Units:
-        """These and the metrics that only `other` has; both must be of the same units."""
-        sums = {**other.sums, **self.sums}
-        return replace(self, sums=sums, rows={**other.rows, **self.rows}, unit=self.unit if self.unit is not None else other.unit)
+        others = {name: other for name, other in self.blocks.items() if name != metric}
+        if not block.adds_up or block.size != self.of:  # groups of groups would not be those of other runs
+            return Units(self.of, others)
+        summed = add_up(block.values, group_of(self.of, groups), groups)
+        return Units(self.of, {**others, metric: Block(block.reduction, summed, groups)})
 
 
-def aligned(found: list[Units]) -> list[Units] | None:
-    """The same units for all, grouped as the coarsest is; None where they are not units of one set."""
-    if len({units.of for units in found}) > 1:
+def aligned(found: Sequence[Units], metric: str) -> list[Units] | None:
+    """The same units of a metric for all, grouped as the coarsest is; None where some lack it or are of another set."""
+    if any(metric not in units.metrics for units in found) or len({units.of for units in found}) > 1:
         return None
-    size = min((units.size for units in found), default=0)
-    return [units.grouped(size) for units in found]
+    size = min((units.size(metric) for units in found), default=0)
+    made = [units.grouped(metric, size) for units in found]
+    return made if all(metric in units.metrics for units in made) else None
 
 
 def add_up(values: Array, group: Array | None, groups: int) -> Array:
@@ -114,20 +125,24 @@ def group_of(units: int, groups: int) -> Array:
 
 
 def pack(units: Units, limit: int = LIMIT) -> dict[str, Any]:
-    """Plain data for a record's `blocks`, at most `limit` characters long: grouped, or without the longest metrics, where it must."""
-    packed = _pack(units)
-    for groups in GROUPS:
-        if length(packed) <= limit:
-            return packed
-        packed = _pack(units.grouped(groups))
-    while length(packed) > limit:
-        longest = max(packed["arrays"], key=lambda key: len(packed["arrays"][key]["data"]))
-        del packed["arrays"][longest]
-    return packed
+    """Plain data for a record's `blocks`, of at most `limit` characters: what is longest is grouped, or else left out."""
+    blocks = dict(units.blocks)
+    packed = {metric: _pack(block) for metric, block in blocks.items()}
+    while sum(map(length, packed.values())) > limit:
+        coarser = {name: next((g for g in GROUPS if g < block.size), 0) for name, block in blocks.items() if block.adds_up}
+        worth = [name for name, groups in coarser.items() if groups and length(packed[name]) > WORTH]
+        # Where something has to go, calibration goes before truth.
+        metric = max(worth or packed, key=lambda name: (not worth and "ece" in blocks[name].reduction, length(packed[name])))
+        made = units.grouped(metric, coarser[metric]).blocks.get(metric) if worth else None
+        if made is None:
+            del packed[metric], blocks[metric]
+        else:
+            blocks[metric], packed[metric] = made, _pack(made)
+    return {"form": FORM, "units": units.of, "metrics": packed}
 
 
 def length(packed: Mapping[str, Any]) -> int:
-    return sum(len(array["data"]) for array in packed["arrays"].values())
+    return sum(len(part["data"]) for part in packed.values() if isinstance(part, Mapping))
 
 
 def unpack(packed: Mapping[str, Any]) -> Units:
@@ -135,21 +150,19 @@ def unpack(packed: Mapping[str, Any]) -> Units:
     try:
         if packed["form"] != FORM:
             raise DataError(f"blocks of form {packed['form']!r}, but this kdbench reads {FORM}")
-        arrays = {key: decode(array) for key, array in packed["arrays"].items()}
-        unit = arrays.pop("unit", None)
-        sums = {key: array.astype(np.float64) for key, array in arrays.items()}
-        rows = {key: sums.pop(key) for key in arrays if key.partition("|")[2] in resample.WITHOUT_SUMS}
-        return Units(packed["units"], packed["of"], sums, rows, unit)
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        found = {}
+        for metric, part in packed["metrics"].items():
+            unit = decode(part["unit"]) if "unit" in part else None
+            found[metric] = Block(part["reduction"], decode(part["values"]).astype(np.float64), part["size"], unit)
+        return Units(packed["units"], found)
+    except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
         raise DataError(f"blocks cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _pack(units: Units) -> dict[str, Any]:
-    arrays = {key: encode(block) for key, block in units.sums.items()}
-    arrays |= {key: encode(_ranked(block)) for key, block in units.rows.items()}
-    if units.unit is not None and units.rows:
-        arrays["unit"] = encode(units.unit)
-    return {"form": FORM, "units": units.size, "of": units.of, "arrays": arrays}
+def _pack(block: Block) -> dict[str, Any]:
+    values = encode(block.values if block.adds_up else _ranked(block.values))
+    unit = {} if block.unit is None else {"unit": encode(block.unit)}
+    return {"reduction": block.reduction, "size": block.size, "values": values, **unit}
 
 
 def _ranked(pairs: Array) -> Array:

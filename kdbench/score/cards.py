@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from kdbench.contract.errors import DataError, KdbenchError
 from kdbench.score.rows import Rows
@@ -35,7 +33,15 @@ class Card:
 CARDS = {
     card.letter: card
     for card in (
-        Card("C", "classification", "single-label classification", "items", ("items", "classes"), ("items",), (LOGITS, PROBS, LABELS)),
+        Card(
+            "C",
+            "classification",
+            "single-label classification",
+            "items",
+            ("items", "classes"),
+            ("items",),
+            (LOGITS, PROBS, LABELS),
+        ),
         Card(
             "S",
             "segmentation",
@@ -80,7 +86,7 @@ def with_axes(file: File, axes: tuple[str, ...]) -> File:
     """The file, if it has these axes; a table of one column is a list where a list is wanted."""
     shape = file.rows.shape
     if len(axes) == 1 and len(shape) == 2 and shape[1] == 1:
-        return File(file.role, file.spec, _reshaped(file.rows, shape[:1]))
+        return replace(file, rows=replace(file.rows, shape=shape[:1]))
     if len(shape) != len(axes):
         raise DataError(f"{file.role} {file.spec}: its shape is {shown(shape)}, expected [{', '.join(axes)}]")
     return file

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from shutil import copyfileobj
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.score.rows import Rows
+from kdbench.score.rows import Rows, spool
 from kdbench.score.table import read_table
 
 SUFFIXES = (".npy", ".npz", ".safetensors", ".csv")
@@ -77,11 +76,11 @@ def _npz(path: Path, wanted: str) -> Rows:
             file.seek(member.header_offset + 26)  # of the local header, whose last two fields say how long it is
             name_length, extra_length = np.frombuffer(file.read(4), "<u2").tolist()
             return _npy(path, member.header_offset + 30 + name_length + extra_length)
-        spool: IO[bytes] = tempfile.NamedTemporaryFile(prefix="kdbench-", suffix=".npy")
+        store = spool()
         with archive.open(member) as packed:
-            copyfileobj(packed, spool, 1 << 20)
-        spool.flush()
-        return _npy(Path(spool.name), holder=spool)
+            copyfileobj(packed, store, 1 << 20)
+        store.flush()
+        return _npy(Path(store.name), holder=store)
 
 
 def _safetensors(path: Path, wanted: str) -> Rows:

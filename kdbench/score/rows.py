@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+
+
+def spool() -> IO[bytes]:
+    """A file for values unpacked on their way: it goes away with the `Rows` that hold it."""
+    return tempfile.NamedTemporaryFile(prefix="kdbench-")
 
 
 @dataclass(frozen=True)

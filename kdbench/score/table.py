@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.score.rows import Rows
+from kdbench.score.rows import Rows, spool
 
 LINES = 1000
 
 
 def read_table(path: Path) -> Rows:
     """Rows [N, K] of a comma-separated file; a first line of names is left out."""
-    spool: IO[bytes] = tempfile.NamedTemporaryFile(prefix="kdbench-", suffix=".f8")
+    store = spool()
     columns = count = 0
     with open(path, encoding="utf-8-sig") as file:
         start = list(islice(file, 2))
@@ -25,10 +23,10 @@ def read_table(path: Path) -> Rows:
         lines = chain(start[number - 1 :], file)
         while block := list(islice(lines, LINES)):
             values = _numbers(path, block, number, columns)
-            spool.write(values.tobytes())
+            store.write(values.tobytes())
             columns, count, number = columns or values.shape[1], count + len(values), number + len(block)
-    spool.flush()
-    return Rows(Path(spool.name), np.dtype("f8"), (count, columns), holder=spool)
+    store.flush()
+    return Rows(Path(store.name), np.dtype("f8"), (count, columns), holder=store)
 
 
 def is_header(path: Path, start: list[str]) -> bool:

@@ -1,10 +1,10 @@
 """Crossed bootstrap: would a difference stand with other seeds, other teachers and other examples at once?
 
-Examples are drawn once for all runs (every net saw the same test set), runs are drawn beside them, and the metric is computed anew
-on what was drawn. Teachers are drawn first and then, within each teacher drawn, its runs: seeds that share a teacher are alike in
-more than chance. Arms of one suite are paired: a run of one arm is drawn with the run of the other that had the same teacher and
-seed. Percentiles of the replicates are the interval. It is conservative, since the noise of examples is counted with that of the
-runs (coverage measured: tests/stats/test_bootstrap_coverage.py).
+Examples are drawn once for all runs (every net saw the same test set), runs are drawn beside them, and the metric is computed
+anew on what was drawn. Teachers are drawn first and then, within each teacher drawn, its runs: seeds that share a teacher are
+alike in more than chance. Arms of one suite are paired: a run of one arm is drawn with the run of the other that had the same
+seed, and so the same teacher. Percentiles of the replicates are the interval. It is conservative, since the noise of examples is
+counted with that of the runs (coverage measured: tests/stats/test_bootstrap_coverage.py).
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ DEFINED = 0.9  # share of the replicates that must have a value
 class Resampled(Protocol):
     """What is known of a run's units."""
 
-    @property
-    def size(self) -> int: ...
+    def size(self, metric: str) -> int: ...
     def on_resamples(self, metric: str, counts: np.ndarray) -> np.ndarray: ...
 
 
@@ -67,11 +66,14 @@ def difference(
     runs = min(len(first), len(second))
     if runs < 2:
         return None
-    ours, theirs = (replicates(metric, arm, resamples) for arm in (first, second))
-    drawn = [draw_runs(arm, resamples, "first" if pairing else side) for arm, side in ((first, "first"), (second, "second"))]
+    table = replicates(metric, [*first, *second], resamples)
+    ours, theirs = table[: len(first)], table[len(first) :]
+    drawn = [draw_runs(first, resamples, "first"), draw_runs(second, resamples, "second")]
+    if pairing:  # what a run without a teacher lacks in ties, the run that it is paired with has
+        drawn = [drawn[0] if teachers(first) <= teachers(second) else draw_runs(second, resamples, "first")] * 2
     found = weighted(ours, drawn[0]) - weighted(theirs, drawn[1])
     estimate = whole(metric, first) - whole(metric, second)
-    return _summary(found, estimate, runs, first, level)
+    return _summary(found, estimate, runs, first[0].units.size(metric), level)
 
 
 def average(metric: str, runs: Sequence[Run], resamples: int = RESAMPLES, level: float = LEVEL) -> Crossed | None:
@@ -79,14 +81,14 @@ def average(metric: str, runs: Sequence[Run], resamples: int = RESAMPLES, level:
     if len(runs) < 2:
         return None
     found = weighted(replicates(metric, runs, resamples), draw_runs(runs, resamples, "first"))
-    return _summary(found, whole(metric, runs), len(runs), runs, level)
+    return _summary(found, whole(metric, runs), len(runs), runs[0].units.size(metric), level)
 
 
 def replicates(metric: str, runs: Sequence[Run], resamples: int = RESAMPLES) -> np.ndarray:
     """The metric of each run on each resample of the units [runs, resamples]: the same resamples for all, whatever the arm."""
     import numpy as np
 
-    sizes = {run.units.size for run in runs}
+    sizes = {run.units.size(metric) for run in runs}
     if len(sizes) != 1:
         raise ValueError(f"runs on sets of {sorted(sizes)} units cannot be resampled together")
     size = sizes.pop()
@@ -110,7 +112,7 @@ def whole(metric: str, runs: Sequence[Run]) -> float:
     """The mean over runs on the units as they are."""
     import numpy as np
 
-    ones = np.ones((1, runs[0].units.size))
+    ones = np.ones((1, runs[0].units.size(metric)))
     return mean([float(run.units.on_resamples(metric, ones)[0]) for run in runs])
 
 
@@ -169,6 +171,10 @@ def generator(*parts: object) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
+def teachers(runs: Sequence[Run]) -> int:
+    return len({run.teacher for run in runs})
+
+
 def order(run: Run) -> tuple[str, str]:
     return (str(run.seed).zfill(12), str(run.teacher))
 
@@ -185,13 +191,13 @@ def p_value(found: np.ndarray, estimate: float) -> float:
     return min(counted, math.erfc(abs(estimate) / spread / math.sqrt(2))) if spread > 0 else 0.0
 
 
-def _summary(found: np.ndarray, estimate: float, runs: int, arm: Sequence[Run], level: float) -> Crossed | None:
+def _summary(found: np.ndarray, estimate: float, runs: int, units: int, level: float) -> Crossed | None:
     import numpy as np
 
     defined = found[np.isfinite(found)]
     if not math.isfinite(estimate) or len(defined) < DEFINED * len(found):
         return None
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    how = f"crossed bootstrap over {runs} seeds × {arm[0].units.size} units, {level:.0%}"
+    how = f"crossed bootstrap over {runs} seeds × {units} units, {level:.0%}"
     interval = Interval(float(low), estimate, float(high), runs, how)
     return Crossed(interval, p_value(defined, estimate), float(defined.std(ddof=1)))

@@ -11,7 +11,7 @@ MEANINGFUL = 0.75  # of Bouthillier et al. 2021
 
 
 def hedges_g(first: Sequence[float], second: Sequence[float]) -> float:
-    """Difference of means in pooled standard deviations, corrected for small samples; NaN where there is no spread to measure by."""
+    """Difference of means in pooled standard deviations, corrected for small samples; NaN where there is no spread."""
     n, m = len(first), len(second)
     if min(n, m) < 2:
         return math.nan

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def overdispersion(arms: Sequence[np.ndarray]) -> float:
-    """φ of arms [seeds, units]: the variance of a run's mean over what it would be if units erred independently given the recipe.
+    """φ of arms [seeds, units]: the variance of a run's mean over what it would be if units erred independently.
 
-    Near 1, seeds differ only because the test set is finite; above 2, runs truly differ (a bad learning rate, a teacher's effect).
+    Near 1, seeds differ only because the test set is finite; above 2, runs truly differ (bad learning rate, a teacher's effect).
     The expected part is the mean over units of the variance over seeds, divided by the units: p(1-p) S/(S-1) for right and wrong.
     Pooled over arms; NaN where no arm has two seeds, or no unit varies.
     """

@@ -14,8 +14,8 @@ INFORMATIVE = 2.0  # standard deviations of the plain student that its teacher m
 
 @dataclass(frozen=True)
 class Middle:
-    """Mean and interquartile mean over runs × tasks, their intervals from runs drawn within each task, and, as a check of how much
-    hangs on which tasks there are, the interquartile mean's interval from tasks drawn."""
+    """Mean and interquartile mean over runs × tasks, with intervals from runs drawn within each task; and, as a check of how
+    much hangs on which tasks there are, the interquartile mean's interval from tasks drawn."""
 
     mean: Interval
     iqm: Interval

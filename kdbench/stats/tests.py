@@ -64,7 +64,7 @@ def permutation_p(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values in the order given: below α they are real at a chance of α that any of them is not. NaN is no question."""
+    """Adjusted p-values in the order given: below α, the chance that any of them is not real is α. NaN is no question."""
     asked = sorted((i for i, p in enumerate(p_values) if not math.isnan(p)), key=lambda i: p_values[i])
     adjusted = [math.nan] * len(p_values)
     highest = 0.0

@@ -19,7 +19,7 @@ class Arm:
     method   {name, version, params, wrap: [{name, version, params}, ...], the outermost first}
     source   {name (label), plugin, version, params, teachers}, or None where the method learns alone
     view     {name (label), labelled, transfer, augment, bank, seed}; transfer is None where the method cannot read it;
-             a bank of 0 draws a new view in every epoch. `stages` [{name, version, params}, ...] is there only where there are any
+             a bank of 0 draws a new view in every epoch. Where there are stages: stages [{name, version, params}, ...]
     init     "fresh", or {mix: share of the teacher's weights}
     """
 

@@ -83,7 +83,7 @@ class Digits(Classification):
     augments = {
         "warp": "rotation ±15°, shift ±1 px, scale ±10 %, Gaussian noise of sd .15",
         "none": "the image as it is",
-        "gentle": "rotation ±10°, shift ±.75 px, no noise",
+        "gentle": "rotation ±10°, shift ±.75 px, no noise; the first view is the image as it is",
         "strong_rotation": "warp with rotation ±45°",
         "vertical_flip": "warp, and every other image upside down",
         "noise_only": "Gaussian noise of sd .15, nothing moved",

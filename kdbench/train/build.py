@@ -76,9 +76,7 @@ def start(net: Net, init: Any, teachers: Sequence[Net]) -> None:
             value.copy_(theirs[name])
 
 
-def make_streams(
-    task: Task, identity: Mapping[str, Any], targets: Mapping[str, str], device: torch.device
-) -> dict[str, Stream]:
+def make_streams(task: Task, identity: Mapping[str, Any], targets: Mapping[str, str], device: torch.device) -> dict[str, Stream]:
     """The labelled and the distillation stream; one object where they show the same. Stages are the latter's alone."""
     view, recipe, seed = identity["view"], identity["recipe"], identity["seed"]
     view_seed = seed_for("views", task.name) if view["seed"] == "fixed" else seed_for("views", task.name, seed)
@@ -98,9 +96,7 @@ def make_streams(
     return {"labelled": labelled, "transfer": Stream(task, transfer, sizes["transfer"], order, spec, device, stages)}
 
 
-def make_source(
-    task: Task, job: Mapping[str, Any], nets: Sequence[Net], stream: Stream, signals: Path
-) -> Source | None:
+def make_source(task: Task, job: Mapping[str, Any], nets: Sequence[Net], stream: Stream, signals: Path) -> Source | None:
     """The source of the signal, bound to the distillation stream; None for a run without a teacher."""
     given = job["identity"].get("source")
     if given is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,19 @@ from typing import Any
 from kdbench.results.record import Record, canonical, comparable
 from kdbench.results.store import ResultStore
 
+MANY = """\
+import contextlib, io, json, sys
+from kdbench.cli.app import main
+ends = []
+for words in json.load(sys.stdin):
+    sys.argv, out, err = ["kdbench", *words], io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as stop:
+            ends.append([int(stop.code or 0), out.getvalue(), err.getvalue()])
+json.dump(ends, sys.stdout)
+"""
 KDBENCH = str(Path(sys.executable).with_name("kdbench"))
 PLUGINS = Path(__file__).with_name("plugins")
 PATIENCE = 240.0  # seconds; the machine may be busy
@@ -74,6 +88,18 @@ class Bench:
         if code is not None:
             assert done.code == code, f"exit code {done.code}, not {code}\n{done.text}"
         return done
+
+    def many(self, *commands: str, **env: str) -> list[Done]:
+        """Several commands that only look, one after another in one process: what they import is paid once."""
+        given = environment(**self.env, **env)
+        asked = json.dumps([shlex.split(command) for command in commands])
+        how: dict[str, Any] = {"capture_output": True, "text": True, "timeout": PATIENCE, "input": asked}
+        made = subprocess.run([sys.executable, "-c", MANY], cwd=self.folder, env=given, **how)
+        assert made.returncode == 0, made.stderr
+        ends = [Done(*end) for end in json.loads(made.stdout)]
+        for command, done in zip(commands, ends, strict=True):
+            assert "Traceback" not in done.text and "\x1b" not in done.text, f"{command}: {done.text}"
+        return ends
 
     def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
         given = environment(**self.env, **env)

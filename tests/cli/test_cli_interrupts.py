@@ -9,78 +9,91 @@ import time
 import pytest
 from cli_bench import Bench, finish, gone, kill
 
-SLOW = "0.4"  # seconds a step
-RUN = ("run", "hard.yaml", "--no-track")
+RUN = ("run", "tiny.yaml", "--only", "seed=0", "--no-track")
 
 
-@pytest.fixture(scope="session")
-def patient(hard_run) -> str:
-    """The key of the job that can be made slow."""
-    return next(key for key, record in Bench(hard_run).records().items() if record.labels["cell"] == "patient")
+@pytest.fixture
+def long(finished: Bench, tiny: Bench) -> str:
+    """The key of the job that takes long; nothing is done yet."""
+    key = next(key for key, record in finished.records().items() if record.labels["cell"].endswith("steps=150}"))
+    for name in ("results", "reports", ".kdbench"):
+        (finished.folder / name).rename(finished.folder / f"done-{name.strip('.')}")
+    return key
 
 
-def test_a_killed_job_fails_alone(hard: Bench, hard_run, patient):
-    whole = Bench(hard_run).comparable()
-    process = hard.start(*RUN, PATIENT_SECONDS=SLOW)
-    kill(hard.when_training(patient, process))
+def test_a_job_is_killed_then_the_run_is_stopped_then_all_of_it_is_killed(tiny: Bench, long: str, first_run):
+    """Four runs, the last one undisturbed: it ends where one undisturbed run ends, and no job was done twice."""
+    whole = {key: text for key, text in Bench(first_run[0]).comparable().items() if '"seed": 0' in text}
+    assert len(whole) == 4
+
+    # kill -9 on one job: the others finish, the class is named, and the next run has only this one to do.
+    process = tiny.start(*RUN)
+    kill(tiny.when_training(long, process))
     done = finish(process)
     assert done.code == 3
-    assert "4 done, 1 failed" in done.out and "killed: killed by SIGKILL" in done.out
-    assert f"log .kdbench/jobs/{patient}/log.txt" in done.out and "kdbench run hard.yaml again" in done.out
-    assert hard.comparable() == {key: text for key, text in whole.items() if key != patient}
+    assert "3 done, 1 failed" in done.out and "killed: killed by SIGKILL" in done.out
+    assert f"log .kdbench/jobs/{long}/log.txt" in done.out and "kdbench run tiny.yaml again does what is missing" in done.out
+    assert tiny.comparable() == {key: text for key, text in whole.items() if key != long}
+    stamps = tiny.stamps()
+    status, plan = tiny.many("status tiny.yaml --only seed=0", "plan tiny.yaml --only seed=0")
+    assert status.code == 3
+    assert "0/1  digits  kd[weight=0.6]{steps=150}  1 killed" in status.out
+    assert "killed: killed by SIGKILL" in status.out and "  digits kd[weight=0.6]{steps=150} seed 0\n" in status.out
+    assert f"run      {long[:8]}" in plan.out and "failed: killed" in plan.out and "1 to run, 3 cached" in plan.out
 
-    status = hard("status", "hard.yaml", code=3).out
-    assert "0/1  digits  patient   1 killed" in status or "0/1  digits  patient  1 killed" in status
-    assert "killed: killed by SIGKILL" in status and "digits patient seed 0" in status
-
-    before = hard.stamps()
-    again = hard(*RUN, code=0)
-    assert "1 to run, 4 cached" in again.out
-    assert {key: stamp for key, stamp in hard.stamps().items() if key != patient} == before
-    assert hard.comparable() == whole
-    assert "killed" not in hard("status", "hard.yaml", code=0).out
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_stopped_then_killed_whole_it_goes_on_from_its_checkpoints(hard: Bench, hard_run, patient, number):
-    """Ctrl-C once; then kill -9 on the parent of the run that goes on; the third run ends where an uninterrupted one does."""
-    process = hard.start(*RUN, "--workers", "1", PATIENT_SECONDS=SLOW)
-    hard.when_training(patient, process)
-    os.kill(process.pid, number)
+    # Ctrl-C once: it saves a checkpoint.
+    began = len(tiny.events(long))
+    process = tiny.start(*RUN)
+    tiny.when_training(long, process, after=began)
+    os.kill(process.pid, signal.SIGINT)
     done = finish(process)
     assert done.code == 75
-    assert "stopping: 1 running jobs save a checkpoint" in done.err
-    assert "stopped: 1 job saved a checkpoint; kdbench run hard.yaml goes on from here" in done.out
-    assert patient not in hard.records()
-    assert hard.plan("hard.yaml")[patient]["reason"] == "begun; goes on from its checkpoint"
+    assert "1 to run, 3 cached" in done.out and "stopping: 1 running jobs save a checkpoint" in done.err
+    assert "stopped: 1 job saved a checkpoint; kdbench run tiny.yaml goes on from here" in done.out
+    assert "begun; goes on from its checkpoint" in tiny("plan", "tiny.yaml").out
 
-    began = len(hard.events(patient))
-    process = hard.start(*RUN, "--checkpoint", "0", PATIENT_SECONDS=SLOW)
-    job = hard.when_training(patient, process, after=began)
+    # kill -9 on the parent: its job ends with it.
+    began = len(tiny.events(long))
+    process = tiny.start(*RUN)
+    job = tiny.when_training(long, process, after=began)
     kill(process.pid)
     process.communicate()
     end = time.monotonic() + 20
     while not gone(job) and time.monotonic() < end:
         time.sleep(0.05)
     assert gone(job)
-    assert patient not in hard.records()
-    assert "1 begun" in hard("status", "hard.yaml", code=3).out
+    assert long not in tiny.records()
 
-    hard(*RUN, code=0)
-    assert hard.records()[patient].timing["resumed"] is True
-    assert hard.comparable() == Bench(hard_run).comparable()
-    assert not list((hard.folder / ".kdbench/checkpoints").glob("*/*.safetensors"))
+    tiny(*RUN, code=0)
+    assert tiny.records()[long].timing["resumed"] is True
+    assert tiny.comparable() == whole
+    assert {key: stamp for key, stamp in tiny.stamps().items() if key != long} == stamps
+    assert not list((tiny.folder / ".kdbench/checkpoints").glob("*/*.safetensors"))
+    assert "killed" not in tiny("status", "tiny.yaml", "--only", "seed=0", code=0).out
 
 
 @pytest.mark.slow
-def test_stopped_twice_it_ends_now(hard: Bench, patient):
-    process = hard.start(*RUN, PATIENT_SECONDS="30")
+def test_sigterm_is_one_ctrl_c(tiny: Bench, long: str, first_run):
+    process = tiny.start(*RUN)
+    tiny.when_training(long, process)
+    os.kill(process.pid, signal.SIGTERM)
+    assert finish(process).code == 75
+    tiny(*RUN, code=0)
+    assert tiny.comparable()[long] == Bench(first_run[0]).comparable()[long]
+
+
+@pytest.mark.slow
+def test_stopped_twice_it_ends_now(bench: Bench):
+    bench.plugin("faulty.py")
+    bench.write("endless.yaml", "version: 1\nname: endless\nplugins: faulty.py\ntasks: [digits]\nmethods: [endless]\n")
+    process = bench.start("run", "endless.yaml", "--only", "method=endless", "--no-track", PATIENT="1")
+    key = next(key for key, job in bench.plan("endless.yaml").items() if job["cell"] == "endless")
     end = time.monotonic() + 200
-    while not hard.events(patient) and time.monotonic() < end:
-        time.sleep(0.05)
-    time.sleep(1)
+    while not bench.events(key) and time.monotonic() < end:
+        time.sleep(0.1)
+    time.sleep(2)
     os.kill(process.pid, signal.SIGINT)
-    time.sleep(0.7)
+    time.sleep(1)
     os.kill(process.pid, signal.SIGINT)
     done = finish(process)
     assert done.code == 130

@@ -7,62 +7,71 @@ import json
 from cli_bench import Bench
 
 
-def test_a_good_plugin_file_is_everywhere(finished_hard: Bench):
-    bench = finished_hard
-    words = ("--plugin", "gated.py")
-    assert "gated" in bench("list", "methods", *words, code=0).out
-    told = bench("describe", "method", "gated", *words, code=0).out
-    assert "gated.py" in told and "gate_lr = 0.01" in told and "learning rate of the gate" in told and "embedding" in told
-    assert "ok: 4 cells, 5 jobs (1 teacher)" in bench("check", "hard.yaml", code=0).out
-    assert bench.states("hard.yaml")["gated 0"] == "cached"
-    record = next(r for r in bench.records().values() if r.labels["method"] == "gated")
-    assert record.status == "done" and "gated.py" in record.provenance["sources"]
-    bench.write(
-        "wrong.yaml", (bench.folder / "hard.yaml").read_text().replace("gated, patient", "{method: gated, params: {wait: 1}}")
+def test_a_good_plugin_file_is_everywhere_and_an_edited_one_is_older_code(finished: Bench):
+    """The suite's other results are there already, so that only the plugin's jobs run."""
+    plugin = finished.plugin("gated.py")
+    suite = finished.folder / "tiny.yaml"
+    suite.write_text(suite.read_text() + "plugins: gated.py\n")
+    suite.write_text(suite.read_text().replace("methods:\n", "methods:\n  - gated\n"))
+    finished.write("wrong.yaml", suite.read_text().replace("- gated\n", "- {method: gated, params: {wait: 1}}\n"))
+    listed, told, checked, planned, wrong = finished.many(
+        "list methods --plugin gated.py",
+        "describe method gated --plugin gated.py",
+        "check tiny.yaml",
+        "plan tiny.yaml",
+        "check wrong.yaml",
     )
-    assert "gated: unknown param 'wait'" in bench("check", "wrong.yaml", code=2).err
+    assert "gated       Cosine relations between samples" in listed.out
+    assert "(gated.py)" in told.out and "gate_lr = 0.01" in told.out and "learning rate of the gate" in told.out
+    assert "ok: 4 cells, 9 jobs (2 teachers)" in checked.out
+    assert "digits gated seed 1" in planned.out and "2 to run, 7 cached" in planned.out
+    assert "gated: unknown param 'wait'" in wrong.err
 
+    before = finished.stamps()
+    done = finished("run", "tiny.yaml", "--no-track", "--executor", "inline", code=0)
+    assert "2 jobs in" in done.out and "2 done" in done.out
+    record = next(r for r in finished.records().values() if r.labels["method"] == "gated")
+    assert record.status == "done" and "gated.py" in record.provenance["sources"]
+    assert record.metrics["fidelity"]["agreement"] > 0
 
-def test_an_edited_plugin_is_older_code(finished_hard: Bench):
-    bench = finished_hard
-    plugin = bench.folder / "gated.py"
-    plugin.write_text(plugin.read_text().replace('"""The same, at a pace', '"""Still the same, at a pace'))
-    status = bench("status", "hard.yaml", code=0).out
-    assert "2 results were made by older code of gated.py" in status and "--stale=rerun" in status
-    before = bench.stamps()
-    kept = bench("run", "hard.yaml", "--no-track", code=0)
-    assert "2 made by older code" in kept.out and bench.stamps() == before
-    stopped = bench("run", "hard.yaml", "--no-track", "--stale", "fail", code=3)
-    assert "nothing was run" in stopped.out and bench.stamps() == before
-    whole = bench.comparable()
-    done = bench("run", "hard.yaml", "--no-track", "--stale", "rerun", "--executor", "inline", code=0)
-    assert "2 to run, 3 cached" in done.out
-    assert sum(before[key] != stamp for key, stamp in bench.stamps().items()) == 2
-    assert bench.comparable() == whole
-    assert "older" not in bench("status", "hard.yaml", code=0).out
+    plugin.write_text(plugin.read_text() + "\n# Edited.\n")
+    status, kept, stopped = finished.many("status tiny.yaml", "run tiny.yaml --no-track", "run tiny.yaml --no-track --stale fail")
+    assert status.code == 0 and "2 older code" in status.out
+    assert "2 results were made by older code of gated.py; kdbench run --stale=rerun makes them anew" in status.out
+    assert kept.code == 0 and "7 cached, 2 made by older code" in kept.out
+    assert stopped.code == 3 and "nothing was run" in stopped.out
+    after = finished.stamps()
+    assert before.items() <= after.items() and len(after) == len(before) + 2
+
+    whole = finished.comparable()
+    done = finished("run", "tiny.yaml", "--no-track", "--stale", "rerun", code=0)
+    assert "2 to run, 7 cached" in done.out
+    assert {key for key, stamp in finished.stamps().items() if after[key] != stamp} == after.keys() - before.keys()
+    assert finished.comparable() == whole  # a comment changes no number, and own processes do what one process does
 
 
 def test_a_plugin_that_does_not_import_is_named_and_the_others_work(finished: Bench):
     finished.plugin("broken.py")
     suite = finished.folder / "tiny.yaml"
     suite.write_text(suite.read_text() + "plugins: [broken.py]\n")
-    listed = finished("list", "methods", "--plugin", "broken.py", code=0).out
-    assert "broken  broken.py: RuntimeError: this file is not finished" in listed and "\nkd " in listed
-    told = json.loads(finished("list", "--json", "--plugin", "broken.py", code=0).out)
-    assert told["broken"] == {"broken.py": "RuntimeError: this file is not finished"}
+    finished.write("wants.yaml", suite.read_text().replace("method: kd", "method: mine"))
+    listed, as_json, checked = finished.many(
+        "list methods --plugin broken.py", "list --json --plugin broken.py", "check wants.yaml"
+    )
+    assert listed.code == 0
+    assert "broken  broken.py: RuntimeError: this file is not finished" in listed.out and "\nkd " in listed.out
+    assert json.loads(as_json.out)["broken"] == {"broken.py": "RuntimeError: this file is not finished"}
+    assert checked.code == 2 and "broken.py is broken" in checked.err and "unknown method 'mine'" in checked.err
     done = finished("run", "tiny.yaml", "--no-track", code=0)
     assert "plugin broken.py is broken and left out: RuntimeError: this file is not finished" in done.err
-    suite.write_text(suite.read_text().replace("method: kd", "method: mine"))
-    done = finished("check", "tiny.yaml", code=2)
-    assert "broken.py is broken" in done.err and "unknown method 'mine'" in done.err
 
 
 def test_a_built_in_name_cannot_be_taken(tiny: Bench):
     tiny.plugin("kd_again.py")
     tiny.write("empty.py", '"""Nothing here."""\n')
-    words = ("--plugin", "kd_again.py", "--plugin", "empty.py", "--plugin", "none.py")
-    listed = tiny("list", "methods", *words, code=0).out
-    assert "kd_again.py: method 'kd' is already the name of a plugin (built-in)" in listed
-    assert "empty.py: defines no plugin" in listed
-    assert "none.py: FileNotFoundError" in listed or "none.py: there is no such file" in listed
-    assert "Divergence between softened answers" in tiny("describe", "method", "kd", *words, code=0).out
+    words = "--plugin kd_again.py --plugin empty.py --plugin none.py"
+    listed, told = tiny.many(f"list methods {words}", f"describe method kd {words}")
+    assert "kd_again.py: method 'kd' is already the name of a plugin (built-in)" in listed.out
+    assert "empty.py: defines no plugin" in listed.out
+    assert "none.py: FileNotFoundError: no such file" in listed.out
+    assert "Divergence between softened answers" in told.out and "kd_again.py is broken" in told.err

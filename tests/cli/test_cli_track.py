@@ -25,11 +25,6 @@ def held(store: Path) -> dict[str, tuple[dict[str, str], dict[str, str], set[tup
 
 def test_a_run_is_tracked_and_a_lost_store_comes_back(finished: Bench):
     store = finished.folder / ".kdbench/mlflow.db"
-    store.unlink()
-    for rest in store.parent.glob("mlflow.db-*"):
-        rest.unlink()
-    done = finished("track", "sync", "tiny.yaml", code=0)
-    assert "6 runs written" in done.out
     runs = held(store)
     records = finished.records()
     assert runs.keys() == records.keys() | {"suite"}
@@ -40,19 +35,20 @@ def test_a_run_is_tracked_and_a_lost_store_comes_back(finished: Bench):
         values = {name: value for name, _, value in metrics}
         assert any(abs(value - record.metrics["truth"]["accuracy"]) < 1e-12 for value in values.values())
         assert len({step for _, step, _ in metrics}) > 5  # curves
-    assert "0 runs written, 6 were there" in finished("track", "sync", "tiny.yaml", code=0).out
 
-
-def test_the_first_run_wrote_what_a_sync_writes(first_run, finished: Bench, tmp_path_factory):
-    other = tmp_path_factory.mktemp("store") / "again.db"
-    finished("track", "sync", "tiny.yaml", "--tracking-uri", f"sqlite:///{other}", code=0)
-    assert held(other) == held(finished.folder / ".kdbench/mlflow.db")
+    store.unlink()
+    for rest in store.parent.glob("mlflow.db-*"):
+        rest.unlink()
+    first, second = finished.many("track sync tiny.yaml", "track sync tiny.yaml")
+    assert first.code == second.code == 0
+    assert "7 runs written, 0 were there" in first.out and "0 runs written, 7 were there" in second.out
+    assert held(store) == runs
 
 
 def test_a_tracker_that_is_down_fails_no_run(finished: Bench):
-    done = finished("run", "tiny.yaml", "--tracking-uri", "http://127.0.0.1:9", code=0)
-    assert "MLflow was not updated" in done.err and "kdbench track sync tiny.yaml" in done.err
-    assert "report: " in done.out
-    assert finished("track", "sync", "tiny.yaml", "--tracking-uri", "nonsense://x", code=3).err.startswith(
-        "kdbench: MLflow was not"
+    down, nonsense = finished.many(
+        "run tiny.yaml --tracking-uri http://127.0.0.1:9", "track sync tiny.yaml --tracking-uri nonsense://x"
     )
+    assert down.code == 0 and "report: " in down.out
+    assert "MLflow was not updated" in down.err and "kdbench track sync tiny.yaml" in down.err
+    assert nonsense.code == 3 and nonsense.err.startswith("kdbench: MLflow was not updated")

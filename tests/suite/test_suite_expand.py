@@ -275,6 +275,53 @@ def test_claims_that_name_no_single_cell(arm: str, place: int, words: str):
     assert line == 7 and message == words and column == text.split("\n")[4].index(arm if place > 5 else "{") + 1
 
 
+PAIRS = """
+tasks: [{task: digits, pairs: [{name: one}, {name: two, student: {model: vit}}]}]
+methods: [kd]
+claims:
+"""
+
+
+def test_a_claim_about_a_value_a_pair_or_two_pairs():
+    text = PAIRS + "  - {id: a, task: digits, arm: kd, metric: accuracy, at_least: 0.9, source: s}\n"
+    text += "  - {id: b, task: digits, pair: two, arm: kd, over: kd, over_pair: one, metric: accuracy, source: s}\n"
+    claims = expand(suite_of(text), CATALOGUE).claims
+    assert [(claim.id, claim.cells(), claim.over_pair) for claim in claims] == [
+        ("a", [("one", "kd")], None),
+        ("a", [("two", "kd")], None),
+        ("b", [("two", "kd"), ("one", "kd")], "one"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "claim, words",
+    [
+        ("pair: tow, over: none", "unknown pair 'tow'"),
+        ("pair: default, over: none", "'default' is no pair of digits"),
+        ("pair: one, over: kd, over_pair: one", "compares 'kd' with itself"),
+        ("pair: one", "without `over` it is the arm's own value that is judged, so give at_least or at_most"),
+        ("at_most: 1, over_pair: one", "over_pair says where `over` is, and there is none"),
+    ],
+)
+def test_claims_that_cannot_be(claim: str, words: str):
+    text = PAIRS + f"  - {{id: a, task: digits, arm: kd, metric: accuracy, source: s, {claim}}}\n"
+    with pytest.raises(SuiteError) as caught:
+        expand(suite_of(text), CATALOGUE)
+    assert [p.message for p in caught.value.problems] == [words]
+
+
+def test_stages_and_starts():
+    text = "tasks: [digits]\nviews: {mixed: {stages: [mixup, {stage: blur, params: {weight: 1}}]}}\n"
+    text += "methods: [{method: kd, view: [default, mixed], init: [fresh, {mix: 0.5}]}]\n"
+    found = {arm.cell: arm for arm in plan(text)}
+    assert list(found) == ["none", "kd", "kd{init.mix=0.5}", "kd·mixed", "kd·mixed{init.mix=0.5}"]
+    stages = [{"name": "mixup", "version": 1, "params": {}}, {"name": "blur", "version": 1, "params": {}}]
+    assert found["kd·mixed"].view["stages"] == stages and "stages" not in found["kd"].view
+    assert [found[cell].init for cell in ("none", "kd", "kd{init.mix=0.5}")] == ["fresh", "fresh", {"mix": 0.5}]
+    assert "stages" not in found["none"].view, "the control never sees the distillation stream"
+    assert len({json.dumps(arm.identity(), sort_keys=True) for arm in found.values()}) == len(found)
+
+
 def test_claims_without_their_arms_are_named():
     text = CLAIMS + "  - {id: a, task: digits, arm: mine, over: none, metric: m, source: s}\n"
     text += "exclude: [{method: mine, reason: slow}]\nprofiles: {few: {methods: fitnets}}\n"

@@ -29,7 +29,7 @@ class Bench:
     streams: dict
     teachers: tuple
 
-    def train(self, steps: int | None = None) -> "Bench":
+    def train(self, steps: int | None = None) -> Bench:
         with frozen(self.teachers):
             end = self.learner.recipe["steps"] if steps is None else self.learner.at + steps
             while self.learner.at < end:
@@ -51,6 +51,7 @@ def make(task, method, params=None, *, task_params=None, source="live", source_p
     targets = {"task": info.target, "method": kind.target, "source": REGISTRY.source(source).target}
     targets |= {f"model:{m['model']}": REGISTRY.model(m["model"]).target for m in (student, teacher)}
     targets |= {f"wrapper:{name}": REGISTRY.wrapper(name).target for name in wrap}
+    targets |= {f"stage:{stage['name']}": REGISTRY.stage(stage["name"]).target for stage in (view or {}).get("stages", ())}
     identity = {
         "role": "student",
         "seed": seed,

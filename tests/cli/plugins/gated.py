@@ -1,14 +1,10 @@
-"""Relational distillation with a gate that looks for the samples where relations differ most; and the same, slowly."""
-
-import os
-import time
+"""Relational distillation with a gate that looks for the samples where relations differ most."""
 
 from kdbench.api import Config, F, Field, Method, Needs, Owner, Step, Term, nn, torch
 
 
 class GatedConfig(Config):
     weight: float = Field(5.0, ge=0, description="weight of the relations")
-    warmup: float = Field(0.2, gt=0, le=1, description="share of the steps over which the weight rises")
     gate_lr: float = Field(0.01, gt=0, description="learning rate of the gate")
     cost: float = Field(0.1, ge=0, description="what the gate pays for every sample that it stresses")
 
@@ -31,33 +27,21 @@ class Gated(Method):
         self.register_buffer("seen", torch.zeros(specs.student.outputs))  # how much each class was stressed
 
     def owners(self, net):
-        return {
-            "student": Owner([*net.parameters()]),
-            "gate": Owner([*self.gate.parameters()], {"lr": self.c.gate_lr, "weight_decay": 0.0}),
-        }
-
-    def relation(self, features):
-        features = F.normalize(features.flatten(1), dim=1)
-        return features @ features.T
+        own = {"lr": self.c.gate_lr, "weight_decay": 0.0}
+        return {"student": Owner([*net.parameters()]), "gate": Owner([*self.gate.parameters()], own)}
 
     def terms(self, step: Step):
         teacher, student = step.teacher(), step.student()
-        gap = (self.relation(student.taps["embedding"]) - self.relation(teacher.taps["embedding"])).pow(2).mean(1)
+        gap = (relation(student.taps["embedding"]) - relation(teacher.taps["embedding"])).pow(2).mean(1)
         gate = self.gate(teacher.decisions.log_probs().exp()).sigmoid().squeeze(1)
         self.seen.index_add_(0, teacher.decisions.predictions(), gate.detach())
-        ramp = min(1.0, step.progress / self.c.warmup)
         return {
             "task": Term(step.supervised),
-            "relation": Term((gate * gap).mean(), self.c.weight * max(ramp, 1e-8)),
+            "relation": Term((gate * gap).mean(), self.c.weight),
             "gate": Term(self.c.cost * gate.mean() - (gate * gap).mean(), owner="gate"),
         }
 
 
-class Patient(Gated):
-    """The same, at a pace that a test can interrupt."""
-
-    name = "patient"
-
-    def terms(self, step: Step):
-        time.sleep(float(os.environ.get("PATIENT_SECONDS", "0")))
-        return super().terms(step)
+def relation(features):
+    features = F.normalize(features.flatten(1), dim=1)
+    return features @ features.T

@@ -1,0 +1,180 @@
+"""kdbench compare: a method against baselines, or one set of results against another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kdbench.cli import verdicts
+from kdbench.cli.exits import Exit
+from kdbench.cli.options import JsonOption, OnlyOption, PluginOption, ProfileOption, ResultsOption
+from kdbench.cli.session import Session, find, open_suite
+
+if TYPE_CHECKING:
+    from kdbench.compare.cells import Group
+    from kdbench.results.home import Home
+    from kdbench.results.record import Record
+
+GIVEN = "results"
+
+
+def compare(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SUITE] [CELL]...",
+            help="A suite (or a folder of results), then the candidate and its baselines, by label, name or method. "
+            "One cell alone is compared with 'none'.",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="DIR|git:REV", help="Compare the results with those of a folder or a git revision."),
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", help="A metric instead of the primary ones, e.g. kl. May be repeated.")
+    ] = None,
+    profile: ProfileOption = None,
+    only: OnlyOption = None,
+    plugin: PluginOption = None,
+    results: ResultsOption = Path(GIVEN),
+    as_json: JsonOption = False,
+) -> int:
+    """Say which differences are real: a method against baselines, or results against older ones.
+
+    Exit code 0 when something could be compared, 4 when nothing could.
+
+    \b
+    kdbench compare core dkd kd none              dkd against kd and none, on every task of suites/core.yaml
+    kdbench compare core "kd[T=8]" -m accuracy    one cell against the control
+    kdbench compare results dkd kd                without a suite, from a folder of results
+    kdbench compare --against git:main            ./results against those committed on main
+    kdbench compare core --against ../old/results one suite's results against another folder
+    """
+    from kdbench.compare.comparison import against as compare_with
+    from kdbench.compare.comparison import unknown_metrics, within
+    from kdbench.contract.errors import KdbenchError
+    from kdbench.stats.arms import CrossedStore
+
+    suite, folder, names = sort_out(list(words or []), results, against is not None)
+    metrics = [name.strip() for given in metric or [] for name in given.split(",") if name.strip()]
+    session = open_suite(suite, folder, profile, only, plugin) if suite is not None else None
+    if session is None and (profile or only):
+        raise KdbenchError("--profile and --only choose from a suite; name one before the cells")
+    home, ours = groups_here(session, folder)
+    if against is None and len(names) < 2:
+        if not names:
+            raise KdbenchError(f"which cells? There are {listing_of(ours)}")
+        names.append("none")
+    check_names(names, ours)
+    if unknown := unknown_metrics(metrics, (group.family for group in ours)):
+        raise KdbenchError(f"no metric '{unknown[0]}' in {'these results' if ours else 'no results'}; describe task lists them")
+    store = CrossedStore(home)
+    if against is None:
+        found = within(ours, names, metrics, store)
+    else:
+        chosen = meant(names, ours) if names else ours
+        theirs = groups_there(against, folder, home)
+        found = compare_with(chosen, theirs, metrics, store, whole=session is None and not names)
+    typer.echo(verdicts.as_json(found) if as_json else verdicts.as_text(found, against))
+    return Exit.ok if found.compared else Exit.incomparable
+
+
+def sort_out(words: list[str], results: Path, against: bool) -> tuple[Path | None, Path, list[str]]:
+    """The suite if one is named, the folder of results, and the names of cells."""
+    from kdbench.contract.errors import KdbenchError
+
+    if not words:
+        if not against:
+            raise KdbenchError("name a suite (or a folder of results) and cells, or a folder with --against")
+        return None, results, []
+    first = Path(words[0])
+    if first.is_dir():
+        if results != Path(GIVEN) and results != first:
+            raise KdbenchError(f"two folders of results, {first} and --results {results}; the one to compare with is --against")
+        return None, first, words[1:]
+    return find(first), results, words[1:]
+
+
+def groups_here(session: Session | None, folder: Path) -> tuple[Home, list[Group]]:
+    """The cells of the suite, else of the folder."""
+    from kdbench.compare.cells import of_folder, of_suite
+    from kdbench.results.outputs import OutputStore
+    from kdbench.results.readings import read
+    from kdbench.results.store import ResultStore
+    from kdbench.results.unit_reader import UnitReader
+
+    if session is None:
+        store = ResultStore(folder)
+        return store.home, of_folder(UnitReader(scanned(store), OutputStore(store.home)))
+    records, arms = session.records(), session.expansion.arms
+    families = {arm.task["name"]: session.registry.task(arm.task["plugin"]).facts["family"] for arm in arms}
+    readings = read(session.jobs, records, session.home, families)
+    reader = UnitReader(records, OutputStore(session.home))
+    return session.home, of_suite(arms, session.jobs, readings, reader, session.registry.aliases())
+
+
+def groups_there(against: str, folder: Path, home: Home) -> list[Group]:
+    """The cells of what is compared with; raw outputs of a revision are looked for in this machine's store, where they are
+    known by their content."""
+    from kdbench.compare.cells import of_folder
+    from kdbench.compare.revision import PREFIX, records_at
+    from kdbench.contract.errors import KdbenchError
+    from kdbench.results.outputs import OutputStore
+    from kdbench.results.store import ResultStore
+    from kdbench.results.unit_reader import UnitReader
+
+    if against.startswith(PREFIX):
+        records, broken = records_at(against.removeprefix(PREFIX), folder)
+        for path, why in broken:
+            typer.echo(f"kdbench: {path}: {why}", err=True)
+        return of_folder(UnitReader(records, OutputStore(home)))
+    other = Path(against)
+    if not other.is_dir():
+        raise KdbenchError(f"--against {against}: no such folder; a git revision is written git:{against}")
+    if other.resolve() == folder.resolve():
+        raise KdbenchError(f"--against {against}: that is the same folder of results")
+    store = ResultStore(other)
+    return of_folder(UnitReader(scanned(store), OutputStore(store.home)))
+
+
+def scanned(store) -> dict[str, Record]:  # type: ignore[no-untyped-def]
+    found = store.scan()
+    for path, why in found.broken:
+        typer.echo(f"kdbench: {path}: {why}", err=True)
+    return found.records
+
+
+def check_names(names: Sequence[str], groups: Sequence[Group]) -> None:
+    """Each name must mean a cell somewhere."""
+    from kdbench.compare.cells import named
+    from kdbench.contract.errors import KdbenchError
+    from kdbench.suite.errors import nearest
+
+    for name in names:
+        if not named(name, groups):
+            known = sorted({called for group in groups for names_of in group.called for called in names_of})
+            near = nearest(name, known)
+            hint = f"did you mean '{near}'?" if near else f"there are {listing_of(groups)}"
+            raise KdbenchError(f"no cell '{name}'; {hint}")
+
+
+def meant(names: Sequence[str], groups: Sequence[Group]) -> list[Group]:
+    """The cells that names mean, place by place; here a name may mean several."""
+    from kdbench.compare.cells import named
+
+    found = []
+    for place in dict.fromkeys(group.place for group in groups):
+        here = [group for group in groups if group.place == place]
+        wanted = [group for name in names for group in named(name, here)]
+        found += [group for group in here if group in wanted]
+    return found
+
+
+def listing_of(groups: Sequence[Group]) -> str:
+    from kdbench.suite.errors import listing
+
+    return listing(list(dict.fromkeys(group.cell for group in groups)))

@@ -1,0 +1,120 @@
+"""The cells of a suite or of a folder of results, as they are compared: their runs, what they are called, what was planned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kdbench.jobs.identity import canonical
+from kdbench.jobs.job import Cell, JobSet, where
+from kdbench.metrics.catalogue import FAMILIES, primary
+from kdbench.results.readings import Reading, Readings
+from kdbench.results.record import Record
+from kdbench.results.unit_reader import UnitReader
+from kdbench.suite.arm import Arm
+from kdbench.suite.label import method_label
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """One cell with its runs. `called` are the names that it answers to, the plainest meaning last; `planned` counts seeds."""
+
+    task: str
+    pair: str
+    cell: str
+    family: str
+    called: tuple[frozenset[str], ...]
+    planned: int
+    readings: tuple[Reading, ...]
+    reader: UnitReader
+
+    @property
+    def place(self) -> str:
+        return where(self.task, self.pair)
+
+    @property
+    def records(self) -> list[Record]:
+        return [self.reader.records[reading.key] for reading in self.readings]
+
+    @property
+    def lacking(self) -> str:
+        """Why this cell as it stands is no fair sample of its runs; empty where it is one."""
+        diverged = sum(reading.status != "done" for reading in self.readings)
+        if not self.readings:
+            return f"{self.cell} has no result"
+        if diverged:
+            return f"{self.cell}: {diverged} of {len(self.readings)} seeds diverged"
+        if len(self.readings) < self.planned:
+            return f"{self.cell}: {len(self.readings)} of {self.planned} seeds have a result"
+        return ""
+
+
+def of_suite(
+    arms: Sequence[Arm], jobs: JobSet, readings: Readings, reader: UnitReader, aliases: Mapping[str, str]
+) -> list[Group]:
+    """The cells of a suite. `aliases` are the names that fields have for methods."""
+    by_cell = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in reversed(arms)}
+    found = []
+    for cell, keys in jobs.cells.items():
+        arm = by_cell[cell]
+        also = {alias for alias, method in aliases.items() if method == arm.method["name"]}
+        plain = not arm.method["wrap"]
+        called = (
+            frozenset({cell.cell}),
+            frozenset({arm.alias} if arm.alias else ()),
+            frozenset({arm.method["name"], *also} if plain and cell.cell == arm.method["name"] else ()),
+            frozenset({arm.method["name"], method_label(arm.method), *(also if plain else ())}),
+        )
+        done = tuple(sorted(readings.cells.get(cell, []), key=lambda reading: reading.seed))
+        family = readings.families[cell.task]
+        found.append(Group(cell.task, cell.pair, cell.cell, family, called, len(keys), done, reader))
+    return found
+
+
+def of_folder(reader: UnitReader, records: Iterable[Record] | None = None) -> list[Group]:
+    """The cells of a folder of results, by their labels. Runs of one label that differ in more than seed and teacher (those of
+    a smoke profile beside the full ones) are cells apart."""
+    variants: dict[tuple[str, str, str, str], list[Record]] = {}
+    for record in reader.records.values() if records is None else records:
+        label = record.labels
+        cell = label.get("cell") or (label["method"] if record.kind == "student" else "teacher")
+        variants.setdefault((record.task, label.get("pair", "default"), cell, canonical(variant(record))), []).append(record)
+    found = []
+    for (task, pair, cell, _), runs in sorted(variants.items(), key=lambda item: item[0]):
+        family = next((f for record in runs if (f := family_of(record))), None)
+        if family is None:  # all diverged, or of a task that measures something else
+            continue
+        method = runs[0].labels.get("method", "")
+        own: frozenset[str] = frozenset()  # records do not tell what a suite called its arms
+        called = (frozenset({cell}), own, frozenset({method} if cell == method else ()), frozenset({method}))
+        done = tuple(sorted((reading_of(record) for record in runs), key=lambda reading: reading.seed))
+        found.append(Group(task, pair, cell, family, called, len(done), done, reader))
+    return found
+
+
+def reading_of(record: Record) -> Reading:
+    """A record as it stands: controls that were read against a teacher of their seed are not in it."""
+    seconds = float(record.timing.get("train_seconds", float("nan")))
+    seed = record.labels.get("seed", record.identity.get("seed", 0))
+    return Reading(record.key, seed, record.status, tuple(record.teachers), record.metrics, record.cost, seconds)
+
+
+def family_of(record: Record) -> str | None:
+    """By the truth metric that it holds: results are read without the plugins that made them."""
+    truth = record.metrics.get("truth", {})
+    return next((f for f in FAMILIES if next(m.name for m in primary(f) if m.kind == "truth") in truth), None)
+
+
+def variant(record: Record) -> dict[str, Any]:
+    """The identity without what makes runs of one cell: seed and teachers."""
+    return {name: value for name, value in record.identity.items() if name not in ("seed", "teachers")}
+
+
+def named(name: str, groups: Sequence[Group]) -> list[Group]:
+    """The cells that a name means, in the clearest of its senses: a label, a name given in the suite, a method."""
+    for sense in range(4):
+        found = [group for group in groups if name in group.called[sense]]
+        if found:
+            return found
+    return []

@@ -1,0 +1,72 @@
+"""The results folder as it was at a git revision, read from git's objects; the checkout is not touched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from kdbench.contract.errors import DataError
+from kdbench.results.record import ARCHIVE_FOLDER, Record, RecordError
+
+PREFIX = "git:"
+SECONDS = 120.0
+
+
+def records_at(revision: str, folder: Path) -> tuple[dict[str, Record], list[tuple[str, str]]]:
+    """Records by key of `folder` at a revision, and the files that could not be read with their reasons."""
+    near = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
+    root = Path(_git(near, "rev-parse", "--show-toplevel").decode().rstrip("\n"))
+    try:
+        inside = folder.absolute().resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        raise DataError(f"{folder} is not in the git checkout {root}") from None
+    commit = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", what=revision)
+    name = commit.decode().strip()
+    listed = _git(root, "ls-tree", "-r", "-z", name, "--", inside).split(b"\0")
+    files: list[tuple[str, str]] = []
+    for entry in filter(None, listed):
+        head, _, path = entry.partition(b"\t")
+        below = Path(path.decode(errors="replace")).relative_to(inside).parts
+        if len(below) == 3 and below[0] != ARCHIVE_FOLDER and below[2].endswith(".json"):
+            files.append((path.decode(errors="replace"), head.split()[2].decode()))
+    if not files:
+        raise DataError(f"there are no results in {inside} at {revision}")
+    records, broken = {}, []
+    for (file, _), content in zip(files, _contents(root, [blob for _, blob in files]), strict=True):
+        try:
+            record = Record.loads(content)
+            records[record.key] = record
+        except RecordError as error:
+            broken.append((f"{revision}:{file}", str(error)))
+    return records, broken
+
+
+def _contents(root: Path, blobs: list[str]) -> list[bytes]:
+    """The contents of many blobs by one process."""
+    answer = _git(root, "cat-file", "--batch", given="".join(f"{blob}\n" for blob in blobs).encode())
+    found, at = [], 0
+    for _ in blobs:
+        end = answer.index(b"\n", at)
+        size = int(answer[at:end].split()[2])
+        found.append(answer[end + 1 : end + 1 + size])
+        at = end + size + 2
+    return found
+
+
+def _git(folder: Path, *arguments: str, given: bytes | None = None, what: str = "") -> bytes:
+    # A hook's GIT_DIR would answer for another repository.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, input=given, capture_output=True, timeout=SECONDS, env=environment, check=False)
+    except FileNotFoundError:
+        raise DataError("git is not installed, so results at a revision cannot be read") from None
+    except subprocess.TimeoutExpired:
+        raise DataError(f"git {arguments[0]} did not answer within {SECONDS:.0f} s") from None
+    if done.returncode != 0:
+        if what:
+            raise DataError(f"git knows no revision '{what}'")
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise DataError(f"git {arguments[0]}: {said[-1] if said else f'exit code {done.returncode}'}")
+    return done.stdout

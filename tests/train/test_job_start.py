@@ -1,0 +1,57 @@
+"""A whole job with a start and a stage: its student begins at its teacher, and is taught on blends."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kdbench.jobs.graph import graph
+from kdbench.jobs.plan import payload
+from kdbench.registry import Registry
+from kdbench.results.home import Home
+from kdbench.results.store import ResultStore
+from kdbench.suite import expand, parse_suite
+from kdbench.suite.yaml import loads
+from kdbench.train import job as training
+
+SUITE = {
+    "version": 1,
+    "name": "s",
+    "tasks": [
+        {
+            "task": "digits",
+            "params": {"test": "clean"},
+            "pairs": [
+                {
+                    "name": "p",
+                    "teacher": {"model": "lenet8", "recipe": {"steps": 20}},
+                    "student": {"model": "lenet8", "recipe": {"steps": 2, "lr": 1e-9, "weight_decay": 0.0}},
+                }
+            ],
+        }
+    ],
+    "methods": [
+        {"method": "none", "name": "alone"},
+        {"method": "kd", "source": "one", "view": "mixed", "params": {"task": 0}, "init": ["fresh", {"mix": 1}]},
+    ],
+    "sources": {"one": {"source": "stored"}},
+    "views": {"mixed": {"stages": "mixup"}},
+}
+
+
+def test_a_student_that_starts_at_its_teacher_and_does_not_move_is_its_teacher(tmp_path: Path):
+    registry = Registry(packages=False)
+    jobs = graph(expand(parse_suite(loads(json.dumps(SUITE), "s.yaml"), registry), registry).arms, registry)
+    assert not jobs.refusals
+    home, results = Home(tmp_path / "home"), tmp_path / "results"
+    found = {}
+    for key, job in jobs.jobs.items():
+        given = json.loads(json.dumps(payload(job, jobs, home.path, results, 60.0)))  # as the executor hands it over
+        done = training.run(given, tmp_path / key, "cpu", lambda event: None, lambda: False)
+        assert done["status"] == "done"
+        found[job.labels["cell"]] = ResultStore(results, home).read(key)
+    at_teacher = found["kd[task=0]·one·mixed{init.mix=1}"]
+    assert at_teacher.metrics["fidelity"]["agreement"] == 1 and at_teacher.metrics["distil"]["agreement"] == 1
+    assert at_teacher.metrics["fidelity"]["kl"] == pytest.approx(0, abs=1e-6)
+    assert found["kd[task=0]·one·mixed"].metrics["fidelity"]["agreement"] < 0.9
+    assert at_teacher.identity["init"] == {"mix": 1.0} and found["none"].identity["init"] == "fresh"
