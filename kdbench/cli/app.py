@@ -59,6 +59,9 @@ app.add_typer(track.app, name="track")
 
 def main() -> None:
     """Entry point: a known error is one message and its exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without our characters shows others, and nothing fails
     words = [word for word in sys.argv[1:] if word != "--debug"]
     if len(words) < len(sys.argv) - 1:  # also after the verb, where one adds it to a command that failed
         words.insert(0, "--debug")
@@ -71,7 +74,9 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         print("kdbench: interrupted", file=sys.stderr)
         sys.exit(Exit.interrupted)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as end:
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):  # typer turns one into exit code 1
+            raise
         # The reader of a pipe (head, less) left: not our failure, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.ok)

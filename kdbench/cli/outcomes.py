@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kdbench.cli.exits import Exit
 from kdbench.cli.session import Session
-from kdbench.cli.text import count, near, wrapped
+from kdbench.cli.text import count, near, without_class, wrapped
 
 if TYPE_CHECKING:
     from kdbench.execute.base import Outcome
@@ -29,7 +29,7 @@ def tell_ends(
         counts = ", ".join(f"{number} {state}" for state, number in states.items())
         say(f"{count(len(outcomes), 'job')} in {duration(seconds)}: {counts}")
     for failure, message, keys in group_failures(outcomes.values()):
-        lines = message.strip().splitlines() or ["no message"]
+        lines = without_class(message).strip().splitlines() or ["no message"]
         say(wrapped("\n".join(lines), 2, f"{failure}: ") if len(lines) == 1 else f"{failure}: " + "\n  ".join(lines))
         for key in keys[:SHOWN]:
             say(f"  {session.jobs.jobs[key].title}")
@@ -41,7 +41,7 @@ def tell_ends(
     if states["interrupted"]:
         saved = sum(outcome.state == "interrupted" and outcome.seconds > 0 for outcome in outcomes.values())
         kept = f"{count(saved, 'job')} saved a checkpoint; " if saved else ""
-        say(f"stopped: {kept}{session.command('run')} goes on from here")
+        say(wrapped(f"{kept}{session.command('run')} goes on from here", 9, "stopped: "))
     elif states["failed"] or states["blocked"]:
         say(f"{session.command('run')} again does what is missing")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,11 +93,16 @@ def tell(found: Sequence[Rescored], dry_run: bool) -> None:
 
 def tell_kept(found: Sequence[Rescored]) -> None:
     """What stayed as it was because it could not be computed, by cause."""
-    causes = Counter((group, why) for one in found for group, why in one.kept.items())
+    causes = Counter((group, general(why)) for one in found for group, why in one.kept.items())
     for (group, why), number in causes.items():
-        names = [title(one) for one in found if one.kept.get(group) == why]
+        names = [title(one) for one in found if general(one.kept.get(group, "")) == why]
         named = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         typer.echo(wrapped(f"{group} kept in {count(number, 'record')}: {why} ({named})", 2, "- "))
+
+
+def general(why: str) -> str:
+    """A cause without the name of the one file that it was met at."""
+    return re.sub(r" ?[0-9a-f]{12,}(…|\.npy)?", "", why)
 
 
 def title(one: Rescored) -> str:

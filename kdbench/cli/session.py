@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Mapping
@@ -44,11 +45,13 @@ class Session:
         return f"kdbench {verb} {self.path}" + (f" --profile {self.profile}" if self.profile else "")
 
     def records(self, set_aside: bool = False) -> dict[str, Record]:
-        """This suite's records. Files that cannot be read are named, and moved out of the way where results are to be made."""
+        """This suite's records. Files that cannot be read are named; where results are to be made, those that stand in the way
+        of this suite's own are set aside. Whatever else lies in the folder is not ours to move.
+        """
         found = self.store.scan()
         for path, why in found.broken:
             print(f"kdbench: {path}: {why}", file=sys.stderr)
-            if set_aside:
+            if set_aside and path.stem in self.jobs.jobs:
                 moved = near(self.store.set_aside(path, why))
                 print(f"kdbench: set aside as {moved}; its job runs again", file=sys.stderr)
         return {key: record for key, record in found.records.items() if key in self.jobs.jobs}
@@ -59,7 +62,8 @@ class Session:
 
         attempts = {key: f"failed: {failure.failure_class}" for key, failure in self.failures(records).items()}
         attempts |= dict.fromkeys(self.begun(records), "begun; goes on from its checkpoint")
-        return plan(self.jobs, records, lambda job: source_digest(modules_of(job)), self.home.weights, attempts, stale)
+        digest = functools.cache(source_digest)  # 10,000 jobs share a handful of sources
+        return plan(self.jobs, records, lambda job: digest(tuple(modules_of(job))), self.home.weights, attempts, stale)
 
     def failures(self, records: Mapping[str, Record]) -> dict[str, Failure]:
         """What ended each failed job the last time."""

@@ -14,7 +14,7 @@ from kdbench.cli.exits import Exit
 from kdbench.cli.options import JsonOption, OnlyOption, PluginOption, ProfileOption, ResultsOption, SuiteArgument
 from kdbench.cli.plan import counted, show_refusals
 from kdbench.cli.session import Session, open_suite
-from kdbench.cli.text import count, cut, near, width, wrapped
+from kdbench.cli.text import count, cut, near, width, without_class, wrapped
 
 if TYPE_CHECKING:
     from kdbench.execute.failures import Failure
@@ -47,7 +47,7 @@ def status(
         return code
     show_cells(session, {p.job.key: p for p in planned.jobs}, failures)
     show_failures(session, failures)
-    show_older(planned)
+    show_older(session, planned)
     show_refusals(session)
     typer.echo(counted(planned.jobs, session))
     if missing and not session.jobs.refusals:
@@ -78,12 +78,12 @@ def show_cells(session: Session, state: Mapping[str, Planned], failures: Mapping
     rows.sort(key=lambda row: places.index(row[0]))  # the teachers of a task above its cells
     task = max((len(row[0]) for row in rows), default=0)
     digits = max((len(str(len(row[2]))) for row in rows), default=1)
-    for name, cell, keys in rows:
+    said = [remarks(keys, state, failures) for _, _, keys in rows]
+    room = max(20, width() - 2 * digits - task - 5 - max((len(remark) + 2 for remark in said if remark), default=0))
+    label = min(max((len(row[1]) for row in rows), default=0), room)
+    for (name, cell, keys), remark in zip(rows, said):
         done = sum(state[key].state not in ("run", "blocked") for key in keys)
-        remark = remarks(keys, state, failures)
-        room = width() - 2 * digits - 1 - task - 4 - (len(remark) + 2 if remark else 0)
-        line = f"{done:{digits}}/{len(keys):<{digits}}  {name:{task}}  {cut(cell, max(20, room))}"
-        typer.echo(f"{line}  {remark}" if remark else line)
+        typer.echo(f"{done:{digits}}/{len(keys):<{digits}}  {name:{task}}  {cut(cell, label):{label}}  {remark}".rstrip())
 
 
 def remarks(keys: Iterable[str], state: Mapping[str, Planned], failures: Mapping[str, Failure]) -> str:
@@ -100,7 +100,7 @@ def show_failures(session: Session, failures: Mapping[str, Failure]) -> None:
     """What ended jobs the last time, equal causes together."""
     groups: dict[tuple[str, str], list[str]] = {}
     for key, failure in failures.items():
-        first = failure.message.partition("\n")[0]
+        first = without_class(failure.message).partition("\n")[0]
         groups.setdefault((failure.failure_class.value, first), []).append(key)
     for (failure_class, message), keys in groups.items():
         typer.echo(wrapped(message, 2 + len(failure_class), f"{failure_class}: ") if message else failure_class)
@@ -111,7 +111,8 @@ def show_failures(session: Session, failures: Mapping[str, Failure]) -> None:
             typer.echo(f"  and {len(keys) - SHOWN} more")
 
 
-def show_older(planned: Plan) -> None:
+def show_older(session: Session, planned: Plan) -> None:
     for reason, number in Counter(item.reason for item in planned.in_state("stale")).items():
-        were = "was" if number == 1 else "were"
-        typer.echo(wrapped(f"{count(number, 'result')} {were} {reason}; kdbench run --stale=rerun makes them anew"))
+        typer.echo(wrapped(f"made by {reason}", 14, f"{count(number, 'result')} "))
+    if planned.in_state("stale"):
+        typer.echo(f"{session.command('run')} --stale=rerun makes them anew")

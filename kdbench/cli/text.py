@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -37,8 +38,19 @@ def wrapped(text: str, indent: int = 0, first: str = "") -> str:
 
 def definitions(pairs: dict[str, str], indent: int = 0, most: int = 24) -> str:
     """Names with what they mean, in two columns."""
-    column = min(max((len(name) for name in pairs), default=0), most) + 2 + indent
-    return "\n".join(wrapped(text, column, f"{' ' * indent}{name}  ") for name, text in pairs.items())
+    column = max((len(name) for name in pairs if len(name) <= most), default=0) + 2 + indent
+    lines = []
+    for name, text in pairs.items():
+        if len(name) > most:  # on a line of its own
+            lines.append(" " * indent + name)
+            name = ""
+        lines.append(wrapped(text, column, f"{' ' * indent}{name}"))
+    return "\n".join(lines)
+
+
+def without_class(message: str) -> str:
+    """A failure's message without the name of kdbench's own error class, which says nothing that the message does not."""
+    return re.sub(r"^kdbench(\.\w+)+: ", "", message)
 
 
 def near(path: Path) -> str:

@@ -117,9 +117,10 @@ def explanation(lines: Sequence[Line]) -> str:
     if by_t:
         how.append("seeds: t interval, which speaks of training again on this test set")
     return (
-        f"Intervals of 95 % ({'; '.join(how)}). Verdicts are Holm-corrected over {count(asked, 'difference')} at 5 %. That no "
-        "difference is shown does not mean that there is none: 'detects' is the true difference that these seeds would show with "
-        "a chance of 80 %, if it were the only question."
+        f"Intervals of 95 % ({'; '.join(how)}), each by itself. A verdict needs more: a t test over seeds"
+        f"{' and the bootstrap' if crossed else ''}, Holm-corrected over {count(asked, 'difference')} at 5 %. That no difference "
+        "is shown does not mean that there is none: 'detects' is the true difference that these seeds would show with a chance "
+        "of 80 %, if it were the only question."
     )
 
 

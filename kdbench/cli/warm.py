@@ -11,7 +11,9 @@ BEHIND = {"kdbench.tasks.classification": ("sklearn.datasets",), "kdbench.models
 
 
 def modules(jobs: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
-    """The modules to import before the first fork, from the targets of the jobs to come. Plugin files stay with their jobs."""
+    """The modules to import before the first fork, from the targets of the jobs to come. Others' plugins stay with their jobs:
+    what they do when they are imported (threads, CUDA) may not survive a fork.
+    """
     plugins = {target.rpartition(":")[0] for targets in jobs for target in targets.values()}
-    named = sorted(name for name in plugins if not name.endswith(".py"))
+    named = sorted(name for name in plugins if name.startswith("kdbench."))
     return (*ALWAYS, *named, *(library for name in named for library in BEHIND.get(name, ())))

@@ -55,7 +55,8 @@ def plan(
             blocked = f"its teacher diverged: {jobs.jobs[diverged[0]].title}" if diverged else ""
             states[key] = ("blocked", blocked) if blocked else ("run", attempts.get(key, "no result yet"))
         elif changed := outdated(record, digest(job)):
-            states[key] = ("run" if stale == "rerun" else "stale", f"made by older code of {', '.join(changed)}")
+            names = ", ".join(name.removeprefix("kdbench.") for name in changed)
+            states[key] = ("run" if stale == "rerun" else "stale", f"older code of {names}")
         elif anew.intersection(job.teachers):
             states[key] = ("run", "its teacher is made anew")
         else:

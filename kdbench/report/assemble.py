@@ -8,10 +8,13 @@ from typing import Any
 
 from kdbench.jobs.job import Cell, JobSet
 from kdbench.metrics.catalogue import MetricInfo, metric
+from kdbench.report.crossed import Crossing
+from kdbench.report.curves import read_curves
 from kdbench.report.model import JudgedClaim, Page, Row, Source, Table
 from kdbench.report.provenance import provenance
 from kdbench.report.remarks import general_remarks, table_remarks
 from kdbench.report.rows import compare, endpoints, mark_best, measure
+from kdbench.results.home import Home
 from kdbench.results.readings import Reading, Readings
 from kdbench.results.record import Record
 from kdbench.stats import judge
@@ -28,11 +31,13 @@ def assemble(
     jobs: JobSet,
     readings: Readings,
     records: Mapping[str, Record],
+    home: Home | None = None,
 ) -> Page:
-    """The model of the whole report."""
+    """The model of the whole report. `home` adds what raw outputs and events on this machine tell beyond the records."""
+    crossing = Crossing(records, home) if home is not None else None
     arms = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in reversed(expansion.arms)}
     places = dict.fromkeys((arm.task["name"], arm.pair) for arm in expansion.arms)
-    tables = [table(place, arms, jobs, readings) for place in places if place[0] in readings.families]
+    tables = [table(place, arms, jobs, readings, crossing) for place in places if place[0] in readings.families]
     known = {key: records[key] for key in jobs.jobs if key in records}
     diverged = sum(record.status == "diverged" for record in known.values())
     page = Page(
@@ -54,7 +59,9 @@ def assemble(
     return page
 
 
-def table(place: tuple[str, str], arms: Mapping[Cell, Arm], jobs: JobSet, readings: Readings) -> Table:
+def table(
+    place: tuple[str, str], arms: Mapping[Cell, Arm], jobs: JobSet, readings: Readings, crossing: Crossing | None = None
+) -> Table:
     """The table of one task and pair."""
     task, pair = place
     family = readings.families[task]
@@ -72,6 +79,9 @@ def table(place: tuple[str, str], arms: Mapping[Cell, Arm], jobs: JobSet, readin
     rows += [*controls.values(), *(row for row in students.values() if row.kind != "control")]
     mark_best([row for row in rows if row.kind != "teacher"], ends.shown)
     built = Table(task, pair, family, ends, rows)
+    if crossing is not None:
+        crossing.fill(built, {cell.cell: readings.cells.get(cell, []) for cell in here})
+        built.curves = read_curves(built, crossing.reader.store.home.jobs)
     built.remarks = table_remarks(built)
     return built
 

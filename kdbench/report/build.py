@@ -1,4 +1,4 @@
-"""Writes a suite's report: the terminal's text, report.md and index.html, from one model and nothing but the results."""
+"""Writes a suite's report: page, Markdown, LaTeX, CSV and the terminal's text, from one model and nothing but the results."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from kdbench.jobs.job import JobSet
 from kdbench.report.assemble import assemble
 from kdbench.report.html import html
 from kdbench.report.markdown import markdown
+from kdbench.report.papers import csv_text, latex
 from kdbench.report.terminal import terminal
 from kdbench.results.files import write_atomically
+from kdbench.results.home import Home
 from kdbench.results.readings import Readings
 from kdbench.results.record import Record
 from kdbench.suite.arm import Expansion
@@ -27,6 +29,8 @@ class Built:
     terminal: str
     failed_claims: list[str]
     missing: int
+    latex: Path
+    csv: Path
 
 
 def build(
@@ -37,12 +41,13 @@ def build(
     readings: Readings,
     records: Mapping[str, Record],
     reports: Path,
+    home: Home | None = None,
 ) -> Built:
-    """Write both files; the same results give the same bytes."""
-    page = assemble(suite, profile, expansion, jobs, readings, records)
+    """Write all files; the same results give the same bytes."""
+    page = assemble(suite, profile, expansion, jobs, readings, records, home)
     folder = reports / (suite.name if profile is None else f"{suite.name}-{profile}")
-    files = {folder / "index.html": html(page), folder / "report.md": markdown(page)}
-    for path, text in files.items():
-        write_atomically(path, text.encode())
-    first, second = files
-    return Built(first, second, terminal(page), page.failed_claims, page.missing)
+    texts = {"index.html": html, "report.md": markdown, "tables.tex": latex, "cells.csv": csv_text}
+    for name, write in texts.items():
+        write_atomically(folder / name, write(page).encode())
+    first, second, third, fourth = (folder / name for name in texts)
+    return Built(first, second, terminal(page), page.failed_claims, page.missing, third, fourth)

@@ -49,6 +49,9 @@ def outcome_columns(table: Table) -> list[Column]:
             lambda row: change(row, truth),
         ),
     ]
+    if any(found.crossed is not None for row in table.rows for found in row.differences.values()):
+        more = "the same over other examples too: 95 % interval of the crossed bootstrap over seeds and test examples"
+        found.append(Column("Δ, examples too", points(truth.unit), more, lambda row: crossed(row, truth)))
     for info in ends.shown[1:]:
         found.append(Column(info.name, percent(info), meaning(info), lambda row, info=info: measured(row, info)))  # type: ignore[misc]
     return found
@@ -126,6 +129,14 @@ def change(row: Row, info: MetricInfo) -> Entry:
         exact += f", {found.interval.how}"
     marks = (found.verdict,) if found.verdict and row.complete else ()
     return Entry(text + ("" if row.like_control else " †"), found.mean, exact, marks)
+
+
+def crossed(row: Row, info: MetricInfo) -> Entry:
+    found = row.differences.get(info.name)
+    if found is None or found.crossed is None:
+        return Entry("" if found is None else MISSING)
+    interval = found.crossed
+    return Entry(span(interval.low, interval.high, info.unit), found.mean, f"{interval.how}, to {row.control}")
 
 
 def simple(row: Row, key: str, write: Callable[[float], str]) -> Entry:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from kdbench.report import claims
+from kdbench.report.across import across
 from kdbench.report.columns import control_columns, lower_is_better, outcome_columns
+from kdbench.report.curves import curves_plot, shares, terms
+from kdbench.report.fidelity_plots import TITLES, detail_plot, fidelity_plot, stacked
 from kdbench.report.forest import forest
 from kdbench.report.model import Page
+from kdbench.report.numbers import number, span
+from kdbench.report.ranking import ranking_plot
 from kdbench.report.scatter import scatter
+from kdbench.report.strips import MOST
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -35,10 +41,26 @@ def html(page: Page) -> str:
                 p for p in (scatter(table, across) for across in (table.endpoints.agreement, table.endpoints.log_kl)) if p
             ],
             "forest": forest(table),
+            "crowded": len(table.students) > MOST,
+            "fidelity": fidelity_plot(table),
+            "stacked": [(name, TITLES[name]) for name in stacked(table)],
+            "detail": detail_plot(table),
+            "ranking": ranking_plot(table),
+            "curves": curves_plot(table),
+            "terms": terms(table),
+            "shares": [(curve.label, shares(curve)) for curve in table.curves if shares(curve)],
         }
         for number, table in enumerate(page.tables, 1)
     ]
     style, script = (Markup((TEMPLATES / name).read_text()) for name in ("style.css", "script.js"))
     return environment.get_template("page.html.j2").render(
-        page=page, sections=sections, claims=claims, lower=lower_is_better, style=style, script=script
+        page=page,
+        sections=sections,
+        across=across(page.tables),
+        number=number,
+        span=span,
+        claims=claims,
+        lower=lower_is_better,
+        style=style,
+        script=script,
     )

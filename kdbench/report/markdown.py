@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from kdbench.report.across import across
 from kdbench.report.claims import found, outcome, statement
 from kdbench.report.columns import Column, Entry, control_columns, outcome_columns
 from kdbench.report.model import Page, Row, Table
-from kdbench.report.numbers import counted
+from kdbench.report.numbers import counted, number, span
 
 
 def markdown(page: Page) -> str:
@@ -24,6 +25,7 @@ def markdown(page: Page) -> str:
         parts += ["## Claims", claims(page)]
     for table in page.tables:
         parts += section(table)
+    parts += over_tasks(page)
     if page.refused:
         parts += ["## Refused", *bullets([f"{code(cell)}: {plain('; '.join(reasons))}" for cell, reasons in page.refused])]
     if page.excluded:
@@ -33,6 +35,23 @@ def markdown(page: Page) -> str:
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", page.suite_text)), default=0))
     parts += ["## Suite", f"{fence}yaml\n{page.suite_text.strip()}\n{fence}"]
     return "\n\n".join(parts) + "\n"
+
+
+def over_tasks(page: Page) -> list[str]:
+    """Scores and ranks over tasks; nothing where no two tasks have the same methods."""
+    found = across(page.tables)
+    if found is None:
+        return []
+    unit = "log nats"  # two decimals
+    rows = []
+    for row in found.rows:
+        iqm, drawn = row.middle.iqm, row.middle.iqm_over_tasks
+        scores = [number(score, unit) for score in (*row.scores, row.middle.mean.estimate)]
+        spans = [f"{number(iqm.estimate, unit)} {span(iqm.low, iqm.high, unit)}", span(drawn.low, drawn.high, unit)]
+        rows.append([code(row.label), *scores, *map(plain, spans), number(row.rank, unit)])
+    heads = ["cell", *map(plain, found.tasks), "mean", "interquartile mean", "if tasks are drawn", "mean rank"]
+    said = "A score is the share of the way from the student alone (0) to its teacher (1)."
+    return ["## Across tasks", said, grid(heads, rows), *bullets([plain(text) for text in found.remarks])]
 
 
 def section(table: Table) -> list[str]:

@@ -26,12 +26,16 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """Row minus control, seed by seed. `verdict` is set where the interval excludes zero and the metric has a direction."""
+    """Row minus control, seed by seed; `crossed` is the interval over seeds and test examples, where these are known.
+
+    `verdict` is set where every interval that there is excludes zero, and the metric has a direction.
+    """
 
     mean: float
     interval: Interval | None
     n: int
     verdict: Literal["better", "worse"] | None = None
+    crossed: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Row:
     like_control: bool = True  # whether that control saw the same labelled data under the same recipe
     differences: dict[str, Difference] = field(default_factory=dict)
     best: set[str] = field(default_factory=set)
+    overdispersion: float = math.nan  # variance of its runs over what the finite test set makes of it
 
     @property
     def done(self) -> int:
@@ -97,6 +102,25 @@ class Endpoints:
         return [metric for metric in (self.truth, self.agreement, self.kl, self.log_kl, self.ece) if metric is not None]
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """How sure the order of a table's best rows is: `shares[i][j]` of the resamples have row i in place j. `more` rows are not
+    in it."""
+
+    labels: list[str]
+    shares: list[list[float]]
+    more: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The terms of a row's training loss over its steps, each a mean over seeds."""
+
+    label: str
+    steps: list[int]
+    terms: Mapping[str, list[float]]
+
+
 @dataclass
 class Table:
     """One task and pair: teachers first, then the controls and arms in the suite's order."""
@@ -107,6 +131,8 @@ class Table:
     endpoints: Endpoints
     rows: list[Row]
     remarks: list[str] = field(default_factory=list)
+    ranking: Ranking | None = None
+    curves: list[Curve] = field(default_factory=list)
 
     @property
     def title(self) -> str:

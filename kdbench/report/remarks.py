@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from statistics import median
 
 from kdbench.report.model import Page, Row, Table
 from kdbench.report.numbers import counted, listed, number, points, span
@@ -11,6 +12,9 @@ from kdbench.report.provenance import mixed, side_by_side
 from kdbench.report.rows import paired_differences
 from kdbench.results.record import Record
 from kdbench.stats import detectable, sd, welch
+
+NOISY = 2.0  # φ from which runs truly differ
+NAMED = 3  # rows named for one reason
 
 
 def general_remarks(page: Page, records: Mapping[str, Record]) -> list[str]:
@@ -35,6 +39,11 @@ def general_remarks(page: Page, records: Mapping[str, Record]) -> list[str]:
     )
     if compared:
         text = "Intervals are of 95 %, over seeds on a fixed test set: they speak of training again, not of other test data."
+        if any(found.crossed is not None for table in page.tables for row in table.rows for found in row.differences.values()):
+            text += (
+                " Where the test examples are known, a second, wider interval is over seeds and examples at once (crossed "
+                "bootstrap): it speaks of other test data too. A row is called better or worse only where both exclude zero."
+            )
         if compared > 1:
             truths = listed(list(dict.fromkeys(table.endpoints.truth.name for table in page.tables)))
             text += (
@@ -54,7 +63,11 @@ def table_remarks(table: Table) -> list[str]:
     """Sentences about one task and pair."""
     if not any(row.sources for row in table.rows):
         return []
-    return [text for text in (seeds(table), teacher_above(table), teachers(table), controls(table), unlike(table)) if text]
+    return [
+        text
+        for text in (seeds(table), noise(table), teacher_above(table), teachers(table), controls(table), unlike(table))
+        if text
+    ]
 
 
 def seeds(table: Table) -> str:
@@ -88,6 +101,26 @@ def seeds(table: Table) -> str:
         f"(paired t test at 5 %, {counted(min(pairs), 'seed')}; a seed's difference to the control has a standard deviation "
         f"of {spread}, pooled over {counted(len(spreads), 'row')}). That no difference is seen does not mean that there is none."
     )
+
+
+def noise(table: Table) -> str:
+    """Whether runs differ by more than the finite test set makes them."""
+    found = {row.label: row.overdispersion for row in table.students if not math.isnan(row.overdispersion)}
+    if not found:
+        return ""
+    middle = median(found.values())
+    text = (
+        f"Runs of a row vary {middle:.1f} times as much as the finite test set alone would make them "
+        f"(φ, the {'median of rows' if len(found) > 1 else 'one row'})"
+    )
+    noisy = [f"{label} ({phi:.1f})" for label, phi in found.items() if phi > max(NOISY, 2 * middle)]
+    if middle > NOISY:
+        text += ": training itself is unsteady, through its recipe or the teachers"
+    elif noisy:
+        text += f"; much more in {listed(noisy[:NAMED])}" + (f" and {len(noisy) - NAMED} more" if len(noisy) > NAMED else "")
+    else:
+        text += ": their spread is mostly that of the test set"
+    return text + "."
 
 
 def teacher_above(table: Table) -> str:
@@ -124,10 +157,12 @@ def teachers(table: Table) -> str:
     if pool == 1:
         return "All students have the same teacher: nothing here speaks of other teachers, and there is no independent control."
     seeds = max((row.planned for row in table.students), default=0)
+    known = any(found.crossed is not None for row in table.students for found in row.differences.values())
     if pool < seeds:
         return (
             f"{seeds} seeds share {pool} teachers: seeds of the same teacher are alike in more than chance, so that the "
-            "intervals are somewhat too narrow for what other teachers would give."
+            "intervals over seeds are somewhat too narrow for what other teachers would give"
+            + ("; those over seeds and examples draw teachers with their seeds." if known else ".")
         )
     return f"Students of different seeds have different teachers ({pool} in all): the intervals hold the teachers' spread too."
 

@@ -19,6 +19,14 @@ BOUNDED = {
     "segmentation": ("truth.pixel_accuracy", "fidelity.teacher_pixel_accuracy", "agreement"),
 }
 COSTS = ("parameters", "macs")
+_CELLS = ("both_right", "lost", "gained", "both_wrong_same", "both_wrong_different")
+_CLASSES = ("class_agreement_teacher_min", "class_agreement_teacher_p10", "class_agreement_teacher_mean")
+PARTS = {  # what agreement is made of, for the plots
+    "classification": (*_CELLS, *_CLASSES),
+    "segmentation": (*_CELLS, *_CLASSES),
+    "retrieval": ("query_wins", "query_ties", "query_losses", "overlap@1", "overlap@10", "overlap@100"),
+    "tagging": ("positive_agreement_rare", "positive_agreement_middle", "positive_agreement_frequent"),
+}
 
 
 def endpoints(family: str) -> Endpoints:
@@ -54,6 +62,8 @@ def measure(readings: Sequence[Reading], family: str) -> dict[str, Summary]:
     found["gain"] = over(lambda r: gain(r, family))
     found["distil"] = over(lambda r: r.value(f"distil.{agreement}"))
     found["gap"] = over(lambda r: r.value(f"distil.{agreement}") - r.value(f"fidelity.{agreement}"))
+    for name in PARTS[family]:
+        found[name] = over(lambda r, name=name: r.value(f"fidelity.{name}"))
     for name in COSTS:
         found[name] = over(lambda r, name=name: cost(r, name))
     found["seconds"] = over(lambda r: r.seconds)

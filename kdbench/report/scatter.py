@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from markupsafe import Markup
 
 from kdbench.metrics.catalogue import MetricInfo
 from kdbench.report.model import Row, Table
-from kdbench.report.numbers import scaled, spread
+from kdbench.report.numbers import number, scaled, spread
+from kdbench.report.strips import MOST
 from kdbench.report.svg import CHARACTER, Scale, around, drawing, element, line, shortened, titled, words
 
 WIDTH, HEIGHT = 548.0, 380.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 10.0, 12.0, 44.0
 LONGEST = 30
+FAR = 6.0  # times as far from the middle as anything else
 
 
 def scatter(table: Table, across: MetricInfo) -> Markup | None:
@@ -28,6 +31,7 @@ def scatter(table: Table, across: MetricInfo) -> Markup | None:
     if not rows:
         return None
     references = reference_lines(table)
+    rows, far = near_and_far(rows, [(across, ()), (ends.truth, [value for _, value, _ in references])])
     x = Scale(*bounds(rows, across), LEFT, WIDTH - RIGHT)
     y = Scale(*bounds(rows, ends.truth, [value for _, value, _ in references]), HEIGHT - BOTTOM, TOP)
     parts = [infeasible(table, across, x, y), *axes(x, y, across, ends.truth)]
@@ -44,7 +48,7 @@ def scatter(table: Table, across: MetricInfo) -> Markup | None:
     centres = [(x(mean_of(row, across)), y(mean_of(row, ends.truth))) for row in rows]
     taken += [Box(cx - 5, cy - 5, cx + 5, cy + 5) for cx, cy in centres]
     for row, (cx, cy) in zip(rows, centres, strict=True):
-        parts.append(dot(row, across, ends.truth, x, y, cx, cy))
+        parts.append(dot(row, across, ends.truth, x, y, cx, cy, len(rows) <= MOST))
     for row, (cx, cy) in zip(rows, centres, strict=True):
         if row.kind == "control" and row is table.controls[0]:
             continue  # its line bears the name
@@ -54,8 +58,29 @@ def scatter(table: Table, across: MetricInfo) -> Markup | None:
             box, at_x, at_y, anchor = place
             taken.append(box)
             parts.append(words(text, at_x, at_y, f"name {look(row, ends.truth)}", anchor))
+    for i, row in enumerate(far):
+        where = ", ".join(number(row.summary(info.name).mean, info.unit) for info in (across, ends.truth))
+        text = f"far off: {shortened(row.label, LONGEST)} ({where})"
+        parts.append(words(text, LEFT + 6, HEIGHT - BOTTOM - 8 - 14 * i, f"name {look(row, ends.truth)}"))
     name = f"{table.title}: {ends.truth.title} against {across.title}, {len(rows)} cells"
     return drawing(WIDTH, HEIGHT, name, parts)
+
+
+def near_and_far(rows: Sequence[Row], axes: Sequence[tuple[MetricInfo, Sequence[float]]]) -> tuple[list[Row], list[Row]]:
+    """A row that lies so far from all else on an axis that nothing else could be told apart is named rather than drawn."""
+    near, far = list(rows), []
+    while len(near) > 3:  # of three, two may be near each other by chance
+        for info, lines in axes:
+            middle = median(mean_of(row, info) for row in near)
+            away = sorted(near, key=lambda row: abs(mean_of(row, info) - middle))
+            others = [abs(mean_of(row, info) - middle) for row in away[:-1]] + [abs(value - middle) for value in lines]
+            if abs(mean_of(away[-1], info) - middle) > FAR * max(others) > 0 and away[-1].kind != "control":
+                near.remove(away[-1])
+                far.append(away[-1])
+                break
+        else:
+            break
+    return near, far
 
 
 def look(row: Row, info: MetricInfo) -> str:
@@ -132,10 +157,10 @@ def infeasible(table: Table, across: MetricInfo, x: Scale, y: Scale) -> Markup:
     return element("g", title + element("polygon", points=points), class_="infeasible")
 
 
-def dot(row: Row, across: MetricInfo, up: MetricInfo, x: Scale, y: Scale, cx: float, cy: float) -> Markup:
+def dot(row: Row, across: MetricInfo, up: MetricInfo, x: Scale, y: Scale, cx: float, cy: float, seeds: bool = True) -> Markup:
     over, truth = row.summary(across.name), row.summary(up.name)
     parts = []
-    if row.planned > 1:
+    if seeds and row.planned > 1:
         for seed in sorted(over.by_seed.keys() & truth.by_seed.keys()):
             a, b = scaled(over.by_seed[seed], across.unit), scaled(truth.by_seed[seed], up.unit)
             parts.append(element("circle", cx=float(x(a)), cy=float(y(b)), r=1.6, class_="seed"))

@@ -11,6 +11,7 @@ import base64
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from kdbench.metrics import resample
 Array = np.ndarray
 LIMIT = 40_000  # characters of a record: ten thousand of them must still be a folder that git takes
 GROUPS = (100, 50, 25)
+MOST_UNITS = 1000
+MOST_VALUES = 2_000_000
 WORTH = 4_000  # characters below which grouping saves too little for what it loses
 FORM = 1
 
@@ -46,7 +49,7 @@ class Block:
         return resample.average_precision(self.values, counts if self.unit is None else counts[:, self.unit])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Units:
     """The metrics of one run by name. `of` is the number of units of the set; a metric's own may be fewer, groups of them."""
 
@@ -87,23 +90,33 @@ class Units:
 
     def grouped(self, metric: str, groups: int) -> Units:
         """With the units of a metric added up to so many groups; without it, where it is no sum."""
-        block = self.blocks[metric]
-        if groups >= block.size:
-            return self
-        others = {name: other for name, other in self.blocks.items() if name != metric}
-        if not block.adds_up or block.size != self.of:  # groups of groups would not be those of other runs
-            return Units(self.of, others)
-        summed = add_up(block.values, group_of(self.of, groups), groups)
-        return Units(self.of, {**others, metric: Block(block.reduction, summed, groups)})
+        return self if groups >= self.size(metric) else _grouped(self, metric, groups)
+
+
+@lru_cache(maxsize=1024)  # a control is compared with every arm
+def _grouped(units: Units, metric: str, groups: int) -> Units:
+    block = units.blocks[metric]
+    others = {name: other for name, other in units.blocks.items() if name != metric}
+    if not block.adds_up or block.size != units.of:  # groups of groups would not be those of other runs
+        return Units(units.of, others)
+    summed = add_up(block.values, group_of(units.of, groups), groups)
+    return Units(units.of, {**others, metric: Block(block.reduction, summed, groups)})
 
 
 def aligned(found: Sequence[Units], metric: str) -> list[Units] | None:
-    """The same units of a metric for all, grouped as the coarsest is; None where some lack it or are of another set."""
+    """The same units of a metric for all, grouped as the coarsest is, and to no more than intervals can tell apart.
+
+    None where some lack it or are of another set, or where it is no sum and of too many items to be drawn thousands of times.
+    """
     if any(metric not in units.metrics for units in found) or len({units.of for units in found}) > 1:
         return None
-    size = min((units.size(metric) for units in found), default=0)
-    made = [units.grouped(metric, size) for units in found]
-    return made if all(metric in units.metrics for units in made) else None
+    blocks = [units.blocks[metric] for units in found]
+    if all(block.adds_up for block in blocks):
+        size = min([MOST_UNITS, *(block.size for block in blocks)])
+        made = [units.grouped(metric, size) for units in found]
+        return made if all(metric in units.metrics for units in made) else None
+    alike = len({block.size for block in blocks}) == 1 and max(block.values.size for block in blocks) <= MOST_VALUES
+    return list(found) if alike else None
 
 
 def add_up(values: Array, group: Array | None, groups: int) -> Array:

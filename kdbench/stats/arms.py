@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kdbench.jobs.identity import canonical
 from kdbench.results.files import StorageError, write_atomically
 from kdbench.results.home import Home
 from kdbench.results.readings import Reading
 from kdbench.results.unit_reader import UnitReader
-from kdbench.results.units import aligned
-from kdbench.stats.bootstrap import AT_ONCE, RESAMPLES, Crossed, Run, average, difference
+from kdbench.results.units import Units, aligned
+from kdbench.stats.bootstrap import (
+    AT_ONCE,
+    RESAMPLES,
+    Crossed,
+    Run,
+    average,
+    difference,
+    draw_runs,
+    replicates,
+    teachers,
+    weighted,
+)
 from kdbench.stats.intervals import Interval
+from kdbench.stats.noise import overdispersion
+from kdbench.stats.ranks import rank_probabilities
+
+if TYPE_CHECKING:
+    import numpy as np
 
 VERSION = 1  # raise when what is computed from the same units changes
 
@@ -57,6 +75,32 @@ class CrossedStore:
         path = self._path(["mean", arm.stands_on()])
         return self._answer(path, metrics, [arm], lambda metric, arms: average(metric, arms[0]))
 
+    def ranking(self, metric: str, arms: Sequence[Arm], higher_is_better: bool = True) -> list[list[float]] | None:
+        """Share of the resamples of seeds × units in which each arm has each place; None without units or two arms.
+
+        Arms are of one suite, with the same seeds: all of them are drawn alike.
+        """
+        if len(arms) < 2 or len({tuple(r.seed for r in arm.readings) for arm in arms}) > 1 or len(arms[0].readings) < 2:
+            return None
+        path = self._path(["ranking", metric, higher_is_better, *(arm.stands_on() for arm in arms)])
+        known = _json(path)
+        if "shares" not in known:
+            runs = _runs(arms, metric)
+            known = {"shares": None if runs is None else ranked(metric, runs, higher_is_better)}
+            self._write(path, known)
+        return known["shares"]
+
+    def overdispersion(self, metric: str, arms: Sequence[Arm]) -> float:
+        """φ of a metric that is a mean over units, pooled over arms; NaN where it is no such mean or units are unknown."""
+        path = self._path(["overdispersion", metric, *(arm.stands_on() for arm in arms)])
+        known = _json(path)
+        if "phi" not in known:
+            runs = _runs(arms, metric)
+            phi = math.nan if runs is None else pooled_overdispersion(metric, runs)
+            known = {"phi": None if math.isnan(phi) else phi}
+            self._write(path, known)
+        return math.nan if known["phi"] is None else float(known["phi"])
+
     def _answer(
         self, path: Path, metrics: Sequence[str], arms: list[Arm], compute: Callable[[str, list[list[Run]]], Crossed | None]
     ) -> dict[str, Crossed | None]:
@@ -74,7 +118,9 @@ class CrossedStore:
         return self.home.path / "cache" / "crossed" / name[:2] / f"{name}.json"
 
     def _keep(self, path: Path, known: dict[str, Crossed | None]) -> None:
-        plain = {metric: None if found is None else asdict(found) for metric, found in known.items()}
+        self._write(path, {metric: None if found is None else asdict(found) for metric, found in known.items()})
+
+    def _write(self, path: Path, plain: Mapping[str, Any]) -> None:
         with suppress(StorageError):  # a folder that cannot be written costs time, not the report
             self.home.ensure()
             write_atomically(path, json.dumps(plain, sort_keys=True).encode())
@@ -82,10 +128,45 @@ class CrossedStore:
 
 def _load(path: Path) -> dict[str, Crossed | None]:
     try:
-        plain = json.loads(path.read_text())
+        plain = _json(path)
         return {m: None if f is None else Crossed(Interval(**f["interval"]), f["p"], f["spread"]) for m, f in plain.items()}
-    except (OSError, ValueError, TypeError, KeyError):
+    except (TypeError, KeyError):
         return {}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def ranked(metric: str, arms: Sequence[Sequence[Run]], higher_is_better: bool) -> list[list[float]]:
+    import numpy as np
+
+    fewest = min(arms, key=teachers)  # whose ties of seeds through teachers hold for all
+    weights = draw_runs(fewest, RESAMPLES, "first")
+    table = np.stack([weighted(replicates(metric, runs), weights) for runs in arms])
+    return rank_probabilities(table, higher_is_better).round(4).tolist()
+
+
+def pooled_overdispersion(metric: str, arms: Sequence[Sequence[Run]]) -> float:
+    import numpy as np
+
+    tables = [[values for run in arm if (values := unit_values(run.units, metric)) is not None] for arm in arms]
+    if any(len(table) < len(arm) for table, arm in zip(tables, arms, strict=True)):
+        return math.nan
+    return overdispersion([np.stack(table) for table in tables])
+
+
+def unit_values(units: object, metric: str) -> np.ndarray | None:
+    """The metric of each single unit; None where it is no mean of such, or units are known in groups only."""
+    assert isinstance(units, Units)
+    block = units.blocks[metric]
+    if block.reduction != "mean" or block.size != units.of or (block.values[:, 1] == 0).any():
+        return None
+    return block.values[:, 0] / block.values[:, 1]
 
 
 def _runs(arms: Sequence[Arm], metric: str) -> list[list[Run]] | None:

@@ -26,7 +26,7 @@ AT_ONCE = 2_000_000  # counts held in memory at a time
 DEFINED = 0.9  # share of the replicates that must have a value
 
 
-class Resampled(Protocol):
+class Resampled(Hashable, Protocol):
     """What is known of a run's units."""
 
     def size(self, metric: str) -> int: ...
@@ -91,14 +91,16 @@ def replicates(metric: str, runs: Sequence[Run], resamples: int = RESAMPLES) -> 
     sizes = {run.units.size(metric) for run in runs}
     if len(sizes) != 1:
         raise ValueError(f"runs on sets of {sorted(sizes)} units cannot be resampled together")
-    size = sizes.pop()
-    table = np.empty((len(runs), resamples))
-    for start in range(0, resamples, at_once(size)):
-        stop = min(start + at_once(size), resamples)
-        counts = draw_units(size, start, stop)
-        for row, run in enumerate(runs):
-            table[row, start:stop] = run.units.on_resamples(metric, counts)
-    return table
+    return np.stack([_replicates(metric, run.units, resamples) for run in runs])
+
+
+@lru_cache(maxsize=256)  # a control is compared with every arm
+def _replicates(metric: str, units: Resampled, resamples: int) -> np.ndarray:
+    import numpy as np
+
+    step = at_once(units.size(metric))
+    ends = [(start, min(start + step, resamples)) for start in range(0, resamples, step)]
+    return np.concatenate([units.on_resamples(metric, draw_units(units.size(metric), *end)) for end in ends])
 
 
 def weighted(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

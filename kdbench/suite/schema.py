@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, StringConstraints, WithJsonSchema, model_validator
 
+from kdbench.suite.gate import Gate
 from kdbench.suite.marks import Many, OneOrMany, Strict, identity, runtime
 from kdbench.suite.recipe import RECIPE_DEFAULTS, Batch, Recipe
 from kdbench.suite.yaml import Document
@@ -271,6 +272,7 @@ class Suite(Strict):
     exclude: Many[Exclude] = runtime("arms to leave out, each with its reason", ())
     claims: Many[Claim] = runtime("statements that the report judges", ())
     profiles: dict[Name, Profile] = identity("named variants for --profile", dict)
+    gate: Gate = runtime("how kdbench gate judges regressions", Gate)
     resources: Resources = runtime("how jobs are run", Resources)
 
     _document: Document = PrivateAttr(default_factory=lambda: Document("suite", ""))

@@ -85,9 +85,9 @@ class Digits(Classification):
         "none": "the image as it is",
         "gentle": "rotation ±10°, shift ±.75 px, no noise; the first view is the image as it is",
         "strong_rotation": "warp with rotation ±45°",
-        "vertical_flip": "warp, and every other image upside down",
+        "vertical_flip": "warp, and one view in two upside down",
         "noise_only": "Gaussian noise of sd .15, nothing moved",
-        "combined": "warp with rotation ±45°, every other image upside down, noise of sd .3",
+        "combined": "warp with rotation ±45°, one view in two upside down, noise of sd .3",
     }
     bank = 32
     pair: ClassVar[dict[str, Any]] = {

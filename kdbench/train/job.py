@@ -16,6 +16,7 @@ from kdbench.contract.model import Net
 from kdbench.contract.task import Task
 from kdbench.metrics import card
 from kdbench.models import weights
+from kdbench.results.files import explained
 from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore, sha256_of
 from kdbench.results.provenance import collect, now
@@ -115,7 +116,8 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
     }
     if status == "done":
         path = home.weights / f"{job['key']}.safetensors"
-        weights.save(final.backbone.state_dict(), path)
+        with explained(path):
+            weights.save(final.backbone.state_dict(), path)
         record["weights"] = sha256_of(path)
     ResultStore(job["results"], home).write(Record.read(record))
     saved.unlink(missing_ok=True)
@@ -131,7 +133,8 @@ def train(
     last = time.monotonic()
     while not learner.done:
         if stop() or time.monotonic() - last > every:
-            checkpoint.save(saved, learner.state())
+            with explained(saved):
+                checkpoint.save(saved, learner.state())
             last = time.monotonic()
             if stop():
                 return False

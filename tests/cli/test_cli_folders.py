@@ -51,7 +51,7 @@ def test_weights_that_are_gone_are_made_again_only_where_they_are_needed(finishe
     shutil.rmtree(finished.folder / ".kdbench/weights")
     assert set(finished.states("tiny.yaml").values()) == {"cached"}
     suite = finished.folder / "tiny.yaml"
-    suite.write_text(suite.read_text().replace("weight: 0.8}", "weight: 0.5}"))
+    suite.write_text(suite.read_text().replace("0.8", "0.5"))
     plan = finished.plan("tiny.yaml", "--only", "seed=0,cell=kd[weight=0.5]|none")
     states = {job["cell"]: (job["state"], job["reason"]) for job in plan.values()}
     assert states["none"] == ("cached", "done")

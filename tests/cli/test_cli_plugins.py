@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from cli_bench import Bench
 
 
@@ -35,19 +36,36 @@ def test_a_good_plugin_file_is_everywhere_and_an_edited_one_is_older_code(finish
     assert record.metrics["fidelity"]["agreement"] > 0
 
     plugin.write_text(plugin.read_text() + "\n# Edited.\n")
-    status, kept, stopped = finished.many("status tiny.yaml", "run tiny.yaml --no-track", "run tiny.yaml --no-track --stale fail")
+    status, kept, stopped, anew = finished.many(
+        "status tiny.yaml",
+        "run tiny.yaml --no-track",
+        "run tiny.yaml --no-track --stale fail",
+        "plan tiny.yaml --stale rerun",
+    )
     assert status.code == 0 and "2 older code" in status.out
-    assert "2 results were made by older code of gated.py; kdbench run --stale=rerun makes them anew" in status.out
+    assert "2 results     made by older code of gated.py" in status.out
+    assert "kdbench run tiny.yaml --stale=rerun makes them anew" in status.out
     assert kept.code == 0 and "7 cached, 2 made by older code" in kept.out
     assert stopped.code == 3 and "nothing was run" in stopped.out
     after = finished.stamps()
     assert before.items() <= after.items() and len(after) == len(before) + 2
 
-    whole = finished.comparable()
+    assert "2 to run, 7 cached" in anew.out and anew.out.count("older code of gated.py") == 2
+
+
+@pytest.mark.slow
+def test_results_of_older_code_are_made_anew_when_asked(finished: Bench):
+    plugin = finished.plugin("gated.py")
+    suite = finished.folder / "tiny.yaml"
+    suite.write_text(suite.read_text().replace("methods:\n", "methods:\n  - gated\n") + "plugins: gated.py\n")
+    finished("run", "tiny.yaml", "--no-track", "--executor", "inline", code=0)
+    stamps, whole = finished.stamps(), finished.comparable()
+    plugin.write_text(plugin.read_text() + "\n# Edited.\n")
     done = finished("run", "tiny.yaml", "--no-track", "--stale", "rerun", code=0)
     assert "2 to run, 7 cached" in done.out
-    assert {key for key, stamp in finished.stamps().items() if after[key] != stamp} == after.keys() - before.keys()
+    assert sum(stamps[key] != stamp for key, stamp in finished.stamps().items()) == 2
     assert finished.comparable() == whole  # a comment changes no number, and own processes do what one process does
+    assert "older" not in finished("status", "tiny.yaml", code=0).out
 
 
 def test_a_plugin_that_does_not_import_is_named_and_the_others_work(finished: Bench):

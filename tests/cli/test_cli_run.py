@@ -60,6 +60,7 @@ def test_a_changed_weight_and_damaged_files_run_only_their_jobs(finished: Bench)
     path.write_text(path.read_text()[:200])
     finished.path_of(garbage).write_bytes(b"\xff\x00 no record")
     finished.path_of(gone).unlink()
+    foreign = finished.write("results/digits/kd/notes.json", "my own notes")
 
     status, planned = finished.many("status tiny.yaml", "plan tiny.yaml --json")
     assert status.code == 3 and str(path.relative_to(finished.folder)) in status.err and "cut short" in status.err
@@ -78,6 +79,9 @@ def test_a_changed_weight_and_damaged_files_run_only_their_jobs(finished: Bench)
     assert done.err.count("set aside as .kdbench/broken/") == 2
     aside = sorted(p.name for p in (finished.folder / ".kdbench/broken").iterdir())
     assert len(aside) == 4 and any(cut in name for name in aside) and sum(name.endswith(".why") for name in aside) == 2
+
+    assert foreign.read_text() == "my own notes" and str(foreign.relative_to(finished.folder)) in done.err
+    foreign.unlink()
 
     assert whole.items() <= finished.comparable().items()
     untouched = before.keys() - {cut, garbage, gone}
@@ -117,3 +121,13 @@ def test_older_results_can_be_reported_from_another_folder(finished: Bench):
     )
     assert "7 to run" in here.out and "7 cached" in there.out and report.code == 0
     assert (finished.folder / "pages/tiny/index.html").exists()
+
+
+def test_a_reader_that_leaves_is_no_failure(tiny: Bench):
+    tiny.write("tiny.yaml", (tiny.folder / "tiny.yaml").read_text().replace("seeds: 2", "seeds: 2000"))
+    process = tiny.start("plan", "tiny.yaml")
+    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout.readline().startswith("run ")
+    process.stdout.close()
+    assert process.wait(100) == 0
+    assert process.stderr.read() == ""

@@ -78,7 +78,11 @@ def test_the_page_is_whole_and_loads_nothing(large: Made, tmp_path: Path) -> Non
         if "href" in attributes:
             assert (attributes["href"] or "").startswith("#")
     assert not re.search(r"https?://|@import|url\(", text)
-    assert len([tag for tag, _ in tags if tag == "svg"]) == 12  # two scatters and a forest a task
+    plots = [attributes["aria-label"] for tag, attributes in tags if tag == "svg"]
+    assert len([name for name in plots if " against " in (name or "")]) == 8  # two scatters a task
+    assert len([name for name in plots if "differences to the control" in (name or "")]) == 4
+    assert len([name for name in plots if "what agreement is made of" in (name or "")]) == 4
+    assert len([name for name in plots if "calibration" in (name or "")]) == 3  # retrieval has none
     assert "default-src 'none'" in text
 
 

@@ -51,6 +51,7 @@ def test_the_interval_is_the_percentiles_of_differences_by_hand() -> None:
 def test_chunks_do_not_change_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each chunk has its own stream, so its size is part of the definition; runs come out alike alone or together."""
     monkeypatch.setattr(bootstrap, "AT_ONCE", 70)
+    bootstrap._replicates.cache_clear()
     runs = arm_of(STREAM.random((3, 30)))
     together = replicates("score", runs, 11)
     alone = np.concatenate([replicates("score", [run], 11) for run in runs])
@@ -108,6 +109,7 @@ def test_equal_input_gives_equal_bits() -> None:
     first, second = STREAM.random((3, 50)), STREAM.random((3, 50))
     once = difference("score", arm_of(first), arm_of(second))
     draw_units.cache_clear()
+    bootstrap._replicates.cache_clear()
     assert difference("score", arm_of(first), arm_of(second)) == once
 
 

@@ -145,6 +145,8 @@ def test_runs_of_one_set_are_brought_to_the_same_units() -> None:
     assert found[0].value("score") == pytest.approx(fine.value("score"))
     assert aligned([fine, Units.read({"score|mean": STREAM.random(399)})], "score") is None
     assert aligned([fine, Units.read({"other|mean": STREAM.random(400)})], "score") is None
+    many = aligned([Units.read({"score|mean": STREAM.random(5000)})] * 2, "score")
+    assert many is not None and many[0].size("score") == 1000 and many[0] is many[1]
     assert aligned([coarse, Units.read({"score|mean": STREAM.random(400)}).grouped("score", 30)], "score") is None
 
 

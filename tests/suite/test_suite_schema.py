@@ -84,7 +84,7 @@ def test_a_refused_value_is_one_problem():
         ("seeds:\ntasks: [digits]\n", (3, 1), "'seeds' is empty"),
         ("tasks: [{name: a b, task: digits}]\n", (3, 16), "matching"),
         ("tasks: [{params: {}}]\n", (3, 9), "'task' is missing"),
-        ("tasks: [digits]\ngate: {}\n", (4, 1), "unknown key 'gate'"),
+        ("tasks: [digits]\ngates: {}\n", (4, 1), "unknown key 'gates'"),
         ("tasks: [digits]\nviews: {'a b': {}}\n", (4, 9), "no good name"),
         ("tasks: [digits]\nviews: {a: {bank: -1}}\n", (4, 19), "at least 0"),
         ("tasks: [digits]\nviews: {a: {bnak: 1}}\n", (4, 13), "did you mean 'bank'"),

@@ -1,0 +1,176 @@
+"""kdbench gate: results against the accepted baseline; which cells are worse, which are not, and which cannot be told."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kdbench.cli.exits import Exit, worst
+from kdbench.cli.options import JsonOption, OnlyOption, PluginOption, ProfileOption, ResultsOption, SuiteArgument
+from kdbench.cli.session import Session, open_suite
+from kdbench.cli.text import width
+
+if TYPE_CHECKING:
+    from kdbench.gate.baseline import Baseline
+    from kdbench.gate.candidates import Candidate
+    from kdbench.gate.experiments import Experiments
+    from kdbench.gate.verdicts import ClaimVerdict, GateReport
+    from kdbench.jobs.job import Cell
+    from kdbench.results.record import Record
+
+BaselineOption = Annotated[Path, typer.Option("--baseline", help="Folder of baselines.")]
+SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+def gate(
+    suite: SuiteArgument,
+    profile: ProfileOption = None,
+    only: OnlyOption = None,
+    plugin: PluginOption = None,
+    results: ResultsOption = Path("results"),
+    baseline: BaselineOption = Path("baselines"),
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML to a file, a test case a cell.")] = None,
+    github: Annotated[bool, typer.Option("--github", help="Annotations and a step summary for GitHub Actions.")] = False,
+    badge: Annotated[Path | None, typer.Option("--badge", help="Write a badge to a file, as JSON for shields.io.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 5 where something is undecided or drifted.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Judge results against the accepted baseline, with the noise of training.
+
+    Nothing is trained. Exit codes: 0 nothing worse, 1 regressed or a claim failed, 3 results missing or of older code, 4 nothing
+    comparable or no baseline, 5 undecided (--strict).
+
+    Example: kdbench gate suites/core.yaml --junit gate.xml
+    """
+    session = open_suite(suite, results, profile, only, plugin)
+    found = judge(session, baseline, only)
+    if junit is not None:
+        from kdbench.gate.junit import junit as xml
+
+        write(junit, xml(found, strict))
+    if badge is not None:
+        from kdbench.gate.badge import endpoint
+
+        write(badge, endpoint(found).encode())
+    if as_json:
+        typer.echo(json.dumps({**found.data(), "exit_code": int(code(found, strict))}, indent=1, ensure_ascii=False))
+    else:
+        from kdbench.gate.terminal import terminal
+
+        typer.echo(terminal(found, width(), session.command("run")))
+    if github:
+        tell_github(found, err=as_json)
+    return code(found, strict)
+
+
+def judge(session: Session, root: Path, only: str | None = None) -> GateReport:
+    """The gate's report on a suite as its results folder stands."""
+    from kdbench.gate.build import build
+
+    gathered = gather(session, root, only)
+    claims = judged_claims(session, gathered.records)
+    return build(
+        session.suite,
+        session.jobs,
+        gathered.candidates,
+        gathered.baseline,
+        gathered.experiments,
+        gathered.planned,
+        claims,
+    )
+
+
+@dataclass
+class Gathered:
+    """Both sides of a suite: what was accepted, and what the results folder holds. `planned` are the cells of the whole suite."""
+
+    records: Mapping[str, Record]
+    baseline: Baseline
+    candidates: dict[Cell, Candidate]
+    experiments: Experiments
+    planned: set[Cell]
+
+
+def gather(session: Session, root: Path, only: str | None = None) -> Gathered:
+    """Results of seeds that the suite does not plan count too, unless seeds were asked for by --only."""
+    from kdbench.gate.baseline import load
+    from kdbench.gate.candidates import collect
+    from kdbench.gate.experiments import Experiments
+    from kdbench.jobs.job import Cell
+    from kdbench.jobs.plan import modules_of
+    from kdbench.results.provenance import source_digest
+    from kdbench.suite.expand import expand
+    from kdbench.suite.only import parse
+
+    scan = session.store.scan()
+    for path, why in scan.broken:
+        print(f"kdbench: {path}: {why}", file=sys.stderr)
+    records = {key: record for key, record in scan.records.items() if key in session.jobs.jobs}
+    whole = session.expansion if session.profile is None and only is None else expand(session.suite, session.registry)
+    arms = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in (*whole.arms, *session.expansion.arms)}
+    experiments = Experiments.of(session.expansion.arms, session.registry, session.path.parent)
+    digest = functools.cache(source_digest)
+    seeds_asked = only is not None and any(condition.field == "seed" for condition in parse(only))
+    candidates = collect(
+        session.jobs,
+        session.plan(records),
+        scan.records,
+        experiments,
+        None if seeds_asked else lambda job: digest(tuple(modules_of(job))),
+    )
+    baseline = load(root, session.suite.name, {cell.task for cell in arms})
+    return Gathered(records, baseline, candidates, experiments, set(arms))
+
+
+def judged_claims(session: Session, records: Mapping[str, Record]) -> list[ClaimVerdict]:
+    if not session.expansion.claims:
+        return []
+    from kdbench.gate.build import judged_claims as judge_all
+    from kdbench.results.readings import read
+
+    tasks = {arm.task["name"]: arm.task["plugin"] for arm in session.expansion.arms}
+    families = {name: session.registry.task(plugin).facts["family"] for name, plugin in tasks.items()}
+    return judge_all(session.expansion.claims, session.jobs, read(session.jobs, records, session.home, families))
+
+
+def code(report: GateReport, strict: bool = False) -> Exit:
+    """One code for all verdicts. What was not compared is never a pass, and a run without a comparison is none either."""
+    from kdbench.gate.verdicts import Verdict
+
+    verdicts = {part.verdict for cell in report.cells for part in cell.endpoints} | {cell.verdict for cell in report.cells}
+    outcomes = {claim.judged.outcome for claim in report.claims}
+    held = []
+    if verdicts & {Verdict.missing, Verdict.stale}:
+        held.append(Exit.incomplete)
+    if Verdict.regressed in verdicts or "fails" in outcomes:
+        held.append(Exit.claim_failed)
+    if Verdict.incomparable in verdicts or not report.compared:
+        held.append(Exit.incomparable)
+    if strict and (verdicts & {Verdict.inconclusive, Verdict.drifted} or "undecided" in outcomes):
+        held.append(Exit.inconclusive)
+    return worst(held)
+
+
+def tell_github(report: GateReport, err: bool) -> None:
+    """Annotations where GitHub reads them, on either stream; the summary into the file that it names, if it names one."""
+    from kdbench.gate.github import summary, workflow_commands
+
+    for line in workflow_commands(report):
+        typer.echo(line, err=err)
+    if path := os.environ.get(SUMMARY):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(summary(report))
+
+
+def write(path: Path, content: bytes) -> None:
+    from kdbench.results.files import write_atomically
+
+    write_atomically(path, content)

@@ -1,0 +1,141 @@
+"""kdbench history: a suite's metrics over the commits that accepted them, with the steps that are more than noise."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kdbench.cli.exits import Exit
+from kdbench.cli.gate import BaselineOption
+from kdbench.cli.options import (
+    JsonOption,
+    OnlyOption,
+    PluginOption,
+    ProfileOption,
+    ReportsOption,
+    ResultsOption,
+    SuiteArgument,
+)
+from kdbench.cli.session import Session, open_suite
+from kdbench.cli.text import cut, near, width
+
+if TYPE_CHECKING:
+    from kdbench.gate.history import History
+    from kdbench.gate.steps import Track
+
+SUBJECT = 24  # characters of a commit's subject that are kept at least
+
+
+def history(
+    suite: SuiteArgument,
+    metric: Annotated[list[str] | None, typer.Option("--metric", help="A metric; may be repeated. Default: truth.")] = None,
+    profile: ProfileOption = None,
+    only: OnlyOption = None,
+    plugin: PluginOption = None,
+    results: ResultsOption = Path("results"),
+    baseline: BaselineOption = Path("baselines"),
+    reports: ReportsOption = Path("reports"),
+    as_json: JsonOption = False,
+) -> int:
+    """Show metrics over commits, from the git log of baselines and committed results.
+
+    A step is a change that the gate's rule proves against all values since the last step. Exit code 4 where git has no history.
+
+    Example: kdbench history suites/core.yaml --metric accuracy
+    """
+    from kdbench.gate.steps import tracks
+
+    session = open_suite(suite, results, profile, only, plugin)
+    found = look(session, baseline, results, metric)
+    order = list(session.jobs.cells)
+    lines = sorted(tracks(found.series), key=lambda track: (order.index(track.series.cell), track.series.metric))
+    for broken in found.broken:
+        typer.echo(f"kdbench: left out: {broken}", err=True)
+    if as_json:
+        typer.echo(
+            json.dumps({"suite": session.suite.name, "series": [plain(one) for one in lines]}, indent=1, ensure_ascii=False)
+        )
+    else:
+        for one in lines:
+            tell(one)
+    if not lines:
+        typer.echo(
+            f"kdbench: git knows no baseline in {near(baseline)} and no results in {near(results)} of this suite", err=True
+        )
+        return Exit.incomparable
+    if not as_json:
+        typer.echo(f"plot: {near(draw(session, lines, found, reports))}")
+    return Exit.ok
+
+
+def look(session: Session, baseline: Path, results: Path, metric: list[str] | None) -> History:
+    from kdbench.contract.errors import KdbenchError
+    from kdbench.gate.git import Checkout
+    from kdbench.gate.history import history as read
+    from kdbench.gate.history import known_metrics
+    from kdbench.metrics.catalogue import primary
+    from kdbench.suite.errors import listing, nearest
+
+    known = known_metrics()
+    for name in metric or ():
+        if name not in known:
+            meant = nearest(name, known)
+            raise KdbenchError(f"no metric '{name}'; " + (f"did you mean '{meant}'?" if meant else f"there are {listing(known)}"))
+    families = {session.registry.task(arm.task["plugin"]).facts["family"] for arm in session.expansion.arms}
+    wanted = metric or [primary(family)[0].name for family in families]
+    checkout = Checkout.around(baseline)
+    return read(checkout, baseline, results, session.suite.name, set(session.jobs.cells), wanted)
+
+
+def tell(one: Track) -> None:
+    """A block a series, a line a commit."""
+    from kdbench.gate.plot import known
+    from kdbench.gate.words import amount, level
+    from kdbench.jobs.job import where
+    from kdbench.stats.intervals import mean, sd
+
+    info = known(one.series.metric)
+    cell = one.series.cell
+    typer.echo(f"{where(cell.task, cell.pair)} {cell.cell}: {info.name}")
+    for place, point in enumerate(one.series.points):
+        values = [value.value for value in point.values]
+        noise = f" ± {amount(sd(values), info.unit)}" if len(values) > 1 else ""
+        now = one.level_at(place)
+        event = ""
+        if now.start == place and now.began:
+            event = f"step {amount(now.change, info.unit, sign=True)}" if now.began == "step" else now.began
+        text = f"  {point.day}  {point.commit[:9]}  {len(values):2} new  {level(mean(values), info) + noise:24}  {event:20}"
+        typer.echo(f"{text}  {cut(point.subject, max(SUBJECT, width() - len(text) - 2))}".rstrip())
+
+
+def plain(one: Track) -> dict[str, Any]:
+    """A series for --json."""
+    from dataclasses import asdict
+    from math import isnan
+
+    levels = [
+        {
+            "start": level.start,
+            "mean": level.mean,
+            "began": level.began or None,
+            "change": None if isnan(level.change) else level.change,
+            "noise": None if isnan(level.noise) else level.noise,
+        }
+        for level in one.levels
+    ]
+    points = [asdict(point) for point in one.series.points]
+    return {**asdict(one.series.cell), "metric": one.series.metric, "points": points, "levels": levels}
+
+
+def draw(session: Session, lines: list[Track], found: History, reports: Path) -> Path:
+    from kdbench.gate.plot import page
+    from kdbench.results.files import write_atomically
+
+    folder = reports / (session.suite.name if session.profile is None else f"{session.suite.name}-{session.profile}")
+    path = folder / "history.html"
+    notes = [f"left out: {broken}" for broken in found.broken]
+    write_atomically(path, page(session.suite.name, lines, notes).encode())
+    return path

@@ -1,0 +1,140 @@
+"""Puts the gate's report together: each cell of the suite, and each cell that only the baseline knows, gets its verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+from kdbench.gate.baseline import Baseline
+from kdbench.gate.candidates import Candidate
+from kdbench.gate.experiments import Experiments, differences, identity_of
+from kdbench.gate.judge import comparison, endpoints, without_echo
+from kdbench.gate.notes import notes
+from kdbench.gate.settings import check
+from kdbench.gate.verdicts import CellVerdict, ClaimVerdict, Endpoint, GateReport, Verdict, worst
+from kdbench.gate.words import count, numbers
+from kdbench.jobs.job import Cell, Job, JobSet
+from kdbench.results.readings import Readings
+from kdbench.stats.claims import judge as judge_claim
+from kdbench.suite.arm import ArmClaim
+from kdbench.suite.schema import Suite
+
+SHOWN = 3  # differences of identities that are told
+
+
+def build(
+    suite: Suite,
+    jobs: JobSet,
+    candidates: Mapping[Cell, Candidate],
+    baseline: Baseline,
+    experiments: Experiments,
+    planned: Collection[Cell],
+    claims: Sequence[ClaimVerdict] = (),
+) -> GateReport:
+    """All verdicts. `planned` are the cells of the whole suite, whatever part of it is asked about: a cell of the baseline that
+    is not among them was taken out."""
+    check(suite.gate, [cell.task for cell in planned])
+    candidates = {cell: without_echo(one, baseline) for cell, one in candidates.items()}
+    changed = mismatches({cell: baseline for cell in candidates if cell in baseline.cells}, experiments)
+    excuses = {cell: excused(one, cell in baseline.cells, changed.get(cell)) for cell, one in candidates.items()}
+    unfit = {cell: excuse for cell, excuse in excuses.items() if excuse is not None}
+    same = [cell for cell in candidates if cell in baseline.cells and cell not in changed]
+    compared = [comparison(cell, baseline, candidates[cell], cell not in unfit) for cell in same]
+    found, tests = endpoints(compared, suite.gate)
+    cells = []
+    for cell, candidate in candidates.items():
+        seeds, known = candidate.seeds, tuple(sorted(baseline.runs(cell)))
+        parts = tuple(found.get(cell, ()))
+        verdict, why = unfit.get(cell) or concluded(parts)
+        cells.append(CellVerdict(cell, candidate.family, verdict, why, seeds, known, parts))
+    refused = [
+        CellVerdict(refusal.cell, "", Verdict.missing, f"cannot run: {'; '.join(refusal.reasons)}") for refusal in jobs.refusals
+    ]
+    gone = [
+        CellVerdict(cell, "", Verdict.missing, "in the baseline, but no longer in the suite: accept takes it out")
+        for cell in baseline.cells
+        if cell not in planned and cell not in {one.cell for one in refused}
+    ]
+    every = (*cells, *refused, *gone)
+    gate = suite.gate
+    more = notes(compared, baseline, every)
+    return GateReport(suite.name, str(baseline.folder), every, tuple(claims), gate.alpha, tuple(gate.looks), tests, more)
+
+
+def excused(candidate: Candidate, known: bool, changed: str | None) -> tuple[Verdict, str] | None:
+    """The verdict of a cell that the rule cannot judge; None where it can."""
+    total = len(candidate.runs) + len(candidate.missing) + len(candidate.stale)
+    if candidate.missing:
+        lack = f"{len(candidate.missing)} of {count(total, 'seed')} without a result"
+        return Verdict.missing, f"{lack}: {reasons(candidate.missing)}"
+    if candidate.stale:
+        return Verdict.stale, f"{len(candidate.stale)} of {count(total, 'seed')} outdated: {reasons(candidate.stale)}"
+    if not known:
+        return Verdict.new, "no baseline: `kdbench baseline accept` makes one"
+    if changed:
+        return Verdict.incomparable, changed
+    if candidate.diverged:
+        what = f"diverged in seed {numbers(candidate.diverged)} of {count(total, 'seed')}"
+        return Verdict.regressed, f"{what}; no seed of the baseline did"
+    return None
+
+
+def concluded(parts: Sequence[Endpoint]) -> tuple[Verdict, str]:
+    """The worst endpoint's verdict, with its reason."""
+    if not parts:
+        return Verdict.new, "the baseline has none of the cell's primary metrics"
+    verdict = worst(part.verdict for part in parts)
+    decisive = [part for part in parts if part.verdict is verdict]
+    if len(decisive) == len(parts) and verdict in (Verdict.passed, Verdict.identical):
+        return verdict, decisive[0].why if verdict is Verdict.identical else "no endpoint is worse"
+    return verdict, "; ".join(f"{part.metric.name} {part.why}" for part in decisive)
+
+
+def reasons(seeds: Sequence[tuple[int, str]]) -> str:
+    """`no result yet (seed 0, 1); failed: oom (seed 2)`"""
+    grouped: dict[str, list[int]] = {}
+    for seed, reason in seeds:
+        grouped.setdefault(reason, []).append(seed)
+    return "; ".join(f"{reason} (seed {numbers(tuple(those))})" for reason, those in grouped.items())
+
+
+def mismatches(known: Mapping[Cell, Baseline], experiments: Experiments) -> dict[Cell, str]:
+    """The cells whose baseline lines are not of the jobs that the suite makes for those seeds now, with what changed."""
+    wanted = {cell: list(baseline.runs(cell)) for cell, baseline in known.items()}
+    made = experiments.graph_at(wanted)
+    found = {}
+    for cell, baseline in known.items():
+        jobs = {made.jobs[key].labels["seed"]: made.jobs[key] for key in made.cells.get(cell, ())}
+        other = tuple(seed for seed, line in baseline.runs(cell).items() if seed not in jobs or jobs[seed].key != line.key)
+        if other:
+            found[cell] = explained(cell, baseline, other, jobs, made.jobs)
+    return found
+
+
+def explained(cell: Cell, baseline: Baseline, other: tuple[int, ...], own: Mapping[int, Job], jobs: Mapping[str, Job]) -> str:
+    before = baseline.identities.get(cell.title)
+    lead = "the baseline is of another experiment"
+    if before is None or not own:
+        return f"{lead} (what changed was not kept)"
+    lines = differences(before, identity_of(next(iter(own.values())), jobs))
+    if not lines:
+        return f"{lead}: seed {numbers(other)} had other teachers"
+    more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+    return f"{lead}: {'; '.join(lines[:SHOWN])}{more}"
+
+
+def judged_claims(claims: Sequence[ArmClaim], jobs: JobSet, readings: Readings) -> list[ClaimVerdict]:
+    """Each claim of the suite with its verdict, by the interval of the paired differences."""
+    found = []
+    for claim in claims:
+        cells = [Cell(claim.task, pair, label) for pair, label in claim.cells()]
+        seeds = [{jobs.jobs[key].labels["seed"] for key in jobs.cells.get(cell, ())} for cell in cells]
+        values = [
+            {r.seed: r.value(claim.metric) if r.status == "done" else math.nan for r in readings.cells.get(cell, ())}
+            for cell in cells
+        ]
+        if len(values) == 1:  # about the arm's own value
+            values.append(dict.fromkeys(values[0], 0.0))
+        judged = judge_claim(claim, values[0], values[1], planned=len(set.intersection(*seeds)))
+        found.append(ClaimVerdict(claim, judged))
+    return found

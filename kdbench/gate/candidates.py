@@ -1,0 +1,136 @@
+"""What the results folder holds of each cell: its runs, the seeds that lack one, and those that older code made.
+
+Runs of further seeds count where they are of the same experiment and of the present code: that is how an undecided cell gets more
+seeds without a change of its suite.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from kdbench.gate.experiments import Experiments
+from kdbench.jobs.identity import canonical
+from kdbench.jobs.job import Cell, Job, JobSet
+from kdbench.jobs.plan import Plan, Planned, outdated
+from kdbench.metrics.catalogue import primary
+from kdbench.results.record import Record
+
+UNKNOWN = "unknown"
+GROUPS = ("truth", "fidelity")
+CODE_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class Run:
+    """One student that was trained; `values` are its primary metrics as its record has them, and what made them."""
+
+    seed: int
+    key: str
+    diverged: bool
+    values: Mapping[str, float]
+    code: str
+    torch: str
+    device: str
+    teachers: tuple[str, ...]
+    planned: bool = True
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The results of one cell. `missing` and `stale` are planned seeds, each with the reason in words."""
+
+    cell: Cell
+    family: str
+    runs: tuple[Run, ...]
+    missing: tuple[tuple[int, str], ...] = ()
+    stale: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(run.seed for run in self.runs)
+
+    @property
+    def diverged(self) -> tuple[int, ...]:
+        return tuple(run.seed for run in self.runs if run.diverged)
+
+
+def collect(
+    jobs: JobSet,
+    plan: Plan,
+    records: Mapping[str, Record],
+    experiments: Experiments,
+    digest: Callable[[Job], Mapping[str, str]] | None,
+) -> dict[Cell, Candidate]:
+    """A candidate for every planned cell. `records` are all of the folder; `digest` gives a job's present source digests, and
+    None leaves further seeds out."""
+    state = {item.job.key: item for item in plan.jobs}
+    further = _further(jobs, state, records, experiments, digest) if digest is not None else {}
+    found = {}
+    for cell, keys in jobs.cells.items():
+        family = experiments.registry.task(experiments.arms[cell].task["plugin"]).facts["family"]
+        runs, missing, stale = [], [], []
+        for key in keys:
+            item = state[key]
+            seed = item.job.labels["seed"]
+            if key not in records:
+                missing.append((seed, item.reason))
+            elif reason := _outdated(item, state):
+                stale.append((seed, reason))
+            else:
+                runs.append(run_of(records[key], family, seed, item.job.teachers))
+        for seed, job in further.get(cell, {}).items():
+            runs.append(replace(run_of(records[job.key], family, seed, job.teachers), planned=False))
+        found[cell] = Candidate(cell, family, tuple(sorted(runs, key=lambda run: run.seed)), tuple(missing), tuple(stale))
+    return found
+
+
+def run_of(record: Record, family: str, seed: int, teachers: tuple[str, ...]) -> Run:
+    """A record as the gate sees it. What is computed from raw outputs is left out: they need not be on this machine."""
+    measured = {name: value for group in reversed(GROUPS) for name, value in record.metrics.get(group, {}).items()}
+    values = {entry.name: measured[entry.name] for entry in primary(family) if entry.name in measured}
+    made = record.provenance
+    torch = str((made.get("versions") or {}).get("torch") or UNKNOWN)
+    device = " ".join(str(made.get("device") or UNKNOWN).split())
+    return Run(seed, record.key, record.status != "done", values, code_of(made.get("sources")), torch, device, teachers)
+
+
+def code_of(sources: Mapping[str, str] | None) -> str:
+    """One short digest of all sources that made a record."""
+    return hashlib.sha256(canonical(sources).encode()).hexdigest()[:CODE_LENGTH] if sources else UNKNOWN
+
+
+def _outdated(item: Planned, state: Mapping[str, Planned]) -> str:
+    """Why a planned result is stale; empty where it is not. Students of a teacher of older code are of older code too."""
+    if item.state == "stale":
+        return item.reason
+    old = _old_teachers(item.job, state)
+    return f"its teacher: {old[0]}" if old else ""
+
+
+def _old_teachers(job: Job, state: Mapping[str, Planned]) -> list[str]:
+    return [state[key].reason for key in job.teachers if key in state and state[key].state == "stale"]
+
+
+def _further(
+    jobs: JobSet,
+    state: Mapping[str, Planned],
+    records: Mapping[str, Record],
+    experiments: Experiments,
+    digest: Callable[[Job], Mapping[str, str]],
+) -> dict[Cell, dict[int, Job]]:
+    """Jobs of seeds that are not planned, if they have a current result of what the cell is now."""
+    wanted: dict[Cell, set[int]] = {}
+    for record in records.values():
+        label = record.labels
+        cell = Cell(record.task, label.get("pair", "default"), str(label.get("cell")))
+        if record.kind == "student" and record.key not in state and cell in jobs.cells and isinstance(label.get("seed"), int):
+            wanted.setdefault(cell, set()).add(label["seed"])
+    found: dict[Cell, dict[int, Job]] = {}
+    for cell, by_seed in experiments.jobs_at(wanted).items():
+        for seed, job in by_seed.items():
+            known = job.key in records and job.key not in state
+            if known and not outdated(records[job.key], digest(job)) and not _old_teachers(job, state):
+                found.setdefault(cell, {})[seed] = job
+    return found

@@ -1,0 +1,93 @@
+"""What git knows of a folder's past: the commits that touched it, and files as they were."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdbench.contract.errors import KdbenchError
+
+MARK = "\x1e"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit, and the paths that it added or changed, relative to the top of the checkout."""
+
+    sha: str
+    day: str
+    subject: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The git checkout around a folder."""
+
+    top: Path
+
+    @staticmethod
+    def around(folder: Path) -> Checkout:
+        near = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
+        return Checkout(Path(run(near, "rev-parse", "--show-toplevel").strip()))
+
+    def inside(self, folder: Path) -> str:
+        """A folder as git names it; a KdbenchError where it lies in another checkout."""
+        try:
+            return folder.resolve().relative_to(self.top.resolve()).as_posix()
+        except ValueError:
+            raise KdbenchError(f"{folder} does not lie in the checkout {self.top}, so it has no history there") from None
+
+    def commits(self, *folders: str) -> list[Commit]:
+        """Those that touched the folders, oldest first. A merge shows what neither of its sides had."""
+        if not run(self.top, "rev-list", "-n", "1", "--all"):
+            return []
+        form = f"--format={MARK}%H%x00%cs%x00%s"
+        names = ("-c", "core.quotepath=off", "log", "--reverse", "--diff-filter=AMR", "--name-only", "-c", form, "--", *folders)
+        found = []
+        for block in run(self.top, *names).split(MARK)[1:]:
+            head, _, rest = block.partition("\n")
+            sha, day, subject = head.split("\x00")
+            found.append(Commit(sha, day, subject, tuple(line for line in rest.splitlines() if line)))
+        return found
+
+    def contents(self, wanted: Sequence[tuple[str, str]]) -> Iterator[bytes | None]:
+        """Files by (commit, path), all through one process; None where there is none."""
+        if not wanted:
+            return
+        asked = "".join(f"{sha}:{path}\n" for sha, path in wanted).encode()
+        done = subprocess.run(
+            ["git", "-C", str(self.top), "cat-file", "--batch"], input=asked, capture_output=True, env=environment(), check=False
+        )
+        out, place = done.stdout, 0
+        for _ in wanted:
+            end = out.index(b"\n", place)
+            head = out[place:end].split()
+            if head[-1:] == [b"missing"] or len(head) != 3:
+                yield None
+                place = end + 1
+                continue
+            size = int(head[2])
+            yield out[end + 1 : end + 1 + size]
+            place = end + 1 + size + 1
+
+
+def run(folder: Path, *words: str) -> str:
+    """What git says; a KdbenchError where it cannot."""
+    try:
+        command = ["git", "--no-optional-locks", "-C", str(folder), *words]
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment(), check=False)
+    except OSError as error:
+        raise KdbenchError(f"history is read from git, which does not run here: {error.strerror}") from error
+    if done.returncode:
+        why = done.stderr.strip().splitlines() or ["git failed"]
+        raise KdbenchError(f"history is read from git: {why[0].removeprefix('fatal: ')}")
+    return done.stdout
+
+
+def environment() -> dict[str, str]:
+    """Without what a hook sets, which would answer for another repository."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

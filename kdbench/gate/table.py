@@ -1,0 +1,125 @@
+"""The gate's verdicts as tables of text, one a task and pair, for the terminal and for Markdown alike."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kdbench.gate.notes import sensitivities
+from kdbench.gate.verdicts import CellVerdict, ClaimVerdict, Endpoint, GateReport, Verdict
+from kdbench.gate.words import HEADS, amount, bare, count, listed, span
+from kdbench.jobs.job import where
+from kdbench.metrics.catalogue import METRICS, primary
+
+MARKS = {
+    Verdict.regressed: "worse",
+    Verdict.drifted: "drifted",
+    Verdict.improved: "better",
+    Verdict.inconclusive: "?",
+    Verdict.identical: "=",
+    Verdict.missing: "missing",
+    Verdict.passed: "",
+}
+QUIET = (Verdict.passed, Verdict.identical)
+
+
+@dataclass
+class Table:
+    """A head, rows of text, and what the seeds can show at all."""
+
+    place: str
+    head: list[str]
+    rows: list[list[str]] = field(default_factory=list)
+    detectable: str = ""
+
+
+def tables(report: GateReport) -> list[Table]:
+    """Verdict, cell, seeds on both sides, and for each endpoint the difference with its half width."""
+    found: dict[str, Table] = {}
+    for cell in report.cells:
+        place = where(cell.cell.task, cell.cell.pair)
+        infos = primary(cell.family) if cell.family else ()
+        table = found.setdefault(place, Table(place, []))
+        if infos and not table.head:
+            units = [HEADS.get(info.unit, "") for info in infos]
+            table.head = ["verdict", "cell", "seeds", *(f"{i.name} {u}".rstrip() for i, u in zip(infos, units))]
+        parts = {part.metric.name: part for part in cell.endpoints}
+        seeds = f"{len(cell.seeds)}/{len(cell.base_seeds)}" if cell.seeds or cell.base_seeds else ""
+        table.rows.append([str(cell.verdict), cell.cell.cell, seeds, *(entry(parts.get(info.name)) for info in infos)])
+    for table in found.values():
+        table.head = table.head or ["verdict", "cell", "seeds"]
+        table.detectable = shown(report, table.place)
+    return list(found.values())
+
+
+def entry(part: Endpoint | None) -> str:
+    """`−1.23 ±0.52 worse`"""
+    if part is None:
+        return ""
+    unit = part.metric.unit
+    if part.verdict in (Verdict.identical, Verdict.missing):
+        return MARKS[part.verdict]
+    return f"{bare(part.difference, unit, True)} ±{bare((part.high - part.low) / 2, unit)} {MARKS[part.verdict]}".rstrip()
+
+
+def shown(report: GateReport, place: str) -> str:
+    """The smallest losses that are found four times of five, in the least certain cell."""
+    parts = []
+    for one in sensitivities(report.cells):
+        if one.place == place:
+            unit = one.metric.unit
+            none = math.isinf(one.detectable) or (unit == "share" and one.detectable > 1)
+            least = "none" if none else amount(one.detectable, unit)
+            parts.append(f"{one.metric.name} {least} (tolerance {bare(one.tolerance, unit)})")
+    return f"smallest loss found four times of five: {', '.join(parts)}" if parts else ""
+
+
+def headline(report: GateReport) -> str:
+    """`gate core: 12 cells against baselines/core: 1 regressed, 11 passed`"""
+    said = ", ".join(f"{number} {verdict}" for verdict, number in report.counts.items()) or "nothing to judge"
+    claims = Counter(claim.outcome for claim in report.claims)
+    told = ", ".join(f"{claims[outcome]} {outcome}" for outcome in ("fails", "undecided", "not run", "holds") if claims[outcome])
+    more = f"; {count(len(report.claims), 'claim')}: {told}" if told else ""
+    return f"gate {report.suite}: {count(len(report.cells), 'cell')} against {report.baseline}: {said}{more}"
+
+
+def promise(report: GateReport) -> str:
+    """What the intervals stand for."""
+    looks = listed([str(look) for look in report.looks])
+    share = f"{report.alpha:.0%}" if report.alpha >= 0.01 else f"{report.alpha:.1%}"
+    return f"{count(report.tests, 'endpoint')} share a false-alarm rate of {share} over looks at {looks} seeds; ± is that sure"
+
+
+def details(cell: CellVerdict) -> list[str]:
+    """What there is to say of a cell, a line an endpoint; nothing of endpoints that are as they should be."""
+    told = [part for part in cell.endpoints if part.verdict not in QUIET]
+    if not told:
+        return [cell.why] if cell.verdict not in QUIET else []
+    return [f"{part.metric.name} {part.why} ({basis(part)})" for part in told]
+
+
+def basis(part: Endpoint) -> str:
+    return f"{len(part.new.seeds)} against {count(len(part.base.seeds), 'seed')}, noise {amount(part.noise, part.metric.unit)}"
+
+
+def claimed(found: ClaimVerdict) -> str:
+    """`kd − none in accuracy at least +2.00 pp: +2.31 [+1.9, +2.7] pp over 5 seeds: the whole interval …`"""
+    claim, judged = found.claim, found.judged
+    plain = claim.metric.rpartition(".")[2]
+    unit = next((info.unit for info in METRICS if info.name == plain), "")  # of any family: a unit goes with the name
+    over = "" if claim.over is None else f" − {claim.over}"
+    bounds = [("at least", claim.at_least), ("at most", claim.at_most)]
+    said = " and ".join(f"{word} {amount(value, unit, True)}" for word, value in bounds if value is not None)
+    text = f"{where(claim.task, claim.pair)} {claim.arm}{over} in {claim.metric} {said}"
+    if judged.n:
+        interval = f" {span(judged.interval.low, judged.interval.high, unit)}" if judged.interval is not None else ""
+        text += f": {bare(judged.difference, unit, True)}{interval} over {count(judged.n, 'seed')}"
+    return f"{text}: {judged.why}"
+
+
+def loud(cells: Sequence[CellVerdict]) -> list[CellVerdict]:
+    """The cells of which there is something to say, worst first."""
+    order = list(Verdict)
+    return sorted((cell for cell in cells if cell.verdict not in QUIET), key=lambda cell: order.index(cell.verdict))

@@ -1,0 +1,62 @@
+"""Intervals over seeds and test examples at once; how sure the order of a table's rows is; how noisy its runs are.
+
+Where the examples of a row's runs are not known (neither in its records nor on this machine), all of this is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from kdbench.report.model import Difference, Ranking, Table
+from kdbench.results.home import Home
+from kdbench.results.outputs import OutputStore
+from kdbench.results.readings import Reading
+from kdbench.results.record import Record
+from kdbench.results.unit_reader import UnitReader
+from kdbench.stats.arms import Arm, CrossedStore
+from kdbench.stats.bootstrap import Crossed
+
+RANKED = 16  # rows of a ranking: the best by their means
+
+
+class Crossing:
+    """Fills a table in from the units of its runs."""
+
+    def __init__(self, records: Mapping[str, Record], home: Home) -> None:
+        self.reader = UnitReader(records, OutputStore(home))
+        self.store = CrossedStore(home)
+
+    def fill(self, table: Table, readings: Mapping[str, list[Reading]]) -> None:
+        """`readings` are those of the rows, by label."""
+        arms = {label: Arm.of(table.family, found, self.reader) for label, found in readings.items()}
+        metrics = [info.name for info in table.endpoints.primary]
+        for row in table.students:
+            if row.control is None or not row.differences or not row.sources:
+                continue
+            found = self.store.differences(metrics, arms[row.label], arms[row.control])
+            for info in table.endpoints.primary:
+                if info.name in row.differences:
+                    row.differences[info.name] = crossed(row.differences[info.name], found[info.name])
+        table.ranking = self.ranking(table, arms)
+        for row in table.students:
+            if row.complete and row.planned > 1:
+                row.overdispersion = self.store.overdispersion(table.endpoints.truth.name, [arms[row.label]])
+
+    def ranking(self, table: Table, arms: Mapping[str, Any]) -> Ranking | None:
+        """Of the rows that have all their seeds; None for fewer than two."""
+        truth = table.endpoints.truth
+        fit = [row for row in table.students if row.complete and row.planned > 1 and row.summary(truth.name).n == row.planned]
+        sign = -1 if truth.direction == "up" else 1
+        best = sorted(fit, key=lambda row: sign * row.summary(truth.name).mean)[:RANKED]
+        shares = self.store.ranking(truth.name, [arms[row.label] for row in best], truth.direction == "up")
+        return None if shares is None else Ranking([row.label for row in best], shares, len(fit) - len(best))
+
+
+def crossed(found: Difference, wide: Crossed | None) -> Difference:
+    """A difference with its wider interval. It is real only where both exclude zero."""
+    if wide is None:
+        return found
+    real = found.verdict is not None and wide.interval.excludes_zero
+    return replace(found, crossed=wide.interval, verdict=found.verdict if real else None)

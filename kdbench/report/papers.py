@@ -1,0 +1,91 @@
+"""The report for papers: LaTeX tables (booktabs) and one CSV of every number of every cell, at full precision."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+
+from kdbench.report.columns import Column, Entry, control_columns, outcome_columns
+from kdbench.report.model import Difference, Page, Row, Table
+from kdbench.stats import Interval
+
+HEADS = (
+    "task", "pair", "kind", "cell", "alias", "planned", "done", "diverged", "metric", "n", "mean", "sd", "control", "difference",
+    "low", "high", "low_crossed", "high_crossed", "verdict", "keys",
+)  # fmt: skip
+ESCAPES = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "±": r"$\pm$", "Δ": r"$\Delta$", "·": r"$\cdot$",
+    "→": r"$\rightarrow$", "∞": r"$\infty$", "†": r"$\dagger$", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    "×": r"$\times$", '"': r"\textquotedbl{}",
+}  # fmt: skip
+
+
+def latex(page: Page) -> str:
+    """Two tables a task, to be \\input into a document that loads booktabs."""
+    parts = [f"% {' '.join(page.title.split())}: made by kdbench; needs \\usepackage{{booktabs}} and \\usepackage[T1]{{fontenc}}"]
+    for table in page.tables:
+        parts.append(tabular(table, outcome_columns(table), "outcome"))
+        parts.append(tabular(table, control_columns(table), "fidelity controls and cost"))
+    return "\n\n".join(parts) + "\n"
+
+
+def tabular(table: Table, columns: Sequence[Column], what: str) -> str:
+    heads = ["cell", *(f"{column.head} {column.unit}".strip() for column in columns)]
+    lines = [" & ".join(map(escaped, heads)) + r" \\", r"\midrule"]
+    for row in table.rows:
+        cells = [escaped(row.label), *(set_in(column.read(row)) for column in columns)]
+        lines.append(" & ".join(cells) + r" \\")
+    body = "\n".join(lines)
+    caption = escaped(f"{table.title}: {what}")
+    return (
+        f"\\begin{{table}}\n\\centering\n\\caption{{{caption}}}\n\\begin{{tabular}}{{l{'r' * len(columns)}}}\n\\toprule\n"
+        f"{body}\n\\bottomrule\n\\end{{tabular}}\n\\end{{table}}"
+    )
+
+
+def set_in(entry: Entry) -> str:
+    text = escaped(entry.text)
+    return rf"\textbf{{{text}}}" if text and set(entry.marks) & {"best", "better", "worse"} else text
+
+
+def escaped(text: str) -> str:
+    return "".join(ESCAPES.get(character, character) for character in " ".join(text.split()))
+
+
+def csv_text(page: Page) -> str:
+    """A row a cell and metric; empty where there is no value, keys of the results that it stands on in the last column."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(HEADS)
+    for table in page.tables:
+        for row in table.rows:
+            for metric in row.metrics:
+                if row.summary(metric).n:
+                    writer.writerow(csv_row(table, row, metric))
+    return out.getvalue()
+
+
+def csv_row(table: Table, row: Row, metric: str) -> list[object]:
+    summary = row.summary(metric)
+    found = row.differences.get(metric, Difference(math.nan, None, 0))
+    keys = " ".join(source.key for source in row.sources if source.status == "done")
+    head = [table.task, table.pair, row.kind, safe(row.label), safe(row.alias or ""), row.planned, row.done, row.diverged, metric]
+    numbers = [summary.n, exact(summary.mean), exact(summary.sd), safe(row.control or "") if found.n else "", exact(found.mean)]
+    verdict = found.verdict if found.verdict and row.complete else ""
+    return [*head, *numbers, *ends(found.interval), *ends(found.crossed), verdict, keys]
+
+
+def ends(interval: Interval | None) -> tuple[str, str]:
+    return ("", "") if interval is None else (exact(interval.low), exact(interval.high))
+
+
+def exact(value: float) -> str:
+    return "" if math.isnan(value) else repr(float(value))
+
+
+def safe(text: str) -> str:
+    """No cell of a spreadsheet may begin a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

@@ -1,0 +1,172 @@
+"""What CI servers read: JUnit XML, GitHub's annotations and summary, the badge; and what a person reads in a terminal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+from gate_bench import Bench, moved
+
+from kdbench.gate.badge import markdown_badge, message
+from kdbench.gate.github import MOST, command, summary, workflow_commands
+from kdbench.gate.junit import junit
+from kdbench.gate.terminal import terminal
+from kdbench.gate.verdicts import CellVerdict, GateReport, Verdict, worst
+from kdbench.jobs.job import Cell
+
+
+def fabricated(*verdicts: Verdict, why: str = "because", cell: str = "kd") -> GateReport:
+    cells = [
+        CellVerdict(Cell("digits", "default", f"{cell}{number}"), "classification", verdict, why)
+        for number, verdict in enumerate(verdicts)
+    ]
+    return GateReport("made", "baselines/made", tuple(cells), (), 0.05, (3, 6, 10), 40)
+
+
+def test_worst_is_the_first_of_the_order():
+    assert worst([Verdict.passed, Verdict.inconclusive, Verdict.improved]) is Verdict.inconclusive
+    assert worst([Verdict.missing, Verdict.regressed]) is Verdict.regressed and worst([Verdict.identical]) is Verdict.identical
+
+
+def test_junit_has_a_case_a_cell(bench: Bench, capsys):
+    bench.baseline()
+    bench.fill(moved("kd", accuracy=-0.05), salt=2)
+    assert bench("gate", "made.yaml", "--junit", "out/gate.xml") == 1
+    root = ElementTree.parse(bench.folder / "out" / "gate.xml").getroot()
+    cases = {case.get("name"): case for case in root.iter("testcase")}
+    assert set(cases) == {"none", "kd", "dkd"} and cases["kd"].get("classname") == "made.digits"
+    failure = cases["kd"].find("failure")
+    assert (
+        failure is not None and failure.get("message", "").startswith("regressed: accuracy worse by") and "noise" in failure.text
+    )
+    assert root.get("tests") == "3" and root.get("failures") == "1" and root.find("testsuite").get("failures") == "1"
+    first = (bench.folder / "out" / "gate.xml").read_bytes()
+    bench("gate", "made.yaml", "--junit", "out/gate.xml")
+    assert (bench.folder / "out" / "gate.xml").read_bytes() == first  # no times, no host
+
+
+@pytest.mark.parametrize(
+    "verdict, tag, strict",
+    [
+        ("regressed", "failure", "failure"),
+        ("missing", "error", "error"),
+        ("stale", "error", "error"),
+        ("incomparable", "error", "error"),
+        ("drifted", None, "failure"),
+        ("inconclusive", "skipped", "failure"),
+        ("new", "skipped", "skipped"),
+        ("improved", None, None),
+        ("passed", None, None),
+        ("identical", None, None),
+    ],
+)
+def test_junit_outcomes(verdict: str, tag: str | None, strict: str | None):
+    for given, wanted in ((False, tag), (True, strict)):
+        root = ElementTree.fromstring(junit(fabricated(Verdict(verdict)), strict=given))
+        case = next(root.iter("testcase"))
+        assert [kind for kind in ("failure", "error", "skipped") if case.find(kind) is not None] == ([wanted] if wanted else [])
+        assert verdict in ElementTree.tostring(case, encoding="unicode")
+
+
+def test_junit_survives_any_label():
+    root = ElementTree.fromstring(junit(fabricated(Verdict.regressed, cell='k<"&\x00\x1b\ud800·')))
+    assert next(root.iter("testcase")).get("name") == 'k<"&\ufffd\ufffd\ufffd·0'
+
+
+def test_annotations_are_ten_at_most_and_worst_first():
+    many = fabricated(*[Verdict.inconclusive] * 8, *[Verdict.regressed] * 7, *[Verdict.improved] * 2, Verdict.passed)
+    lines = workflow_commands(many)
+    assert len(lines) == MOST == 10 and all(line.startswith("::error ") for line in lines[:7])
+    assert "and 8 more" in lines[-1] and lines[-1].startswith("::warning ")
+    assert workflow_commands(fabricated(Verdict.passed, Verdict.identical)) == []
+    assert len(workflow_commands(fabricated(*[Verdict.missing] * 10))) == 10
+
+
+def test_annotations_cannot_be_broken_out_of():
+    line = command("error", "a:b,c\n::error::x", "100 %\r\n::set-output name=x::y")
+    assert line == "::error title=a%3Ab%2Cc%0A%3A%3Aerror%3A%3Ax::100 %25%0D%0A::set-output name=x::y" and "\n" not in line
+
+
+def test_github_gets_summary_and_annotations(bench: Bench, capsys, monkeypatch: pytest.MonkeyPatch):
+    bench.baseline()
+    bench.fill(moved("kd", accuracy=-0.05), salt=2)
+    capsys.readouterr()
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(bench.folder / "summary.md"))
+    (bench.folder / "summary.md").write_text("# before\n")
+    assert bench("gate", "made.yaml", "--github", "--json") == 1
+    done = capsys.readouterr()
+    assert json.loads(done.out)["exit_code"] == 1  # JSON stays JSON: the annotations go to the other stream
+    assert done.err.startswith("::error title=regressed%3A digits kd::accuracy worse by")
+    text = (bench.folder / "summary.md").read_text()
+    assert (
+        text.startswith("# before\n## kdbench gate: made") and "| regressed | `kd` | 3/5 | −" in text and "img.shields.io" in text
+    )
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY")
+    assert bench("gate", "made.yaml", "--github") == 1 and "::error title=regressed" in capsys.readouterr().out
+
+
+def test_the_summary_fits():
+    huge = fabricated(*[Verdict.regressed] * 3000, why="because " * 60)
+    assert 900_000 < len(summary(huge).encode()) < 2**20 and "and more" in summary(huge)
+    escaped = summary(fabricated(Verdict.regressed, cell="a|b<c", why="x|y<z"))
+    assert "`a\\|b<c0`" in escaped and "x\\|y&lt;z" in escaped
+
+
+@pytest.mark.parametrize(
+    "verdicts, words, colour",
+    [
+        (("passed", "identical"), "2 passed", "brightgreen"),
+        (("passed", "inconclusive"), "1 inconclusive, 1 passed", "yellow"),
+        (("passed", "regressed", "new"), "1 regressed, 1 new, 1 passed", "red"),
+        (("passed", "stale"), "1 stale, 1 passed", "red"),
+        (("new", "new"), "2 new", "lightgrey"),
+        ((), "nothing to judge", "lightgrey"),
+        (("improved", "passed"), "1 improved, 1 passed", "brightgreen"),
+    ],
+)
+def test_badge(verdicts: tuple[str, ...], words: str, colour: str):
+    report = fabricated(*map(Verdict, verdicts))
+    assert message(report) == (words, colour) and markdown_badge(report).endswith(f"-{colour})")
+
+
+def test_badge_as_a_file(bench: Bench, capsys):
+    bench.baseline()
+    bench.fill(salt=1)
+    assert bench("gate", "made.yaml", "--badge", "badge.json") == 0
+    found = json.loads((bench.folder / "badge.json").read_text())
+    assert found == {"schemaVersion": 1, "label": "gate made", "message": "3 passed", "color": "brightgreen"}
+
+
+def test_the_terminal_tells_what_is_wrong_and_what_to_type(bench: Bench, capsys):
+    bench.baseline()
+    bench.fill(moved("kd", accuracy=-0.05), salt=2)
+    capsys.readouterr()
+    bench("gate", "made.yaml")
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[0].startswith("gate made: 3 cells against baselines/made: 1 regressed")
+    assert "share a false-alarm rate of 5%" in lines[1]
+    assert "accuracy worse by" in out and "3 against 5 seeds, noise 0.2" in out
+    assert "smallest loss found four times of five: accuracy" in out and "(tolerance 0.50)" in out
+    assert "--decide` adds 6 seeds to 2 undecided cells" in out
+    narrow = terminal(fabricated(Verdict.stale, cell="a" * 200), 100, "kdbench run made.yaml")
+    table = [line for line in narrow.splitlines() if line.startswith("  ")]
+    assert max(map(len, table)) <= 100 and "--stale=rerun" in narrow
+
+
+def test_equal_reasons_are_told_once():
+    text = terminal(fabricated(*[Verdict.new] * 30, why="no baseline"), 100, "kdbench run made.yaml")
+    assert "30 cells: no baseline" in text and text.count("no baseline") == 1
+
+
+def test_the_gate_imports_nothing_heavy():
+    code = (
+        "import sys; from kdbench.cli import gate, baseline, history; light = set(sys.modules)\n"
+        "import kdbench.gate.build, kdbench.gate.terminal, kdbench.gate.junit, kdbench.gate.github, kdbench.gate.steps\n"
+        "print(sorted({'numpy', 'scipy', 'kdbench.gate.rule'} & light), sorted({'torch', 'pandas', 'mlflow'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[] []\n"
