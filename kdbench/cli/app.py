@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kdbench.cli import describe, doctor, export, init, list_, plan, report, run, schema, status, track
+from kdbench.cli import compare, describe, doctor, export, init, list_, plan, report, rescore, run, schema, score, status, track
 from kdbench.cli.exits import Exit
 
 DEBUG = "KDBENCH_DEBUG"
@@ -49,6 +49,9 @@ app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
+app.command("score")(score.score)
+app.command("rescore")(rescore.rescore)
 app.command("list")(list_.list_plugins)
 app.command("describe")(describe.describe)
 app.command("export")(export.export)

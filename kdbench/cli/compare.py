@@ -48,11 +48,12 @@ def compare(
     Exit code 0 when something could be compared, 4 when nothing could.
 
     \b
-    kdbench compare core dkd kd none              dkd against kd and none, on every task of suites/core.yaml
     kdbench compare core "kd[T=8]" -m accuracy    one cell against the control
-    kdbench compare results dkd kd                without a suite, from a folder of results
-    kdbench compare --against git:main            ./results against those committed on main
-    kdbench compare core --against ../old/results one suite's results against another folder
+    kdbench compare results dkd kd                no suite, a results folder
+    kdbench compare --against git:main            results here and on main
+    kdbench compare core --against ../old/results one suite, two folders
+
+    Example: kdbench compare core dkd kd none
     """
     from kdbench.compare.comparison import against as compare_with
     from kdbench.compare.comparison import unknown_metrics, within

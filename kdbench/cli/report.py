@@ -48,4 +48,4 @@ def make_report(session: Session, records: Mapping[str, Record], reports: Path) 
     for arm in session.expansion.arms:
         families[arm.task["name"]] = session.registry.task(arm.task["plugin"]).facts["family"]
     readings = read(session.jobs, records, session.home, families)
-    return build(session.suite, session.profile, session.expansion, session.jobs, readings, records, reports)
+    return build(session.suite, session.profile, session.expansion, session.jobs, readings, records, reports, session.home)

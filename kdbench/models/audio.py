@@ -13,9 +13,7 @@ WIDTHS = {"large": (16, 32, 64, 96), "small": (8, 16, 24, 32), "tiny": (4, 8, 12
 
 
 class TagCnnConfig(Config):
-    size: Literal["large", "small", "tiny"] = Field(
-        "small", description="channels of the stages, from 96 to 16 in the last"
-    )
+    size: Literal["large", "small", "tiny"] = Field("small", description="channels of the stages, from 96 to 16 in the last")
 
 
 class TagCnn(nn.Module):

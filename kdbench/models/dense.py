@@ -12,9 +12,7 @@ TAPS = ("stage1", "stage2", "stage3", "embedding")
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-    )
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 class DenseConfig(Config):
@@ -70,10 +68,16 @@ def _build(facts: Facts, config: DenseConfig) -> DenseNet:
 
 
 street_teacher = ModelPlugin(
-    name="street_teacher", build=_build, taps=TAPS, Config=TeacherConfig,
+    name="street_teacher",
+    build=_build,
+    taps=TAPS,
+    Config=TeacherConfig,
     doc="convolutional pyramid for maps, widths 16/32/64 (126,768 parameters on `streets`)",
 )
 street_student = ModelPlugin(
-    name="street_student", build=_build, taps=TAPS, Config=StudentConfig,
+    name="street_student",
+    build=_build,
+    taps=TAPS,
+    Config=StudentConfig,
     doc="convolutional pyramid for maps, widths 8/12/16 (8,428 parameters on `streets`)",
 )

@@ -82,9 +82,7 @@ class Tagging(Task):
 
 
 class SoundsConfig(Config):
-    size: Literal["full", "small"] = Field(
-        "full", description="1,200 clips for training and 600 for testing, or 600 and 300"
-    )
+    size: Literal["full", "small"] = Field("full", description="1,200 clips for training and 600 for testing, or 600 and 300")
 
 
 class Sounds(Tagging):

@@ -22,6 +22,7 @@ from kdbench.results.outputs import OutputStore, sha256_of
 from kdbench.results.provenance import collect, now
 from kdbench.results.record import Record
 from kdbench.results.store import ResultStore
+from kdbench.results.units import Units, pack
 from kdbench.train import build, checkpoint
 from kdbench.train.evaluate import on_distillation_set, on_splits
 from kdbench.train.loop import Learner, frozen
@@ -94,7 +95,8 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
     trained = time.perf_counter()
 
     final = learner.exported()
-    outputs = evaluate(task, final, streams["transfer"], where) if status == "done" else {}
+    outputs = evaluate(task, final, teachers, streams["transfer"], where) if status == "done" else {}
+    theirs = taught_by(job, home)
     record = {
         "schema": 1,
         "key": job["key"],
@@ -103,7 +105,8 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
         "identity": job["digest"],
         "labels": job["labels"],
         "teachers": [t["key"] for t in job["teachers"]],
-        "metrics": measure(task, outputs, job, teachers, streams["transfer"], home),
+        "metrics": measure(task, outputs, theirs),
+        "blocks": units(task, outputs, theirs),
         "outputs": {name: OutputStore(home).put(array) for name, array in outputs.items()},
         "cost": {**build.cost_of(final, streams["transfer"]), "steps": learner.at},
         "timing": {
@@ -145,29 +148,45 @@ def train(
     return True
 
 
-def evaluate(task: Task, net: Net, stream: Stream, device: torch.device) -> dict[str, np.ndarray]:
-    return {**on_splits(task, net, device), **on_distillation_set(task, net, stream)}
+def evaluate(task: Task, net: Net, teachers: Sequence[Net], stream: Stream, device: torch.device) -> dict[str, np.ndarray]:
+    """The net on the held-out splits and on the distillation set, and what its teachers say to the latter (equal for all
+    students of a teacher and view, and so stored once)."""
+    found = {**on_splits(task, net, device), **on_distillation_set(task, net, stream)}
+    for number, teacher in enumerate(teachers):
+        taught = on_distillation_set(task, teacher, stream)
+        found |= {f"taught{number}/{name.removeprefix('distil/')}": array for name, array in taught.items()}
+    return found
 
 
 def split_of(outputs: Mapping[str, np.ndarray], split: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(f"{split}/"): array for name, array in outputs.items() if name.startswith(f"{split}/")}
 
 
+def taught_by(job: Mapping[str, Any], home: Home) -> list[dict[str, np.ndarray]]:
+    """The teachers' own outputs on the test set."""
+    store, results = OutputStore(home), ResultStore(job["results"], home)
+    records = [results.read(teacher["key"]) for teacher in job["teachers"]]
+    return [split_of({name: store.get(sha) for name, sha in record.outputs.items()}, "test") for record in records]
+
+
 def measure(
-    task: Task, outputs: Mapping[str, np.ndarray], job: Mapping[str, Any], teachers: Sequence[Net], stream: Stream, home: Home
+    task: Task, outputs: Mapping[str, np.ndarray], theirs: Sequence[Mapping[str, np.ndarray]]
 ) -> dict[str, dict[str, float]]:
     """Truth on val and test; fidelity to the job's own teachers on test and on the distillation set."""
     if not outputs:
         return {}
     found = {group: card.truth(task.family, split_of(outputs, split)) for group, split in (("truth", "test"), ("val", "val"))}
-    if teachers:
-        store = OutputStore(home)
-        records = [ResultStore(job["results"], home).read(t["key"]) for t in job["teachers"]]
-        theirs = [{name: store.get(sha) for name, sha in record.outputs.items()} for record in records]
-        found["fidelity"] = card.fidelity(task.family, split_of(outputs, "test"), [split_of(t, "test") for t in theirs])
-        taught = [split_of(on_distillation_set(task, net, stream), "distil") for net in teachers]
+    if theirs:
+        found["fidelity"] = card.fidelity(task.family, split_of(outputs, "test"), theirs)
+        taught = [split_of(outputs, f"taught{number}") for number in range(len(theirs))]
         found["distil"] = card.fidelity(task.family, split_of(outputs, "distil"), taught)
     return found
+
+
+def units(task: Task, outputs: Mapping[str, np.ndarray], theirs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
+    """What each test example adds to the primary metrics, so that a committed record redraws its report's intervals."""
+    test = split_of(outputs, "test")
+    return pack(Units.read(card.blocks(task.family, test, theirs), test.get("blocks"))) if test else {}
 
 
 def modules(names: Sequence[str]) -> list[str | Path]:

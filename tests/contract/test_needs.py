@@ -7,7 +7,11 @@ OFFER = Offer(axis="class", fields=frozenset({"image"}), student_taps=frozenset(
 
 def test_all_misses_at_once():
     needs = Needs(
-        axes=frozenset({"tag"}), signal=frozenset({"values"}), student_taps=frozenset({"stage9"}), fields=frozenset({"audio"}), grid=True
+        axes=frozenset({"tag"}),
+        signal=frozenset({"values"}),
+        student_taps=frozenset({"stage9"}),
+        fields=frozenset({"audio"}),
+        grid=True,
     )
     reasons = check(needs, OFFER)
     assert len(reasons) == 5
@@ -35,7 +39,9 @@ def test_wrapper_intersects_axes_and_unites_the_rest():
 
 
 def test_a_source_says_what_it_gives_and_why_not_more():
-    gives = Gives(always=frozenset({"probs"}), when=(("reduce", "logit", frozenset({"values"})),), fewest=2, notes={"values": "no logits"})
+    gives = Gives(
+        always=frozenset({"probs"}), when=(("reduce", "logit", frozenset({"values"})),), fewest=2, notes={"values": "no logits"}
+    )
     offer, wrong = gives.adds({"reduce": "prob"}, OFFER, 1)
     assert wrong == ["the source asks 2 or more teacher(s), it is given 1"]
     offer, wrong = gives.adds({"reduce": "prob"}, OFFER, 3)

@@ -41,10 +41,7 @@ def test_log_mel_equals_scipy() -> None:
     waves = np.random.default_rng(0).normal(size=(3, 8000)) * np.array([[1.0], [0.01], [0.0]])
     window = scipy.signal.get_window("hann", 256)  # periodic
     padded = np.pad(waves, ((0, 0), (128, 128)), mode="reflect")
-    spectra = (
-        scipy.signal.stft(padded, nperseg=256, noverlap=96, window=window, boundary=None, padded=False)[2]
-        * window.sum()
-    )
+    spectra = scipy.signal.stft(padded, nperseg=256, noverlap=96, window=window, boundary=None, padded=False)[2] * window.sum()
     expected = np.log(bank_by_hand() @ np.abs(spectra) ** 2 + 1e-5)
     got = log_mel(torch.from_numpy(waves).float(), END)
     assert got.shape == (3, 1, 32, 51) == (3, 1, END.mels, END.frames(8000))

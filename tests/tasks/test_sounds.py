@@ -65,9 +65,7 @@ def test_sweeps_go_their_way(tag: str, sign: int) -> None:
     waves, durations = dry(tag)
     for wave, duration in zip(waves, durations):
         third = duration // 3
-        first, last = (
-            np.count_nonzero(np.diff(np.signbit(part))) for part in (wave[:third], wave[duration - third : duration])
-        )
+        first, last = (np.count_nonzero(np.diff(np.signbit(part))) for part in (wave[:third], wave[duration - third : duration]))
         assert sign * (last - first) > 0.2 * (first + last)
 
 

@@ -17,8 +17,8 @@ GAME = np.array(
 REAL = np.array(
     [[.40, .40, .40], [.49, .47, .46], [.47, .44, .42], [.31, .37, .29],
      [.74, .77, .80], [.30, .31, .31], [.34, .29, .29], [.31, .31, .35]], np.float32)  # fmt: skip
-SPREAD = np.array([.04, .06, .10, .06, .04, .15, .30, .30], np.float32)
-ROUGH = np.array([.10, .10, .08, .22, .03, .04, .06, .05], np.float32)  # texture
+SPREAD = np.array([0.04, 0.06, 0.10, 0.06, 0.04, 0.15, 0.30, 0.30], np.float32)
+ROUGH = np.array([0.10, 0.10, 0.08, 0.22, 0.03, 0.04, 0.06, 0.05], np.float32)  # texture
 
 
 def photograph(scene: Scene, u: Draws, gap: float) -> np.ndarray:
