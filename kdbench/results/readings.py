@@ -2,11 +2,12 @@
 
 `none` has no teacher of its own, so its fidelity is read here against the teacher that its seed would have had. The
 `independent` control is the student of another teacher, read against this one: how near a student comes without being taught by
-it. Neither costs training; what is computed is cached by the keys that it stands on.
+it. Neither costs training; what is computed is cached by the outputs that it stands on.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -118,9 +119,10 @@ class _Reader:
         return values
 
     def cache(self, student: str, teachers: tuple[str, ...]) -> Path:
-        return (
-            self.home.path / "cache" / "fidelity" / f"v{CACHE_VERSION}" / student / f"{'-'.join(t[:12] for t in teachers)}.json"
-        )
+        """Named by the contents that the numbers stand on: a job that ran again under its key has other outputs."""
+        contents = [sorted(self.records[key].outputs.items()) for key in (student, *teachers)]
+        name = hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:24]
+        return self.home.path / "cache" / "fidelity" / f"v{CACHE_VERSION}" / student / f"{name}.json"
 
     def outputs(self, key: str) -> dict[str, Any]:
         names = self.records[key].outputs

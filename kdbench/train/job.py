@@ -18,7 +18,7 @@ from kdbench.metrics import card
 from kdbench.models import weights
 from kdbench.results.files import explained
 from kdbench.results.home import Home
-from kdbench.results.outputs import OutputStore, sha256_of
+from kdbench.results.outputs import OutputStore
 from kdbench.results.provenance import collect, now
 from kdbench.results.record import Record
 from kdbench.results.store import ResultStore
@@ -120,8 +120,7 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
     if status == "done":
         path = home.weights / f"{job['key']}.safetensors"
         with explained(path):
-            weights.save(final.backbone.state_dict(), path)
-        record["weights"] = sha256_of(path)
+            record["weights"] = weights.save(final.backbone.state_dict(), path)
     ResultStore(job["results"], home).write(Record.read(record))
     saved.unlink(missing_ok=True)
     return {"status": status}
