@@ -42,10 +42,12 @@ def report(
 def make_report(session: Session, records: Mapping[str, Record], reports: Path) -> Built:
     """Read every number of the suite and write its report."""
     from kdbench.report.build import build
+    from kdbench.report.model import Part
     from kdbench.results.readings import read
 
     families = {}
     for arm in session.expansion.arms:
         families[arm.task["name"]] = session.registry.task(arm.task["plugin"]).facts["family"]
     readings = read(session.jobs, records, session.home, families)
-    return build(session.suite, session.profile, session.expansion, session.jobs, readings, records, reports, session.home)
+    part = Part(session.profile, session.only)
+    return build(session.suite, part, session.expansion, session.jobs, readings, records, reports, session.home)

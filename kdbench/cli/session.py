@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ class Session:
     jobs: JobSet
     store: ResultStore
     profile: str | None
+    only: str | None = None
 
     @property
     def home(self) -> Home:
@@ -42,7 +44,9 @@ class Session:
 
     def command(self, verb: str) -> str:
         """What to type to do something with this suite."""
-        return f"kdbench {verb} {self.path}" + (f" --profile {self.profile}" if self.profile else "")
+        chosen = [f" --profile {self.profile}"] if self.profile else []
+        chosen += [f" --only {shlex.quote(self.only)}"] if self.only else []
+        return f"kdbench {verb} {self.path}{''.join(chosen)}"
 
     def records(self, set_aside: bool = False) -> dict[str, Record]:
         """This suite's records. Files that cannot be read are named; where results are to be made, those that stand in the way
@@ -103,7 +107,7 @@ def open_suite(
     read = read_suite(path, registry)
     expansion = expand(read, registry, profile=profile, only=only)
     jobs = graph(expansion.arms, registry, path.parent)
-    return Session(path, read, registry, expansion, jobs, ResultStore(results), profile)
+    return Session(path, read, registry, expansion, jobs, ResultStore(results), profile, only)
 
 
 def tell_broken(broken: Broken) -> None:

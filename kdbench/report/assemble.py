@@ -10,7 +10,7 @@ from kdbench.jobs.job import Cell, JobSet
 from kdbench.metrics.catalogue import MetricInfo, metric
 from kdbench.report.crossed import Crossing
 from kdbench.report.curves import read_curves
-from kdbench.report.model import JudgedClaim, Page, Row, Source, Table
+from kdbench.report.model import JudgedClaim, Page, Part, Row, Source, Table
 from kdbench.report.provenance import provenance
 from kdbench.report.remarks import general_remarks, table_remarks
 from kdbench.report.rows import compare, endpoints, mark_best, measure
@@ -26,7 +26,7 @@ CONTROL = "none"
 
 def assemble(
     suite: Suite,
-    profile: str | None,
+    part: Part,
     expansion: Expansion,
     jobs: JobSet,
     readings: Readings,
@@ -42,10 +42,10 @@ def assemble(
     diverged = sum(record.status == "diverged" for record in known.values())
     page = Page(
         name=suite.name,
-        profile=profile,
+        part=part,
         description=suite.description.strip(),
         tables=tables,
-        claims=[judged(claim, jobs, readings) for claim in expansion.claims],
+        claims=[judged(claim, jobs, readings, crossing) for claim in expansion.claims],
         refused=[(refusal.cell.title, refusal.reasons) for refusal in jobs.refusals],
         excluded=list(expansion.excluded),
         remarks=[],
@@ -133,17 +133,18 @@ def labelled(arm: Arm) -> dict[str, Any]:
     return {key: value for key, value in arm.view.items() if key not in ("name", "transfer", "stages")}
 
 
-def judged(claim: ArmClaim, jobs: JobSet, readings: Readings) -> JudgedClaim:
+def judged(claim: ArmClaim, jobs: JobSet, readings: Readings, crossing: Crossing | None = None) -> JudgedClaim:
     """A claim with its verdict."""
     cells = [Cell(claim.task, pair, label) for pair, label in claim.cells()]
     seeds = [{jobs.jobs[key].labels["seed"] for key in jobs.cells.get(cell, [])} for cell in cells]
-    values = [
-        {r.seed: r.value(claim.metric) if r.status == "done" else math.nan for r in readings.cells.get(cell, [])}
-        for cell in cells
-    ]
+    runs = [readings.cells.get(cell, []) for cell in cells]
+    values = [{r.seed: r.value(claim.metric) if r.status == "done" else math.nan for r in found} for found in runs]
     nothing = dict.fromkeys(values[0], 0.0)  # for a claim about the arm's own value
-    verdict = judge(claim, values[0], values[1] if len(values) > 1 else nothing, planned=len(set.intersection(*seeds)))
-    return JudgedClaim(claim, info(readings.families.get(claim.task, ""), claim.metric), verdict)
+    family = readings.families.get(claim.task, "")
+    wide = crossing.claim(claim.metric, family, runs) if crossing is not None and family else None
+    planned = len(set.intersection(*seeds))
+    verdict = judge(claim, values[0], values[1] if len(values) > 1 else nothing, planned, wide)
+    return JudgedClaim(claim, info(family, claim.metric), verdict)
 
 
 def info(family: str, name: str) -> MetricInfo:

@@ -10,6 +10,7 @@ from kdbench.jobs.job import JobSet
 from kdbench.report.assemble import assemble
 from kdbench.report.html import html
 from kdbench.report.markdown import markdown
+from kdbench.report.model import Part
 from kdbench.report.papers import csv_text, latex
 from kdbench.report.terminal import terminal
 from kdbench.results.files import write_atomically
@@ -35,7 +36,7 @@ class Built:
 
 def build(
     suite: Suite,
-    profile: str | None,
+    part: Part,
     expansion: Expansion,
     jobs: JobSet,
     readings: Readings,
@@ -44,8 +45,8 @@ def build(
     home: Home | None = None,
 ) -> Built:
     """Write all files; the same results give the same bytes."""
-    page = assemble(suite, profile, expansion, jobs, readings, records, home)
-    folder = reports / (suite.name if profile is None else f"{suite.name}-{profile}")
+    page = assemble(suite, part, expansion, jobs, readings, records, home)
+    folder = reports / part.folder(suite.name)
     texts = {"index.html": html, "report.md": markdown, "tables.tex": latex, "cells.csv": csv_text}
     for name, write in texts.items():
         write_atomically(folder / name, write(page).encode())

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from kdbench.report.model import JudgedClaim
-from kdbench.report.numbers import number, points, span
+from kdbench.report.numbers import WORDS, number, points, span
 
 
 def statement(judged: JudgedClaim) -> str:
-    """kd − none in accuracy: at least 0.0 pp; without a reference only kd in accuracy: …"""
+    """kd − none in accuracy: at least +0.0 pp; without a reference only kd in accuracy: …"""
     claim, unit = judged.claim, judged.metric.unit
     bounds = [("at least", claim.at_least), ("at most", claim.at_most)]
     said = " and ".join(f"{word} {number(value, unit)}" for word, value in bounds if value is not None)
     over = "" if claim.over is None else f" − {claim.over}" + (f" ({claim.over_pair})" if claim.over_pair else "")
-    return f"{claim.arm}{over} in {claim.metric}: {said} {points(unit)}".rstrip()
+    return f"{claim.arm}{over} in {claim.metric}: {said} {measured_in(judged)}".rstrip()
 
 
 def found(judged: JudgedClaim) -> str:
-    """+5.5 [+4.8, +6.3] pp"""
-    verdict, unit = judged.verdict, judged.metric.unit
+    """+5.5 [+4.8, +6.3] pp for a difference, 97.8 [97.3, 98.3] % for an arm's own value; the interval is over seeds."""
+    verdict, unit, sign = judged.verdict, judged.metric.unit, judged.claim.over is not None
     if not verdict.n:
         return "n/a"
-    text = number(verdict.difference, unit, sign=True)
+    text = number(verdict.difference, unit, sign)
     if verdict.interval is not None:
-        text += " " + span(verdict.interval.low, verdict.interval.high, unit)
-    return f"{text} {points(unit)}".rstrip()
+        text += " " + span(verdict.interval.low, verdict.interval.high, unit, sign)
+    return f"{text} {measured_in(judged)}".rstrip()
+
+
+def with_examples(judged: JudgedClaim) -> str:
+    """[+4.6, +6.5], the interval over seeds and test examples at once; empty where the examples are not known."""
+    wide, unit = judged.verdict.crossed, judged.metric.unit
+    return "" if wide is None else span(wide.low, wide.high, unit, judged.claim.over is not None)
+
+
+def measured_in(judged: JudgedClaim) -> str:
+    unit = judged.metric.unit
+    return WORDS.get(unit, "") if judged.claim.over is None else points(unit)
 
 
 def outcome(judged: JudgedClaim) -> str:

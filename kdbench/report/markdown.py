@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from kdbench.report.across import across
-from kdbench.report.claims import found, outcome, statement
+from kdbench.report.claims import found, outcome, statement, with_examples
 from kdbench.report.columns import Column, Entry, control_columns, outcome_columns
 from kdbench.report.model import Page, Row, Table
 from kdbench.report.numbers import counted, number, span
@@ -68,6 +68,7 @@ def claims(page: Page) -> str:
         [
             outcome(judged),
             plain(found(judged)),
+            plain(with_examples(judged)),
             str(judged.verdict.n),
             f"{code(judged.claim.id)} ({plain(judged.where)}): {plain(statement(judged))}",
             plain(judged.verdict.why),
@@ -75,7 +76,7 @@ def claims(page: Page) -> str:
         ]
         for judged in page.claims
     ]
-    return grid(["verdict", "difference", "seeds", "claim", "why", "source"], rows)
+    return grid(["verdict", "found [over seeds]", "[over seeds and examples]", "seeds", "claim", "why", "source"], rows)
 
 
 def name(row: Row) -> str:

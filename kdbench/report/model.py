@@ -162,12 +162,28 @@ class JudgedClaim:
         return self.claim.task if self.claim.pair == "default" else f"{self.claim.task} / {self.claim.pair}"
 
 
+@dataclass(frozen=True)
+class Part:
+    """What of a suite is shown. A part has a page of its own: it never takes the place of the whole suite's."""
+
+    profile: str | None = None
+    only: str | None = None
+
+    def folder(self, suite: str) -> str:
+        return "-".join(name for name in (suite, self.profile, "only" if self.only else None) if name)
+
+    @property
+    def said(self) -> str:
+        chosen = [f"profile {self.profile}" if self.profile else "", f"only {self.only}" if self.only else ""]
+        return ", ".join(filter(None, chosen))
+
+
 @dataclass
 class Page:
     """The whole report."""
 
     name: str
-    profile: str | None
+    part: Part
     description: str
     tables: list[Table]
     claims: list[JudgedClaim]
@@ -182,7 +198,7 @@ class Page:
 
     @property
     def title(self) -> str:
-        return self.name if self.profile is None else f"{self.name}, profile {self.profile}"
+        return f"{self.name}, {self.part.said}" if self.part.said else self.name
 
     @property
     def missing(self) -> int:

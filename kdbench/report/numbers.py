@@ -38,8 +38,8 @@ def spread(value: float, sd: float, unit: str) -> str:
     return number(value, unit) if math.isnan(value) or math.isnan(sd) else f"{number(value, unit)} ± {number(sd, unit)}"
 
 
-def span(low: float, high: float, unit: str) -> str:
-    return f"[{number(low, unit, sign=True)}, {number(high, unit, sign=True)}]"
+def span(low: float, high: float, unit: str, sign: bool = True) -> str:
+    return f"[{number(low, unit, sign)}, {number(high, unit, sign)}]"
 
 
 def points(unit: str) -> str:

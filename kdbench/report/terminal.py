@@ -7,8 +7,9 @@ import sys
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from kdbench.report.claims import found, outcome
 from kdbench.report.model import Difference, JudgedClaim, Page, Row, Table
-from kdbench.report.numbers import counted, number, points, span, spread
+from kdbench.report.numbers import counted, number, span, spread
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,15 +101,13 @@ def written(found: Difference, unit: str) -> str:
 
 
 def claim_line(judged: JudgedClaim) -> Text:
-    """holds      +5.5 pp [+4.8, +6.3]  kd-unlabelled (digits, 5 seeds)"""
+    """holds      +5.5 [+4.8, +6.3] pp  kd-unlabelled (digits, 5 seeds)"""
     from rich.text import Text
 
-    verdict, unit = judged.verdict, judged.metric.unit
-    line = Text.assemble((f"{verdict.outcome.replace('_', ' '):<10}", STYLES[verdict.outcome]))
+    verdict = judged.verdict
+    line = Text.assemble((f"{outcome(judged):<10}", STYLES[verdict.outcome]))
     if verdict.n:
-        line.append(f" {number(verdict.difference, unit, sign=True)} {points(unit)}".rstrip())
-        if verdict.interval is not None:
-            line.append(" " + span(verdict.interval.low, verdict.interval.high, unit))
+        line.append(f" {found(judged)}")
     line.append(f"  {judged.claim.id} ({judged.where}, {counted(verdict.n, 'seed')})")
     if verdict.outcome in ("undecided", "not_run"):
         line.append(f": {verdict.why}", "dim")

@@ -1,4 +1,9 @@
-"""Judges a claim about two arms by the interval of their difference, seed by seed: holds, fails, undecided or not run."""
+"""Judges a claim about two arms by the intervals of their difference: holds, fails, undecided or not run.
+
+One interval is over seeds (paired t), the other over seeds and test examples at once (crossed bootstrap), where the examples of
+the runs are known. A claim is decided only where both agree: the first says that other seeds would show it, the second that other
+test examples would.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +28,10 @@ class Bounds(Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """`n` seeds that both arms have, `wins` of which lie within the bounds by themselves; `why` in one sentence."""
+    """`n` seeds that both arms have, `wins` of which lie within the bounds by themselves; `why` in one sentence.
+
+    `crossed` is the interval over seeds and test examples, None where the examples are not known.
+    """
 
     outcome: Outcome
     difference: float
@@ -31,6 +39,7 @@ class Verdict:
     n: int
     wins: int
     why: str
+    crossed: Interval | None = None
 
 
 def judge(
@@ -38,10 +47,11 @@ def judge(
     arm_values_by_seed: Mapping[int, float],
     reference_values_by_seed: Mapping[int, float],
     planned: int | None = None,
+    crossed: Interval | None = None,
 ) -> Verdict:
-    """The verdict from the 95 % paired t interval of arm - reference.
+    """The verdict from the 95 % paired t interval of arm - reference and, where given, the `crossed` one.
 
-    It holds where the whole interval lies within the bounds, and fails where it lies wholly outside; else it is undecided.
+    It holds where both lie wholly within the bounds, and fails where both lie wholly outside; else it is undecided.
     A seed that ran without a value (diverged, undefined) is given as NaN. With such a seed, or with fewer seeds than
     `planned`, nothing is decided: the runs that are left over are not a fair sample.
     """
@@ -55,7 +65,7 @@ def judge(
     interval = paired(differences)
 
     def verdict(outcome: Outcome, why: str) -> Verdict:
-        return Verdict(outcome, mean(differences), interval, n, wins, why)
+        return Verdict(outcome, mean(differences), interval, n, wins, why, crossed)
 
     if not seeds:
         return verdict("not_run", "no seed of which both arms have a result")
@@ -66,8 +76,20 @@ def judge(
         return verdict("undecided", f"{n} of {planned} seeds have run")
     if interval is None:
         return verdict("undecided", "one seed gives no interval")
+    by_seeds = place(interval, low, high)
+    by_both = by_seeds if crossed is None else place(crossed, low, high)
+    if by_seeds == by_both != "undecided":
+        whole = "the whole interval lies" if crossed is None else "both intervals lie"
+        return verdict(by_seeds, f"{whole} {'within' if by_seeds == 'holds' else 'outside'} the bounds")
+    if by_seeds == "undecided":
+        return verdict("undecided", "the interval crosses a bound")
+    return verdict("undecided", "the interval over seeds is clear of the bounds, the one over seeds and test examples is not")
+
+
+def place(interval: Interval, low: float, high: float) -> Outcome:
+    """Where an interval lies: within the bounds, outside of them, or across one."""
     if low <= interval.low and interval.high <= high:
-        return verdict("holds", "the whole interval lies within the bounds")
+        return "holds"
     if interval.high < low or interval.low > high:
-        return verdict("fails", "the whole interval lies outside the bounds")
-    return verdict("undecided", "the interval crosses a bound")
+        return "fails"
+    return "undecided"

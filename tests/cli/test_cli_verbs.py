@@ -24,7 +24,7 @@ def test_init_writes_a_suite_that_runs(bench: Bench):
     words = ("--profile", "smoke", "--only", "method=none|fitnets", "--no-track", "--executor", "inline")
     done = bench("run", "my-first.yaml", *words)
     assert done.code in (0, 1), done.text  # with 40 steps its claim may fail
-    assert "reports/my-first-smoke/index.html" in done.out and "done" in done.out
+    assert "reports/my-first-smoke-only/index.html" in done.out and "done" in done.out
 
 
 def test_init_names_the_suite_after_its_file(bench: Bench):

@@ -35,6 +35,7 @@ def ask(*words: str) -> tuple[int, str]:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ResultStore:
     monkeypatch.delenv("KDBENCH_HOME", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.chdir(tmp_path)
     return make(tmp_path)
 

@@ -16,7 +16,7 @@ from kdbench.metrics.catalogue import metrics
 from kdbench.registry import Registry
 from kdbench.report.assemble import assemble
 from kdbench.report.build import Built, build
-from kdbench.report.model import Page
+from kdbench.report.model import Page, Part
 from kdbench.results.readings import Reading, Readings
 from kdbench.results.record import Record
 from kdbench.suite import expand, parse_suite
@@ -32,6 +32,8 @@ PROVENANCE = {
     "device": "cpu",
 }
 
+WHOLE = Part()
+
 
 @dataclass
 class Made:
@@ -43,11 +45,11 @@ class Made:
     readings: Readings
     records: dict[str, Record] = field(default_factory=dict)
 
-    def page(self, profile: str | None = None) -> Page:
-        return assemble(self.suite, profile, self.expansion, self.jobs, self.readings, self.records)
+    def page(self, part: Part = WHOLE) -> Page:
+        return assemble(self.suite, part, self.expansion, self.jobs, self.readings, self.records)
 
-    def build(self, reports: Path, profile: str | None = None) -> Built:
-        return build(self.suite, profile, self.expansion, self.jobs, self.readings, self.records, reports)
+    def build(self, reports: Path, part: Part = WHOLE) -> Built:
+        return build(self.suite, part, self.expansion, self.jobs, self.readings, self.records, reports)
 
     def cell(self, label: str, task: str = "digits", pair: str = "default") -> Cell:
         return Cell(task, pair, label)

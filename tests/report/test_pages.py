@@ -12,6 +12,7 @@ import pytest
 from fabricated import LARGE, SMALL, Made, make, plain
 
 from kdbench.report.markdown import plain as escaped
+from kdbench.report.model import Part
 from kdbench.results.home import Home
 from kdbench.results.readings import read
 
@@ -63,7 +64,9 @@ def test_two_builds_are_equal_to_the_byte(large: Made, tmp_path: Path) -> None:
 def test_files_lie_where_they_are_looked_for(large: Made, tmp_path: Path) -> None:
     built = large.build(tmp_path)
     assert (built.html, built.markdown) == (tmp_path / "large" / "index.html", tmp_path / "large" / "report.md")
-    assert large.build(tmp_path, "smoke").html == tmp_path / "large-smoke" / "index.html"
+    assert large.build(tmp_path, Part("smoke")).html == tmp_path / "large-smoke" / "index.html"
+    part = large.build(tmp_path, Part(only="task=digits")).html  # a part never takes the place of the whole
+    assert part == tmp_path / "large-only" / "index.html" and "only task=digits</span></h1>" in part.read_text()
     assert built.failed_claims == ["kd-small"]
     assert built.missing == 2
 
@@ -138,7 +141,7 @@ def test_the_terminal_needs_no_more_than_80_columns(large: Made, tmp_path: Path)
     text = large.build(tmp_path).terminal
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
-    assert re.search(r"^holds +\+7\.\d pp \[\+\d\.\d, \+\d\.\d\]  kd-helps \(digits, 5 seeds\)$", text, re.MULTILINE)
+    assert re.search(r"^holds +\+7\.\d \[\+\d\.\d, \+\d\.\d\] pp  kd-helps \(digits, 5 seeds\)$", text, re.MULTILINE)
 
 
 def test_the_dagger_is_explained_wherever_it_stands(tmp_path: Path) -> None:

@@ -23,10 +23,11 @@ import made_up_results
 from kdbench.jobs.graph import graph
 from kdbench.report.assemble import assemble
 from kdbench.report.build import build
+from kdbench.report.claims import found, with_examples
 from kdbench.report.crossed import crossed
 from kdbench.report.curves import curve_of, curves_plot, shares
 from kdbench.report.fidelity_plots import STACKS, detail_plot, fidelity_plot
-from kdbench.report.model import Difference, Page, Row
+from kdbench.report.model import Difference, Page, Part, Row
 from kdbench.report.papers import HEADS, csv_text, latex
 from kdbench.report.ranking import ranking_plot
 from kdbench.report.scatter import near_and_far
@@ -38,12 +39,12 @@ from kdbench.suite import expand, parse_suite
 from kdbench.suite.yaml import loads
 
 
-def parts_of(store: ResultStore) -> dict[str, Any]:
-    suite = parse_suite(loads(made_up_results.SUITE, "made-up.yaml"), REGISTRY)
+def parts_of(store: ResultStore, text: str = made_up_results.SUITE) -> dict[str, Any]:
+    suite = parse_suite(loads(text, "made-up.yaml"), REGISTRY)
     expansion = expand(suite, REGISTRY)
     jobs, records = graph(expansion.arms, REGISTRY), store.scan().records
     readings = read(jobs, records, store.home, {"digits": "classification"})
-    return {"suite": suite, "profile": None, "expansion": expansion, "jobs": jobs, "readings": readings, "records": records}
+    return {"suite": suite, "part": Part(), "expansion": expansion, "jobs": jobs, "readings": readings, "records": records}
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,26 @@ def test_better_needs_both_intervals(low: float, verdict: str | None) -> None:
     assert crossed(seeds, wide).verdict == verdict
     assert crossed(seeds, None) == seeds
     assert crossed(replace(seeds, verdict=None), wide).verdict is None
+
+
+CLAIMS = """\
+claims:
+  - {id: over, task: digits, arm: kd, over: none, metric: accuracy, source: s}
+  - {id: own, task: digits, arm: kd, metric: agreement, at_least: 0.1, source: s}
+  - {id: distil, task: digits, arm: kd, over: none, metric: distil.agreement, source: s}
+"""
+
+
+def test_claims_are_judged_by_seeds_and_by_examples(page: Page, tmp_path: Path) -> None:
+    made = made_up_results.make(tmp_path, made_up_results.SUITE + CLAIMS)
+    claimed = assemble(**parts_of(made, made_up_results.SUITE + CLAIMS), home=made.home)
+    over, own, distil = claimed.claims
+    same = row_of(page, "kd").differences["accuracy"]
+    assert over.verdict.outcome == "holds" and over.verdict.crossed == same.crossed and over.verdict.interval == same.interval
+    assert found(over).startswith("+") and found(over).endswith(" pp") and with_examples(over).startswith("[+")
+    assert own.verdict.crossed is not None and own.verdict.crossed.low < own.verdict.difference < own.verdict.crossed.high
+    assert found(own).endswith(" %") and "+" not in found(own) + with_examples(own)
+    assert distil.verdict.crossed is None  # the examples of the test set say nothing of the distillation set
 
 
 def test_without_a_home_the_page_has_seeds_only(store: ResultStore) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kdbench.stats import judge
+from kdbench.stats import Interval, judge
 
 
 @dataclass(frozen=True)
@@ -95,3 +95,18 @@ def test_a_true_claim_on_the_bound_fails_in_one_of_forty() -> None:
         for _ in range(trials)
     )
     assert abs(failed / trials - 0.025) < 4 * math.sqrt(0.025 * 0.975 / trials)
+
+
+def test_both_intervals_decide():
+    """Seeds alone may agree on what other test examples would not show."""
+    better = shifted(0.05, 0.06, 0.055, 0.05, 0.06)
+    wide = Interval(-0.01, 0.055, 0.12, 5, "crossed")
+    clear = Interval(0.03, 0.055, 0.08, 5, "crossed")
+    assert judge(Claim(), better, BASE, crossed=clear).outcome == "holds"
+    undecided = judge(Claim(), better, BASE, crossed=wide)
+    assert (undecided.outcome, undecided.crossed) == ("undecided", wide)
+    assert "test examples" in undecided.why
+    assert judge(Claim(at_least=None, at_most=0.0), better, BASE, crossed=clear).outcome == "fails"
+    assert judge(Claim(at_least=None, at_most=0.0), better, BASE, crossed=wide).outcome == "undecided"
+    mixed = shifted(0.05, -0.06, 0.055, -0.05, 0.06)
+    assert judge(Claim(), mixed, BASE, crossed=clear).outcome == "undecided"
