@@ -103,6 +103,7 @@ def sort_out(words: list[str], results: Path, against: bool) -> tuple[Path | Non
 def groups_here(session: Session | None, folder: Path) -> tuple[Home, list[Group]]:
     """The cells of the suite, else of the folder."""
     from kdbench.compare.cells import of_folder, of_suite
+    from kdbench.results.against import Against
     from kdbench.results.outputs import OutputStore
     from kdbench.results.readings import read
     from kdbench.results.store import ResultStore
@@ -110,11 +111,11 @@ def groups_here(session: Session | None, folder: Path) -> tuple[Home, list[Group
 
     if session is None:
         store = ResultStore(folder)
-        return store.home, of_folder(UnitReader(scanned(store), OutputStore(store.home)))
+        return store.home, of_folder(UnitReader(scanned(store), Against(store.folder, OutputStore(store.home))))
     records, arms = session.records(), session.expansion.arms
     families = {arm.task["name"]: session.registry.task(arm.task["plugin"]).facts["family"] for arm in arms}
-    readings = read(session.jobs, records, session.home, families)
-    reader = UnitReader(records, OutputStore(session.home))
+    readings = read(session.jobs, records, session.against, families)
+    reader = UnitReader(records, session.against)
     return session.home, of_suite(arms, session.jobs, readings, reader, session.registry.aliases())
 
 
@@ -124,6 +125,7 @@ def groups_there(against: str, folder: Path, home: Home) -> list[Group]:
     from kdbench.compare.cells import of_folder
     from kdbench.compare.revision import PREFIX, records_at
     from kdbench.contract.errors import KdbenchError
+    from kdbench.results.against import Against
     from kdbench.results.outputs import OutputStore
     from kdbench.results.store import ResultStore
     from kdbench.results.unit_reader import UnitReader
@@ -132,14 +134,14 @@ def groups_there(against: str, folder: Path, home: Home) -> list[Group]:
         records, broken = records_at(against.removeprefix(PREFIX), folder)
         for path, why in broken:
             typer.echo(f"kdbench: {path}: {why}", err=True)
-        return of_folder(UnitReader(records, OutputStore(home)))
+        return of_folder(UnitReader(records, Against(folder, OutputStore(home))))
     other = Path(against)
     if not other.is_dir():
         raise KdbenchError(f"--against {against}: no such folder; a git revision is written git:{against}")
     if other.resolve() == folder.resolve():
         raise KdbenchError(f"--against {against}: that is the same folder of results")
     store = ResultStore(other)
-    return of_folder(UnitReader(scanned(store), OutputStore(store.home)))
+    return of_folder(UnitReader(scanned(store), Against(store.folder, OutputStore(store.home))))
 
 
 def scanned(store) -> dict[str, Record]:  # type: ignore[no-untyped-def]

@@ -42,7 +42,6 @@ def rescore(
     from kdbench.contract.errors import KdbenchError
     from kdbench.metrics.catalogue import METRICS
     from kdbench.results.outputs import OutputStore
-    from kdbench.results.rescoring import forget
     from kdbench.results.rescoring import rescore as again
 
     session = open_suite(suite, results, profile, only, plugin)
@@ -59,7 +58,7 @@ def rescore(
         for one in found:
             if one.changed:
                 session.store.write(one.record)
-        forget(records, session.home)
+        session.against.renew(families, records)
     tell(found, dry_run)
     return Exit.incomplete if any(gone(one) for one in found) else Exit.ok
 

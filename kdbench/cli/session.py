@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kdbench.jobs.job import JobSet
     from kdbench.jobs.plan import Plan, StalePolicy
     from kdbench.registry import Broken, Registry
+    from kdbench.results.against import Against
     from kdbench.results.home import Home
     from kdbench.results.record import Record
     from kdbench.results.store import ResultStore
@@ -41,6 +42,14 @@ class Session:
     @property
     def home(self) -> Home:
         return self.store.home
+
+    @functools.cached_property
+    def against(self) -> Against:
+        """Readings of students against teachers that they never had."""
+        from kdbench.results.against import Against
+        from kdbench.results.outputs import OutputStore
+
+        return Against(self.store.folder, OutputStore(self.home))
 
     def command(self, verb: str) -> str:
         """What to type to do something with this suite."""

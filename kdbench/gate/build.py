@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 
 from kdbench.gate.baseline import Baseline
@@ -15,7 +14,8 @@ from kdbench.gate.verdicts import CellVerdict, ClaimVerdict, Endpoint, GateRepor
 from kdbench.gate.words import count, numbers
 from kdbench.jobs.job import Cell, Job, JobSet
 from kdbench.results.readings import Readings
-from kdbench.stats.claims import judge as judge_claim
+from kdbench.results.unit_reader import UnitReader
+from kdbench.stats.suite_claims import verdict
 from kdbench.suite.arm import ArmClaim
 from kdbench.suite.schema import Suite
 
@@ -123,18 +123,8 @@ def explained(cell: Cell, baseline: Baseline, other: tuple[int, ...], own: Mappi
     return f"{lead}: {'; '.join(lines[:SHOWN])}{more}"
 
 
-def judged_claims(claims: Sequence[ArmClaim], jobs: JobSet, readings: Readings) -> list[ClaimVerdict]:
-    """Each claim of the suite with its verdict, by the interval of the paired differences."""
-    found = []
-    for claim in claims:
-        cells = [Cell(claim.task, pair, label) for pair, label in claim.cells()]
-        seeds = [{jobs.jobs[key].labels["seed"] for key in jobs.cells.get(cell, ())} for cell in cells]
-        values = [
-            {r.seed: r.value(claim.metric) if r.status == "done" else math.nan for r in readings.cells.get(cell, ())}
-            for cell in cells
-        ]
-        if len(values) == 1:  # about the arm's own value
-            values.append(dict.fromkeys(values[0], 0.0))
-        judged = judge_claim(claim, values[0], values[1], planned=len(set.intersection(*seeds)))
-        found.append(ClaimVerdict(claim, judged))
-    return found
+def judged_claims(
+    claims: Sequence[ArmClaim], jobs: JobSet, readings: Readings, reader: UnitReader | None = None
+) -> list[ClaimVerdict]:
+    """Each claim of the suite with its verdict."""
+    return [ClaimVerdict(claim, verdict(claim, jobs, readings, reader)) for claim in claims]

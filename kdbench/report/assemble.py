@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,10 +13,10 @@ from kdbench.report.model import JudgedClaim, Page, Part, Row, Source, Table
 from kdbench.report.provenance import provenance
 from kdbench.report.remarks import general_remarks, table_remarks
 from kdbench.report.rows import compare, endpoints, mark_best, measure
-from kdbench.results.home import Home
 from kdbench.results.readings import Reading, Readings
 from kdbench.results.record import Record
-from kdbench.stats import judge
+from kdbench.results.unit_reader import UnitReader
+from kdbench.stats.suite_claims import verdict
 from kdbench.suite.arm import Arm, ArmClaim, Expansion
 from kdbench.suite.schema import Suite
 
@@ -31,10 +30,10 @@ def assemble(
     jobs: JobSet,
     readings: Readings,
     records: Mapping[str, Record],
-    home: Home | None = None,
+    reader: UnitReader | None = None,
 ) -> Page:
-    """The model of the whole report. `home` adds what raw outputs and events on this machine tell beyond the records."""
-    crossing = Crossing(records, home) if home is not None else None
+    """The model of the whole report. `reader` adds what examples and events tell beyond the means."""
+    crossing = Crossing(reader) if reader is not None else None
     arms = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in reversed(expansion.arms)}
     places = dict.fromkeys((arm.task["name"], arm.pair) for arm in expansion.arms)
     tables = [table(place, arms, jobs, readings, crossing) for place in places if place[0] in readings.families]
@@ -45,7 +44,7 @@ def assemble(
         part=part,
         description=suite.description.strip(),
         tables=tables,
-        claims=[judged(claim, jobs, readings, crossing) for claim in expansion.claims],
+        claims=[judged(claim, jobs, readings, reader) for claim in expansion.claims],
         refused=[(refusal.cell.title, refusal.reasons) for refusal in jobs.refusals],
         excluded=list(expansion.excluded),
         remarks=[],
@@ -81,7 +80,7 @@ def table(
     built = Table(task, pair, family, ends, rows)
     if crossing is not None:
         crossing.fill(built, {cell.cell: readings.cells.get(cell, []) for cell in here})
-        built.curves = read_curves(built, crossing.reader.store.home.jobs)
+        built.curves = read_curves(built, crossing.reader.home.jobs)
     built.remarks = table_remarks(built)
     return built
 
@@ -133,18 +132,9 @@ def labelled(arm: Arm) -> dict[str, Any]:
     return {key: value for key, value in arm.view.items() if key not in ("name", "transfer", "stages")}
 
 
-def judged(claim: ArmClaim, jobs: JobSet, readings: Readings, crossing: Crossing | None = None) -> JudgedClaim:
-    """A claim with its verdict."""
-    cells = [Cell(claim.task, pair, label) for pair, label in claim.cells()]
-    seeds = [{jobs.jobs[key].labels["seed"] for key in jobs.cells.get(cell, [])} for cell in cells]
-    runs = [readings.cells.get(cell, []) for cell in cells]
-    values = [{r.seed: r.value(claim.metric) if r.status == "done" else math.nan for r in found} for found in runs]
-    nothing = dict.fromkeys(values[0], 0.0)  # for a claim about the arm's own value
-    family = readings.families.get(claim.task, "")
-    wide = crossing.claim(claim.metric, family, runs) if crossing is not None and family else None
-    planned = len(set.intersection(*seeds))
-    verdict = judge(claim, values[0], values[1] if len(values) > 1 else nothing, planned, wide)
-    return JudgedClaim(claim, info(family, claim.metric), verdict)
+def judged(claim: ArmClaim, jobs: JobSet, readings: Readings, reader: UnitReader | None = None) -> JudgedClaim:
+    about = info(readings.families.get(claim.task, ""), claim.metric)
+    return JudgedClaim(claim, about, verdict(claim, jobs, readings, reader))
 
 
 def info(family: str, name: str) -> MetricInfo:

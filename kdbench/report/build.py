@@ -14,9 +14,9 @@ from kdbench.report.model import Part
 from kdbench.report.papers import csv_text, latex
 from kdbench.report.terminal import terminal
 from kdbench.results.files import write_atomically
-from kdbench.results.home import Home
 from kdbench.results.readings import Readings
 from kdbench.results.record import Record
+from kdbench.results.unit_reader import UnitReader
 from kdbench.suite.arm import Expansion
 from kdbench.suite.schema import Suite
 
@@ -42,10 +42,10 @@ def build(
     readings: Readings,
     records: Mapping[str, Record],
     reports: Path,
-    home: Home | None = None,
+    reader: UnitReader | None = None,
 ) -> Built:
     """Write all files; the same results give the same bytes."""
-    page = assemble(suite, part, expansion, jobs, readings, records, home)
+    page = assemble(suite, part, expansion, jobs, readings, records, reader)
     folder = reports / part.folder(suite.name)
     texts = {"index.html": html, "report.md": markdown, "tables.tex": latex, "cells.csv": csv_text}
     for name, write in texts.items():

@@ -5,19 +5,15 @@ Where the examples of a row's runs are not known (neither in its records nor on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from kdbench.report.model import Difference, Ranking, Table
-from kdbench.results.home import Home
-from kdbench.results.outputs import OutputStore
 from kdbench.results.readings import Reading
-from kdbench.results.record import Record
 from kdbench.results.unit_reader import UnitReader
 from kdbench.stats.arms import Arm, CrossedStore
 from kdbench.stats.bootstrap import Crossed
-from kdbench.stats.intervals import Interval
 
 RANKED = 16  # rows of a ranking: the best by their means
 
@@ -25,9 +21,9 @@ RANKED = 16  # rows of a ranking: the best by their means
 class Crossing:
     """Fills a table in from the units of its runs."""
 
-    def __init__(self, records: Mapping[str, Record], home: Home) -> None:
-        self.reader = UnitReader(records, OutputStore(home))
-        self.store = CrossedStore(home)
+    def __init__(self, reader: UnitReader) -> None:
+        self.reader = reader
+        self.store = CrossedStore(reader.home)
 
     def fill(self, table: Table, readings: Mapping[str, list[Reading]]) -> None:
         """`readings` are those of the rows, by label."""
@@ -44,18 +40,6 @@ class Crossing:
         for row in table.students:
             if row.complete and row.planned > 1:
                 row.overdispersion = self.store.overdispersion(table.endpoints.truth.name, [arms[row.label]])
-
-    def claim(self, metric: str, family: str, runs: Sequence[Sequence[Reading]]) -> Interval | None:
-        """The interval that a claim is judged by: of an arm's mean, or of the difference of two arms."""
-        arms = [Arm.of(family, found, self.reader) for found in runs]
-        if not all(arm.readings for arm in arms):
-            return None
-        group, _, name = metric.rpartition(".")
-        if group not in ("", "truth", "fidelity"):  # of the distillation set, not of the test set whose examples are known
-            return None
-        found = self.store.differences([name], arms[0], arms[1]) if len(arms) == 2 else self.store.means([name], arms[0])
-        wide = found[name]
-        return None if wide is None else wide.interval
 
     def ranking(self, table: Table, arms: Mapping[str, Any]) -> Ranking | None:
         """Of the rows that have all their seeds; None for fewer than two."""

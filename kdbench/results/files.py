@@ -74,7 +74,7 @@ def _reason(error: OSError, path: Path) -> str | None:
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             limit = "the disk quota is used up" if error.errno == errno.EDQUOT else "no space left on this disk"
-            return f"{limit}{_free(path)}; make room, e.g. with `kdbench results gc`, and run again: nothing done is lost"
+            return f"{limit}{_free(path)}; make room and run again: nothing done is lost"
         case errno.EACCES | errno.EPERM:
             return "permission denied; choose another folder (KDBENCH_HOME for .kdbench, --results for results)"
         case errno.EROFS:

@@ -2,28 +2,19 @@
 
 `none` has no teacher of its own, so its fidelity is read here against the teacher that its seed would have had. The
 `independent` control is the student of another teacher, read against this one: how near a student comes without being taught by
-it. Neither costs training; what is computed is cached by the outputs that it stands on.
+it. Neither costs training; what is computed is kept beside the results (results/against.py).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from kdbench.contract.errors import DataError
 from kdbench.jobs.job import Cell, JobSet
-from kdbench.metrics import card
-from kdbench.results.files import write_atomically
-from kdbench.results.home import Home
-from kdbench.results.outputs import OutputStore
+from kdbench.results.against import Against
 from kdbench.results.record import Record
 
-CACHE_VERSION = 1  # raise when a metric's definition changes
 INDEPENDENT = ("agreement", "miou_st", "positive_agreement", "tau_ap", "kl", "log_kl")
 
 
@@ -56,10 +47,10 @@ class Readings:
     missing: dict[Cell, int] = field(default_factory=dict)
 
 
-def read(jobs: JobSet, records: Mapping[str, Record], home: Home, families: Mapping[str, str]) -> Readings:
+def read(jobs: JobSet, records: Mapping[str, Record], against: Against, families: Mapping[str, str]) -> Readings:
     """Readings of every cell that has results."""
     found = Readings(families=dict(families))
-    reader = _Reader(jobs, records, home, families)
+    reader = _Reader(jobs, records, against, families)
     for pair, keys in jobs.teachers.items():
         found.teachers[pair] = [reader.plain(key) for key in keys if key in records]
     for cell, keys in jobs.cells.items():
@@ -67,13 +58,13 @@ def read(jobs: JobSet, records: Mapping[str, Record], home: Home, families: Mapp
         found.cells[cell] = [reader.student(cell, key, done) for key in done]
         if len(done) < len(keys):
             found.missing[cell] = len(keys) - len(done)
+    against.save()
     return found
 
 
 class _Reader:
-    def __init__(self, jobs: JobSet, records: Mapping[str, Record], home: Home, families: Mapping[str, str]):
-        self.jobs, self.records, self.home, self.families = jobs, records, home, families
-        self.store = OutputStore(home)
+    def __init__(self, jobs: JobSet, records: Mapping[str, Record], against: Against, families: Mapping[str, str]):
+        self.jobs, self.records, self.against, self.families = jobs, records, against, families
 
     def plain(self, key: str, teachers: tuple[str, ...] = (), more: Mapping[str, Mapping[str, float]] | None = None) -> Reading:
         record = self.records[key]
@@ -103,27 +94,5 @@ class _Reader:
         return None
 
     def fidelity(self, cell: Cell, student: str, teachers: tuple[str, ...]) -> dict[str, float]:
-        """The fidelity card from stored outputs, cached; empty where the outputs are no longer on this machine."""
-        path = self.cache(student, teachers)
-        try:
-            return {name: math.nan if value is None else value for name, value in json.loads(path.read_text()).items()}
-        except (OSError, ValueError):
-            pass
-        try:
-            theirs = [self.outputs(t) for t in teachers]
-            values = card.fidelity(self.families[cell.task], self.outputs(student), theirs)
-        except (DataError, ValueError):  # gone, or made by older code of the task, on other items
-            return {}
-        plain = {name: None if math.isnan(value) else value for name, value in values.items()}
-        write_atomically(path, json.dumps(plain, sort_keys=True).encode())
-        return values
-
-    def cache(self, student: str, teachers: tuple[str, ...]) -> Path:
-        """Named by the contents that the numbers stand on: a job that ran again under its key has other outputs."""
-        contents = [sorted(self.records[key].outputs.items()) for key in (student, *teachers)]
-        name = hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:24]
-        return self.home.path / "cache" / "fidelity" / f"v{CACHE_VERSION}" / student / f"{name}.json"
-
-    def outputs(self, key: str) -> dict[str, Any]:
-        names = self.records[key].outputs
-        return {n.removeprefix("test/"): self.store.get(sha) for n, sha in names.items() if n.startswith("test/")}
+        family = self.families[cell.task]
+        return self.against.fidelity(family, self.records[student], [self.records[teacher] for teacher in teachers])

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from kdbench.contract.errors import DataError
 from kdbench.metrics import card
-from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore
 from kdbench.results.provenance import git_state, now
 from kdbench.results.record import Record
@@ -141,10 +139,3 @@ def arrays(record: Record, split: str, store: OutputStore) -> dict[str, Any]:
     if not found:
         raise DataError(f"no outputs of {split} are stored")
     return {name: store.get(sha, verify=True) for name, sha in found.items()}
-
-
-def forget(keys: Iterable[str], home: Home) -> None:
-    """Drop what reports computed of these students by older metrics."""
-    for key in keys:
-        for folder in (home.path / "cache" / "fidelity").glob(f"*/{key}"):
-            shutil.rmtree(folder, ignore_errors=True)

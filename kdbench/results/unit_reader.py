@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from kdbench.contract.errors import DataError
 from kdbench.jobs.identity import canonical
 from kdbench.metrics import card
-from kdbench.results.outputs import OutputStore
+from kdbench.results.against import TEST, Against, arrays
+from kdbench.results.home import Home
 from kdbench.results.record import Record
 from kdbench.results.units import Units, unpack
-
-TEST = "test/"
 
 
 @dataclass
@@ -22,7 +20,7 @@ class UnitReader:
     """`records` are those by key of one results folder, teachers among them."""
 
     records: Mapping[str, Record]
-    store: OutputStore
+    against: Against
     _read: dict[tuple[str, tuple[str, ...]], Units | None] = field(default_factory=dict)
 
     def units(self, family: str, key: str, teachers: Sequence[str] = ()) -> Units | None:
@@ -46,25 +44,24 @@ class UnitReader:
                 kept = unpack(record.blocks)
             except DataError:  # of another form: as if it had none
                 kept = None
-        own = tuple(record.teachers) == teachers
-        if kept is not None and (own or not teachers):
+        if kept is not None and (tuple(record.teachers) == teachers or not teachers):
             return kept
-        made = self._from_outputs(family, record, teachers)
-        if kept is None or made is None:
-            return made or kept
-        return made if made.of != kept.of else Units(kept.of, {**made.blocks, **kept.blocks})
+        if kept is not None:
+            made = self.against.units(family, record, [self.records[teacher] for teacher in teachers])
+            return kept if made is None or made.of != kept.of else Units(kept.of, {**made.blocks, **kept.blocks})
+        return self._from_outputs(family, record, teachers)
 
     def _from_outputs(self, family: str, record: Record, teachers: tuple[str, ...]) -> Units | None:
         try:
-            ours = self.outputs(record)
-            theirs = [self.outputs(self.records[teacher]) for teacher in teachers]
-            return Units.read(card.blocks(family, ours, theirs), ours.get("blocks")) if ours else None
+            ours = arrays(record, self.against.store)
+            theirs = [arrays(self.records[teacher], self.against.store) for teacher in teachers]
+            return Units.read(card.blocks(family, ours, theirs), ours.get("blocks"))
         except (DataError, ValueError, KeyError):  # gone, or made by older code of the task
             return None
 
-    def outputs(self, record: Record) -> dict[str, Any]:
-        """The arrays of the test set."""
-        return {name.removeprefix(TEST): self.store.get(sha) for name, sha in record.outputs.items() if name.startswith(TEST)}
+    @property
+    def home(self) -> Home:
+        return self.against.store.home
 
     def stamp(self, key: str, teachers: Sequence[str] = ()) -> str:
         """What the units stand on, by content: what is computed from them may be kept under this name."""

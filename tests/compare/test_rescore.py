@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from kdbench.cli.rescore import rescore
 from kdbench.contract.errors import KdbenchError
 from kdbench.metrics import card
+from kdbench.results.against import Against
 from kdbench.results.outputs import OutputStore
 from kdbench.results.record import Record, canonical, comparable
 from kdbench.results.rescoring import settled
@@ -136,15 +137,28 @@ def test_distil_is_rescored_where_the_teachers_answers_are_stored(store: ResultS
     assert store.read(record.key).metrics["distil"] == pytest.approx(wanted, nan_ok=True)
 
 
-def test_what_reports_computed_by_older_metrics_is_forgotten(store: ResultStore) -> None:
-    none = next(record for record in store.scan().records.values() if record.labels["cell"] == "none")
-    cached = store.home.path / "cache" / "fidelity" / "v1" / none.key / "x.json"
-    cached.parent.mkdir(parents=True)
-    cached.write_text(json.dumps({"agreement": 0.0}))
+def test_what_controls_were_read_to_is_computed_anew(store: ResultStore) -> None:
+    records = store.scan().records
+    none = next(record for record in records.values() if record.labels["cell"] == "none")
+    teacher = next(record for record in records.values() if record.kind == "teacher")
+    kept = Against(store.folder, OutputStore(store.home))
+    right = kept.fidelity("classification", none, [teacher])
+    kept.save()
+    path = store.folder / "digits" / "against.json"
+    text = path.read_text()
+    damaged = json.loads(text)
+    next(iter(damaged.values()))["fidelity"]["agreement"] = 0.0  # as an older metric might have had it
+    path.write_text(json.dumps(damaged))
     ask("--dry-run")
-    assert cached.exists()
+    assert json.loads(path.read_text()) == damaged
     ask()
-    assert not cached.exists()
+    assert path.read_text() == text
+    for name in store.home.outputs.rglob("*.npy"):
+        name.unlink()
+    ask()  # nothing to compute from: what was kept stays
+    assert Against(store.folder, OutputStore(store.home)).fidelity("classification", none, [teacher]) == pytest.approx(
+        right, nan_ok=True
+    )
 
 
 def test_diverged_runs_are_left_alone(store: ResultStore) -> None:

@@ -13,7 +13,9 @@ from fabricated import LARGE, SMALL, Made, make, plain
 
 from kdbench.report.markdown import plain as escaped
 from kdbench.report.model import Part
+from kdbench.results.against import Against
 from kdbench.results.home import Home
+from kdbench.results.outputs import OutputStore
 from kdbench.results.readings import read
 
 EVIL = "<script>alert(1)</script>"
@@ -208,7 +210,8 @@ def test_plots_survive_values_without_spread_or_bounds(value: float, tmp_path: P
 def test_real_readings_of_partial_results_can_be_reported(tmp_path: Path) -> None:
     made = make(SMALL, plain)
     some = {key: record for i, (key, record) in enumerate(made.records.items()) if i % 3}
-    made.readings, made.records = read(made.jobs, some, Home(tmp_path / ".kdbench"), made.readings.families), some
+    nowhere = Against(tmp_path / "results", OutputStore(Home(tmp_path / ".kdbench")))
+    made.readings, made.records = read(made.jobs, some, nowhere, made.readings.families), some
     built = made.build(tmp_path)
     assert built.missing == 4
     assert "n/a" in built.html.read_text()  # the control's fidelity: its outputs are not here

@@ -31,8 +31,11 @@ from kdbench.report.model import Difference, Page, Part, Row
 from kdbench.report.papers import HEADS, csv_text, latex
 from kdbench.report.ranking import ranking_plot
 from kdbench.report.scatter import near_and_far
+from kdbench.results.against import Against
+from kdbench.results.outputs import OutputStore
 from kdbench.results.readings import read
 from kdbench.results.store import ResultStore
+from kdbench.results.unit_reader import UnitReader
 from kdbench.stats import Interval
 from kdbench.stats.bootstrap import Crossed
 from kdbench.suite import expand, parse_suite
@@ -43,8 +46,16 @@ def parts_of(store: ResultStore, text: str = made_up_results.SUITE) -> dict[str,
     suite = parse_suite(loads(text, "made-up.yaml"), REGISTRY)
     expansion = expand(suite, REGISTRY)
     jobs, records = graph(expansion.arms, REGISTRY), store.scan().records
-    readings = read(jobs, records, store.home, {"digits": "classification"})
+    readings = read(jobs, records, against(store), {"digits": "classification"})
     return {"suite": suite, "part": Part(), "expansion": expansion, "jobs": jobs, "readings": readings, "records": records}
+
+
+def against(store: ResultStore) -> Against:
+    return Against(store.folder, OutputStore(store.home))
+
+
+def reader_of(store: ResultStore) -> UnitReader:
+    return UnitReader(store.scan().records, against(store))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +78,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ResultStore:
 
 @pytest.fixture(scope="module")
 def page(store: ResultStore) -> Page:
-    return assemble(**parts_of(store), home=store.home)
+    return assemble(**parts_of(store), reader=reader_of(store))
 
 
 def row_of(page: Page, label: str) -> Row:
@@ -102,7 +113,7 @@ claims:
 
 def test_claims_are_judged_by_seeds_and_by_examples(page: Page, tmp_path: Path) -> None:
     made = made_up_results.make(tmp_path, made_up_results.SUITE + CLAIMS)
-    claimed = assemble(**parts_of(made, made_up_results.SUITE + CLAIMS), home=made.home)
+    claimed = assemble(**parts_of(made, made_up_results.SUITE + CLAIMS), reader=reader_of(made))
     over, own, distil = claimed.claims
     same = row_of(page, "kd").differences["accuracy"]
     assert over.verdict.outcome == "holds" and over.verdict.crossed == same.crossed and over.verdict.interval == same.interval
@@ -122,7 +133,7 @@ def test_committed_records_redraw_the_intervals_without_the_outputs(store: Resul
     elsewhere = ResultStore(tmp_path / "results")
     for record in store.scan().records.values():
         elsewhere.write(record)
-    other = assemble(**parts_of(elsewhere), home=elsewhere.home)
+    other = assemble(**parts_of(elsewhere), reader=reader_of(elsewhere))
     for label in ("kd", "dkd", "kd[T=8]"):
         here, there = (row_of(p, label).differences["accuracy"].crossed for p in (page, other))
         assert here is not None and here == there
@@ -142,7 +153,7 @@ def test_the_ranking_is_a_share_of_resamples(page: Page) -> None:
 
 def test_incomplete_rows_are_not_ranked(tmp_path: Path) -> None:
     made = made_up_results.make(tmp_path, change=lambda cell, seed: None if (cell, seed) == ("kd", 3) else {})
-    table = assemble(**parts_of(made), home=made.home).tables[0]
+    table = assemble(**parts_of(made), reader=reader_of(made)).tables[0]
     assert table.ranking is not None and "kd" not in table.ranking.labels and len(table.ranking.labels) == 3
     assert row_of_table(table.rows, "kd").differences["accuracy"].verdict == "better"  # of the seeds it has; shown unmarked
     assert math.isnan(row_of_table(table.rows, "kd").overdispersion)
@@ -270,7 +281,7 @@ def test_latex_is_rectangular_and_escaped(page: Page) -> None:
 
 
 def test_all_files_are_written_and_equal_each_time(store: ResultStore, tmp_path: Path) -> None:
-    first, second = (build(**parts_of(store), reports=tmp_path / name, home=store.home) for name in "ab")
+    first, second = (build(**parts_of(store), reports=tmp_path / name, reader=reader_of(store)) for name in "ab")
     for one, other in zip(
         (first.html, first.markdown, first.latex, first.csv),
         (second.html, second.markdown, second.latex, second.csv),

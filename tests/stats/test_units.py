@@ -16,6 +16,7 @@ import metric_samples as samples
 from kdbench.contract.errors import DataError
 from kdbench.metrics import card
 from kdbench.metrics.blocks import from_blocks
+from kdbench.results.against import Against
 from kdbench.results.outputs import OutputStore
 from kdbench.results.record import Record
 from kdbench.results.store import ResultStore
@@ -183,7 +184,7 @@ def stored(tmp_path: Path, with_blocks: bool, with_outputs: bool) -> tuple[UnitR
         for path in store.home.outputs.rglob("*.npy"):
             path.unlink()
     direct = Units.read(card.blocks("classification", {**student, "labels": student["labels"]}, teachers), ids)
-    return UnitReader(store.scan().records, outputs), {name: direct.value(name) for name in direct.metrics}
+    return UnitReader(store.scan().records, Against(store.folder, outputs)), {name: direct.value(name) for name in direct.metrics}
 
 
 @pytest.mark.parametrize(("with_blocks", "with_outputs"), [(True, True), (True, False), (False, True)])
@@ -199,6 +200,14 @@ def test_a_control_read_against_a_teacher_that_it_never_had_needs_the_outputs(tm
     here, _ = stored(tmp_path / "here", with_blocks=True, with_outputs=True)
     gone, _ = stored(tmp_path / "gone", with_blocks=True, with_outputs=False)
     full, truth = (reader.units("classification", "c" * 24, ["b" * 24]) for reader in (here, gone))
+    here.against.save()
+    for path in here.home.outputs.rglob("*.npy"):
+        path.unlink()
+    again = UnitReader(here.records, Against(here.against.folder, here.against.store)).units(
+        "classification", "c" * 24, ["b" * 24]
+    )
+    assert again is not None and full is not None and again.metrics == full.metrics  # kept beside the results
+    assert {name: again.value(name) for name in full.metrics} == {name: full.value(name) for name in full.metrics}
     assert full is not None and full.metrics == {"accuracy", "ece", "agreement", "log_kl"}
     assert truth is not None and truth.metrics == {"accuracy", "ece"}
     assert truth.value("accuracy") == full.value("accuracy")
@@ -212,4 +221,4 @@ def test_neither_way_open_gives_none_and_stamps_tell_contents_apart(tmp_path: Pa
     assert reader.stamp(key, teachers) == again.stamp(key, teachers) != again.stamp(key)
     changed = dict(again.records)
     changed[key] = Record(**{**changed[key].__dict__, "outputs": {**changed[key].outputs, "test/logits": "0" * 64}})
-    assert UnitReader(changed, again.store).stamp(key, teachers) != again.stamp(key, teachers)
+    assert UnitReader(changed, again.against).stamp(key, teachers) != again.stamp(key, teachers)

@@ -1,0 +1,131 @@
+"""Students read against teachers that they never had: the controls' side of fidelity, kept beside the results.
+
+What a control's answers share with a teacher is no property of either's job, so no record holds it; and it needs raw outputs,
+which are not committed. Each task's folder therefore has one file more, `results/<task>/against.json`, a line for each student
+and the teachers that it was read against. It is derived: a line counts only while both have the outputs that it was computed
+from, and a lost one is computed again where these lie.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kdbench.contract.errors import DataError
+from kdbench.metrics import card
+from kdbench.results.files import StorageError, write_atomically
+from kdbench.results.outputs import OutputStore
+from kdbench.results.record import Record, folder_name
+from kdbench.results.units import Units, pack, unpack
+
+FILE = "against.json"
+VERSION = 1  # raise when a fidelity metric's definition changes
+TEST = "test/"
+
+
+@dataclass(frozen=True)
+class Against:
+    """The lines of a results folder, and the raw outputs from which new ones are made."""
+
+    folder: Path
+    store: OutputStore
+    _lines: dict[str, dict[str, Any]] = field(default_factory=dict)  # task -> name -> line
+    _new: set[str] = field(default_factory=set)  # tasks with lines that no file has yet
+
+    def fidelity(self, family: str, student: Record, teachers: Sequence[Record]) -> dict[str, float]:
+        """The fidelity card; empty where the outputs are not on this machine and no line was kept."""
+        line = self._line(family, student, teachers)
+        return {name: math.nan if value is None else value for name, value in line.get("fidelity", {}).items()}
+
+    def units(self, family: str, student: Record, teachers: Sequence[Record]) -> Units | None:
+        """What each unit of the test set adds to the fidelity metrics; None where it cannot be known."""
+        line = self._line(family, student, teachers, with_blocks=True)
+        with suppress(DataError, KeyError):
+            return unpack(line["blocks"])
+        return None
+
+    def save(self) -> None:
+        """Write what is new, beside what others wrote meanwhile. A folder that cannot be written costs time, nothing else."""
+        for task in sorted(self._new):
+            merged = {**_load(self._path(task)), **self._lines[task]}
+            text = ",\n".join(f"{json.dumps(name)}: {json.dumps(merged[name], sort_keys=True)}" for name in sorted(merged))
+            with suppress(StorageError):
+                write_atomically(self._path(task), f"{{\n{text}\n}}\n".encode())
+        self._new.clear()
+
+    def renew(self, families: Mapping[str, str], records: Mapping[str, Record]) -> None:
+        """Compute the lines of these records anew, since metrics may have changed; what cannot be computed any more stays."""
+        for task, family in families.items():
+            for name, line in self._of(task).items():
+                known = [records[key] for key in name.split() if key in records]
+                if len(known) < len(name.split()):
+                    continue
+                made = self._made(family, known[0], known[1:], "blocks" in line)
+                fresh = {"outputs": digest(known[0], known[1:]), **made}
+                if made and fresh != line:
+                    self._lines[task][name] = fresh
+                    self._new.add(task)
+        self.save()
+
+    def _of(self, task: str) -> dict[str, Any]:
+        if task not in self._lines:
+            self._lines[task] = _load(self._path(task))
+        return self._lines[task]
+
+    def _line(self, family: str, student: Record, teachers: Sequence[Record], with_blocks: bool = False) -> dict[str, Any]:
+        task, name, stands_on = student.task, f"{student.key} {' '.join(t.key for t in teachers)}", digest(student, teachers)
+        known = self._of(task).get(name, {})
+        if known.get("outputs") != stands_on:
+            known = {}
+        if known and ("blocks" in known or not with_blocks):
+            return known
+        made = self._made(family, student, teachers, with_blocks)
+        if not made:
+            return known
+        self._lines[task][name] = {"outputs": stands_on, **made}
+        self._new.add(task)
+        return self._lines[task][name]
+
+    def _made(self, family: str, student: Record, teachers: Sequence[Record], with_blocks: bool) -> dict[str, Any]:
+        try:
+            ours, theirs = arrays(student, self.store), [arrays(teacher, self.store) for teacher in teachers]
+            values = card.fidelity(family, ours, theirs)
+            made: dict[str, Any] = {"fidelity": {k: None if math.isnan(value) else value for k, value in values.items()}}
+            if with_blocks:
+                units = Units.read(card.blocks(family, ours, theirs), ours.get("blocks"))
+                own = Units(units.of, {metric: block for metric, block in units.blocks.items() if metric in values})
+                made["blocks"] = pack(own)
+            return made
+        except (DataError, ValueError, KeyError):  # gone, or made by older code of the task, on other items
+            return {}
+
+    def _path(self, task: str) -> Path:
+        return self.folder / folder_name(task, "task") / FILE
+
+
+def arrays(record: Record, store: OutputStore) -> dict[str, Any]:
+    """The raw outputs on the test set."""
+    found = {name.removeprefix(TEST): store.get(sha) for name, sha in record.outputs.items() if name.startswith(TEST)}
+    if not found:
+        raise DataError(f"{record.key} has no outputs of the test set")
+    return found
+
+
+def digest(student: Record, teachers: Sequence[Record]) -> str:
+    """What a line stands on: the contents of the outputs and the version of the metrics."""
+    contents = [sorted((n, sha) for n, sha in record.outputs.items() if n.startswith(TEST)) for record in (student, *teachers)]
+    return hashlib.sha256(json.dumps([VERSION, contents]).encode()).hexdigest()[:24]
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError):
+        return {}
