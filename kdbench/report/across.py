@@ -38,7 +38,7 @@ def across(tables: Sequence[Table]) -> Across | None:
     used = [table for table in whole if table not in flat]
     if len(used) < 2:
         return None
-    arms = [{row.label: row for row in table.students if row.kind == "arm"} for table in used]
+    arms = [{row.name: row for row in table.students if row.kind == "arm"} for table in used]
     everywhere = [label for label in arms[0] if all(label in found for found in arms)]
     labels = [label for label in everywhere if all(complete(found[label], t) for found, t in zip(arms, used, strict=True))]
     if not labels:

@@ -11,8 +11,9 @@ def statement(judged: JudgedClaim) -> str:
     claim, unit = judged.claim, judged.metric.unit
     bounds = [("at least", claim.at_least), ("at most", claim.at_most)]
     said = " and ".join(f"{word} {number(value, unit)}" for word, value in bounds if value is not None)
-    over = "" if claim.over is None else f" − {claim.over}" + (f" ({claim.over_pair})" if claim.over_pair else "")
-    return f"{claim.arm}{over} in {claim.metric}: {said} {measured_in(judged)}".rstrip()
+    arm, reference = claim.said[0] or claim.arm, claim.said[1] or claim.over
+    over = "" if claim.over is None else f" − {reference}" + (f" ({claim.over_pair})" if claim.over_pair else "")
+    return f"{arm}{over} in {claim.metric}: {said} {measured_in(judged)}".rstrip()
 
 
 def found(judged: JudgedClaim) -> str:

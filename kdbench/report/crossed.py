@@ -48,7 +48,7 @@ class Crossing:
         sign = -1 if truth.direction == "up" else 1
         best = sorted(fit, key=lambda row: sign * row.summary(truth.name).mean)[:RANKED]
         shares = self.store.ranking(truth.name, [arms[row.label] for row in best], truth.direction == "up")
-        return None if shares is None else Ranking([row.label for row in best], shares, len(fit) - len(best))
+        return None if shares is None else Ranking([row.name for row in best], shares, len(fit) - len(best))
 
 
 def crossed(found: Difference, wide: Crossed | None) -> Difference:

@@ -51,7 +51,7 @@ def curve_of(row: Row, jobs: Path) -> Curve | None:
     steps = sorted(set.intersection(*(set(run) for run in runs)))
     names = sorted({name for run in runs for step in steps for name in run[step]})
     series = {name: [mean_at(runs, step, name) for step in steps] for name in names}
-    return Curve(row.label, steps, series) if len(steps) > 1 else None
+    return Curve(row.name, steps, series) if len(steps) > 1 else None
 
 
 def mean_at(runs: list[dict[int, dict[str, float]]], step: int, name: str) -> float:

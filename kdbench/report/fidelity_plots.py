@@ -62,7 +62,7 @@ def stack(table: Table, rows: list[Row]) -> Panel | None:
             parts.append(element("rect", x=start, y=y - 6.5, width=max(stop - start, 0.0), height=13.0, class_=name))
             at += share * 100
         said = ", ".join(f"{TITLES[name]} {number(share, 'share')} %" for name, share in zip(names, shares, strict=True))
-        return titled("stack", f"{row.label}: {said}", *parts)
+        return titled("stack", f"{row.name}: {said}", *parts)
 
     what = {"retrieval": "who is ahead, % of queries", "segmentation": "who is right, % of pixels"}
     return Panel(what.get(table.family, "who is right, % of the test set"), 0.0, 100.0, mark, weight=1.35)
@@ -83,7 +83,7 @@ def gain(table: Table, rows: list[Row]) -> Panel | None:
         if row.label not in found:
             return None
         middle, interval = scaled(found[row.label].mean, info.unit), intervals[row.label]
-        said = f"{row.label}: {number(found[row.label].mean, info.unit, sign=True)} {points(info.unit)}".rstrip()
+        said = f"{row.name}: {number(found[row.label].mean, info.unit, sign=True)} {points(info.unit)}".rstrip()
         parts = []
         if interval is not None:
             said += f" {span(interval.low, interval.high, info.unit)}"
@@ -110,7 +110,7 @@ def transfer(table: Table, rows: list[Row]) -> Panel | None:
             return None
         start, stop = ends(row)
         back = 5.0 if stop < start else -5.0
-        said = f"{row.label}: {number(row.summary('distil').mean, info.unit)} on the distillation set, "
+        said = f"{row.name}: {number(row.summary('distil').mean, info.unit)} on the distillation set, "
         said += f"{number(row.summary(info.name).mean, info.unit)} on the test set"
         parts = [line(x(start), y, x(stop), y, "bar"), dot(x(start), y, "mean", 2.5), arrow(x(stop), y, back)]
         return titled(f"cell {look(row, table.endpoints.truth)}", said, *parts)
@@ -151,7 +151,7 @@ def calibration(table: Table, rows: list[Row]) -> Panel | None:
         parts = [] if math.isnan(sd) else span_of(x, middle - sd, middle + sd, y)
         if row.planned > 1:
             parts += [dot(x(scaled(value, info.unit)), y, "seed", 1.6) for value in summary.by_seed.values()]
-        said = f"{row.label}: {number(summary.mean, info.unit)} %"
+        said = f"{row.name}: {number(summary.mean, info.unit)} %"
         return titled(f"cell {look(row, info)}", said, *parts, dot(x(middle), y))
 
     values = [scaled(value, info.unit) for row in rows for value in row.summary(info.name).by_seed.values()]
@@ -187,7 +187,7 @@ def spread(table: Table, rows: list[Row]) -> Panel | None:
         said = ", ".join(f"{metric(table.family, name).title} {number(row.summary(name).mean, 'share')} %" for name in names)
         parts = [line(x(min(values)), y, x(max(values)), y, "bar")]
         parts += [dot(x(value), y, "mean", size) for value, size in zip(values, (2.2, 3.1, 4.0), strict=True)]
-        return titled(f"cell {look(row, table.endpoints.agreement)}", f"{row.label}: {said}", *parts)
+        return titled(f"cell {look(row, table.endpoints.agreement)}", f"{row.name}: {said}", *parts)
 
     low, high = bounds([scaled(row.summary(name).mean, "share") for row in rows for name in names])
     return Panel(PART_TITLES[table.family], max(low, 0.0), min(high, 100.5), mark, right="larger dot: easier part")

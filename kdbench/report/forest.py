@@ -72,7 +72,7 @@ def mark(info: MetricInfo, row: Row, x: Scale, y: float) -> Markup | None:
     if not compared(row, info):
         return None
     found = row.differences[info.name]
-    said = f"{row.label} − {row.control}, {info.title}: {number(found.mean, info.unit, sign=True)}"
+    said = f"{row.name} − {row.control}, {info.title}: {number(found.mean, info.unit, sign=True)}"
     middle = scaled(found.mean, info.unit)
     if not x.low <= middle <= x.high:
         side, anchor, step = (x.start, "start", 5.0) if middle < x.low else (x.stop, "end", -5.0)

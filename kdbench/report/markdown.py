@@ -81,7 +81,8 @@ def claims(page: Page) -> str:
 
 def name(row: Row) -> str:
     kind = {"teacher": " (teacher)" if row.label != "teacher" else "", "control": " (control)", "arm": ""}[row.kind]
-    return code(row.label) + (f" {plain(row.alias)}" if row.alias else "") + kind
+    other = row.alias if row.name == row.label else row.label
+    return code(row.name) + (f" {plain(other)}" if other else "") + kind
 
 
 def head(column: Column) -> str:

@@ -64,6 +64,11 @@ class Row:
     overdispersion: float = math.nan  # variance of its runs over what the finite test set makes of it
 
     @property
+    def name(self) -> str:
+        """What the suite calls an arm, else its label; the control keeps its own name everywhere."""
+        return self.alias if self.alias and self.kind == "arm" else self.label
+
+    @property
     def done(self) -> int:
         return sum(source.status == "done" for source in self.sources)
 

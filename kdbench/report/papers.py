@@ -36,7 +36,7 @@ def tabular(table: Table, columns: Sequence[Column], what: str) -> str:
     heads = ["cell", *(f"{column.head} {column.unit}".strip() for column in columns)]
     lines = [" & ".join(map(escaped, heads)) + r" \\", r"\midrule"]
     for row in table.rows:
-        cells = [escaped(row.label), *(set_in(column.read(row)) for column in columns)]
+        cells = [escaped(row.name), *(set_in(column.read(row)) for column in columns)]
         lines.append(" & ".join(cells) + r" \\")
     body = "\n".join(lines)
     caption = escaped(f"{table.title}: {what}")

@@ -190,7 +190,7 @@ def called(row: Row) -> str:
 
 
 def unlike(table: Table) -> str:
-    other = [row.label for row in table.students if row.control is not None and not row.like_control]
+    other = [row.name for row in table.students if row.control is not None and not row.like_control]
     if not other:
         return ""
     return (

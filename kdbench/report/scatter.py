@@ -52,7 +52,7 @@ def scatter(table: Table, across: MetricInfo) -> Markup | None:
     for row, (cx, cy) in zip(rows, centres, strict=True):
         if row.kind == "control" and row is table.controls[0]:
             continue  # its line bears the name
-        text = shortened(row.label, LONGEST)
+        text = shortened(row.name, LONGEST)
         place = free_place(cx, cy, len(text) * CHARACTER, taken)
         if place is not None:
             box, at_x, at_y, anchor = place
@@ -60,7 +60,7 @@ def scatter(table: Table, across: MetricInfo) -> Markup | None:
             parts.append(words(text, at_x, at_y, f"name {look(row, ends.truth)}", anchor))
     for i, row in enumerate(far):
         where = ", ".join(number(row.summary(info.name).mean, info.unit) for info in (across, ends.truth))
-        text = f"far off: {shortened(row.label, LONGEST)} ({where})"
+        text = f"far off: {shortened(row.name, LONGEST)} ({where})"
         parts.append(words(text, LEFT + 6, HEIGHT - BOTTOM - 8 - 14 * i, f"name {look(row, ends.truth)}"))
     name = f"{table.title}: {ends.truth.title} against {across.title}, {len(rows)} cells"
     return drawing(WIDTH, HEIGHT, name, parts)
@@ -172,7 +172,7 @@ def dot(row: Row, across: MetricInfo, up: MetricInfo, x: Scale, y: Scale, cx: fl
         parts.append(line(cx, y(y.clamp(height - dy)), cx, y(y.clamp(height + dy)), "bar"))
     parts.append(element("circle", cx=float(cx), cy=float(cy), r=4.5, class_="mean"))
     said = (f"{info.name} {spread(s.mean, s.sd, info.unit)}" for s, info in ((truth, up), (over, across)))
-    return titled(f"cell {look(row, up)}", f"{row.label}: {', '.join(said)}", *parts)
+    return titled(f"cell {look(row, up)}", f"{row.name}: {', '.join(said)}", *parts)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def strips(rows: Sequence[Row], panels: Sequence[Panel], name: str, look: Callab
     """None without rows or panels."""
     if not rows or not panels:
         return None
-    labels = [shortened(row.label, LONGEST) for row in rows]
+    labels = [shortened(row.name, LONGEST) for row in rows]
     left = max(map(len, labels)) * CHARACTER + 10
     unit = (WIDTH - left) / sum(panel.weight for panel in panels)
     height = HEAD + len(rows) * ROW + FOOT

@@ -58,8 +58,8 @@ def draw(console: Console, table: Table) -> None:
         grid.add_column(name, justify="right", no_wrap=True)
     for row in table.rows:
         truth, agreement, kl = (row.summary(entry.name) for entry in (ends.truth, ends.agreement, ends.kl))
-        label = Text(row.label, "dim" if row.kind != "arm" else "")
-        if row.alias:
+        label = Text(row.name, "dim" if row.kind != "arm" else "")
+        if row.alias and row.name == row.label:
             label.append(f" ({row.alias})", "dim")
         if row.diverged:
             label.append(f" {row.diverged} diverged", "red")

@@ -17,10 +17,13 @@ class Arm:
              recipe and view are None. An arm without a source has teachers too: its fidelity is read against them.
     student  {model, version, params}
     method   {name, version, params, wrap: [{name, version, params}, ...], the outermost first}
-    source   {name (label), plugin, version, params, teachers}, or None where the method learns alone
+    source   {name (label), plugin, version, params, teachers: how many of the pool are asked}, or None where the method learns
+             alone. Where students are asked as well: also [earlier | initial, ...]
     view     {name (label), labelled, transfer, augment, bank, seed}; transfer is None where the method cannot read it;
              a bank of 0 draws a new view in every epoch. Where there are stages: stages [{name, version, params}, ...]
-    init     "fresh", or {mix: share of the teacher's weights}
+    init     "fresh", {mix: share of the teacher's weights}, or {earlier: rounds before | file: path, part: [prefix, ...]}
+    preset   the name of the preset that all this comes from, if any
+    before   the rounds before this one, in their order; what is above is the last
     """
 
     task: dict[str, Any]
@@ -35,6 +38,13 @@ class Arm:
     seed: int
     cell: str
     init: Any = "fresh"
+    preset: str | None = None
+    before: tuple[Arm, ...] = ()
+
+    @property
+    def called(self) -> str:
+        """What a person calls the method: by its preset's name where there is one."""
+        return self.preset or self.method["name"]
 
     def data(self) -> dict[str, Any]:
         return asdict(self)
@@ -42,9 +52,11 @@ class Arm:
     def identity(self) -> dict[str, Any]:
         """What is computed, without the names that people gave to it. Teachers count only where they are asked."""
         teachers = [{**teacher, "view": _unnamed(teacher["view"])} for teacher in self.teachers]
+        earlier = {"before": [arm.identity() for arm in self.before]} if self.before else {}
         return {
+            **earlier,
             "task": _unnamed(self.task),
-            "teachers": teachers if self.source is not None else [],
+            "teachers": teachers if self.source is not None and self.source["teachers"] else [],
             "student": self.student,
             "method": self.method,
             "source": _unnamed(self.source),
@@ -59,7 +71,11 @@ class Arm:
         return {
             "task": {self.task["name"]},
             "pair": {self.pair},
-            "method": {self.method["name"], method_label(self.method), *([self.alias] if self.alias else [])},
+            "method": {
+                self.called,
+                *([self.alias] if self.alias else []),
+                *(() if self.preset else (method_label(self.method),)),
+            },
             "source": {self.source["name"]} if self.source else set(),
             "view": {self.view["name"]},
             "seed": {str(self.seed)},
@@ -90,6 +106,7 @@ class ArmClaim:
     source: str
     expect: str | None
     over_pair: str | None = None  # where `over` is of another pair of the task
+    said: tuple[str, str] = ("", "")  # arm and over as the suite's author calls them
 
     def cells(self) -> list[tuple[str, str]]:
         """(pair, cell) of the arm, and of what it is compared with if anything."""

@@ -53,7 +53,7 @@ def _cells(name: str, arms: Sequence[Arm], catalogue: Catalogue) -> list[str]:
         lambda arm: arm.cell == name,
         lambda arm: arm.alias == name,
         lambda arm: plugin is not None and arm.cell == plugin.name,
-        lambda arm: plugin is not None and arm.method["name"] == plugin.name,
+        lambda arm: arm.called == (plugin.name if plugin else name),
         lambda arm: name in arm.names()["method"],
     ):
         found = list(dict.fromkeys(arm.cell for arm in arms if fits(arm)))
@@ -67,4 +67,5 @@ def _arm_claim(claim: Claim, pair: str, arm: str, over: str | None = None) -> Ar
     least = claim.at_least if bounded else 0.0
     where = claim.over_pair if claim.over_pair != pair else None
     bounds = (least, claim.at_most)
-    return ArmClaim(claim.id, claim.task, pair, arm, over, claim.metric, *bounds, claim.source, claim.expect, where)
+    said = (claim.arm, claim.over or "")
+    return ArmClaim(claim.id, claim.task, pair, arm, over, claim.metric, *bounds, claim.source, claim.expect, where, said)
