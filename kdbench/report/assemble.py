@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from kdbench.jobs.job import Cell, JobSet
@@ -78,6 +79,7 @@ def table(
     rows += [*controls.values(), *(row for row in students.values() if row.kind != "control")]
     mark_best([row for row in rows if row.kind != "teacher"], ends.shown)
     built = Table(task, pair, family, ends, rows)
+    built.shared_members = [students[cell].name for cell in here if overlapping(readings.cells.get(cell, []))]
     if crossing is not None:
         crossing.fill(built, {cell.cell: readings.cells.get(cell, []) for cell in here})
         built.curves = read_curves(built, crossing.reader.home.jobs)
@@ -121,6 +123,12 @@ def control_of(arm: Arm, controls: Mapping[Cell, Arm]) -> Cell:
         (cell for cell, control in controls.items() if alike(arm, control)),
         next((cell for cell, control in controls.items() if labelled(arm) == labelled(control)), next(iter(controls))),
     )
+
+
+def overlapping(found: Sequence[Reading]) -> bool:
+    """Whether ensembles of different seeds share some members and not all."""
+    teams = {frozenset(reading.teachers) for reading in found}
+    return any(one & other for one, other in combinations(teams, 2))
 
 
 def alike(arm: Arm, control: Arm) -> bool:

@@ -137,6 +137,7 @@ class Table:
     rows: list[Row]
     remarks: list[str] = field(default_factory=list)
     ranking: Ranking | None = None
+    shared_members: list[str] = field(default_factory=list)  # rows whose seeds have ensembles that partly overlap
     curves: list[Curve] = field(default_factory=list)
 
     @property

@@ -164,7 +164,13 @@ def teachers(table: Table) -> str:
             "intervals over seeds are somewhat too narrow for what other teachers would give"
             + ("; those over seeds and examples draw teachers with their seeds." if known else ".")
         )
-    return f"Students of different seeds have different teachers ({pool} in all): the intervals hold the teachers' spread too."
+    text = f"Students of different seeds have different teachers ({pool} in all): the intervals hold the teachers' spread too."
+    if table.shared_members:
+        text += (
+            f" Ensembles of neighbouring seeds share members ({listed(table.shared_members)}), which no interval here counts: "
+            "for other teachers those are somewhat too narrow."
+        )
+    return text
 
 
 def controls(table: Table) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -213,3 +214,13 @@ def test_remarks_say_what_could_be_seen() -> None:
     assert "The teacher is better than the student alone: +20.0 pp" in text
     assert "3 seeds a row. A true difference in accuracy of" in text
     assert "independent student" in text
+
+
+def test_overlapping_ensembles_are_told() -> None:
+    """Crossed intervals draw whole ensembles: members that seeds share make runs alike in a way that no interval counts."""
+    made = make(SMALL, plain)
+    assert not any("share members" in remark for remark in made.page().tables[0].remarks)
+    teachers = [("a", "b"), ("b", "c"), ("c", "d")]
+    kd = made.cell("kd")
+    made.readings.cells[kd] = [replace(r, teachers=t) for r, t in zip(made.readings.cells[kd], teachers, strict=True)]
+    assert any("share members (kd)" in remark for remark in made.page().tables[0].remarks)
