@@ -6,27 +6,28 @@ S. Zagoruyko, N. Komodakis: Paying More Attention to Attention. ICLR 2017. (The 
 
 The mean runs over samples and positions, so one weight means different things at different map sizes: 1000 is the CRD
 comparison's weight for 32×32 to 8×8 maps; on 8×8 to 2×2 maps it is 16 times as strong and destroys a student. Calibrate it.
+Maps of unequal size meet at the smaller one, after their energies. A list's candidates are its positions; a vector has only one.
 """
 
 from __future__ import annotations
 
-import torch
+from typing import Any
+
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
-from kdbench.contract.decisions import divergence
-from kdbench.contract.method import Method, Step, Term
-from kdbench.contract.model import Config
-from kdbench.contract.needs import Needs
+from kdbench.contract.errors import KdbenchError
+from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, positions, unit
+from kdbench.methods.taps import as_map
 
 
-class ATConfig(Config):
+class ATConfig(FeatureConfig):
+    student_taps: list[str] = Field(["stage1", "stage2", "stage3"], min_length=1, description="the student's taps")
+    teacher_taps: list[str] = Field(
+        ["stage1", "stage2", "stage3"], min_length=1, description="the teacher's taps, compared with them one by one"
+    )
     weight: float = Field(1000.0, ge=0, description="weight of the attention maps' distance, summed over taps")
-    taps: list[str] = Field(["stage1", "stage2", "stage3"], min_length=1, description="taps, the same names in both nets")
-    task: float = Field(1.0, ge=0, description="weight of the supervised loss")
-    kd: float = Field(0.0, ge=0, description="weight of softened answers beside the maps")
-    T: float = Field(4.0, gt=0, description="temperature of kd")
 
 
 def attention(feature: Tensor, size: tuple[int, int]) -> Tensor:
@@ -34,39 +35,23 @@ def attention(feature: Tensor, size: tuple[int, int]) -> Tensor:
     energy = feature.pow(2).mean(1, keepdim=True)
     if tuple(energy.shape[2:]) != size:
         energy = F.adaptive_avg_pool2d(energy, size)
-    return F.normalize(energy.flatten(1), dim=1)
+    return unit(energy.flatten(1))
 
 
-class AT(Method):
+class AT(FeatureMethod):
     """Distance between normalised energy maps at several stages."""
 
     name = "at"
+    version = 2
     Config = ATConfig
-    needs = Needs(
-        streams=frozenset({"transfer"}),
-        signal=frozenset({"probs"}),
-        student_taps=frozenset({"$taps"}),
-        teacher_taps=frozenset({"$taps"}),
-    )
+    compares = (("map",), ("list",))
 
-    def terms(self, step: Step) -> dict[str, Term]:
-        c = self.c
+    def connect(self, student: Shape, teacher: Shape) -> nn.Module:
+        if min(positions(student), positions(teacher)) < 2:
+            raise KdbenchError("a map with a single position has no attention to match")
+        return nn.Identity()
 
-        def maps() -> Tensor:
-            student, teacher = step.student().taps, step.teacher().taps
-            gaps = []
-            for tap in c.taps:
-                s, t = student[tap], teacher[tap]
-                size = (min(s.shape[2], t.shape[2]), min(s.shape[3], t.shape[3]))
-                gaps.append((attention(s, size) - attention(t, size)).pow(2).mean())
-            return torch.stack(gaps).sum()
-
-        def match() -> Tensor:
-            student = step.decide()
-            return student.mean(divergence(student, step.teacher().decisions, c.T))
-
-        return {
-            "task": Term(step.supervised, c.task),
-            "at": Term(maps, c.weight),
-            "kd": Term(match, c.kd),
-        }
+    def distance(self, layers: Any, student: Tensor, teacher: Tensor) -> Tensor:
+        s, t = as_map(student), as_map(teacher)
+        size = (min(s.shape[2], t.shape[2]), min(s.shape[3], t.shape[3]))
+        return (attention(s, size) - attention(t, size)).pow(2).mean()

@@ -15,15 +15,15 @@ recipe's optimiser. Its claim is that thin, deep nets train at all; where a stud
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from kdbench.contract.decisions import divergence
+from kdbench.contract.errors import KdbenchError
 from kdbench.contract.method import Method, Phase, Specs, Step, Term
 from kdbench.contract.model import Config
 from kdbench.contract.needs import Needs
 from kdbench.contract.task import Task
+from kdbench.methods.features import meet, pointwise, softened, width
 
 
 class FitNetsConfig(Config):
@@ -51,8 +51,8 @@ class FitNets(Method):
     def build(self, specs: Specs, task: Task) -> None:
         guided, hint = specs.student.taps[self.c.guided], specs.teacher.taps[self.c.hint]
         if len(guided) != len(hint):
-            raise ValueError(f"taps {self.c.guided} {guided} and {self.c.hint} {hint} must both be maps or both be vectors")
-        self.regressor: nn.Module = nn.Conv2d(guided[0], hint[0], 1) if len(guided) == 3 else nn.Linear(guided[-1], hint[-1])
+            raise KdbenchError(f"taps {self.c.guided} {guided} and {self.c.hint} {hint} must both be maps or both be vectors")
+        self.regressor = pointwise(hint, width(guided), width(hint))
 
     def phases(self) -> list[Phase]:
         # Without weight there is no hint phase: the second one is then all there is (the weight-zero rule).
@@ -65,16 +65,9 @@ class FitNets(Method):
         if step.phase == "hint":
             return {"hint": Term(lambda: self.distance(step), c.weight)}
 
-        def match() -> Tensor:
-            student, teacher = step.decide(), step.teacher().decisions
-            return student.mean(divergence(student, teacher, c.T))
-
-        return {"task": Term(step.supervised, c.task), "kd": Term(match, c.kd)}
+        return {"task": Term(step.supervised, c.task), "kd": Term(lambda: softened(step, c.T), c.kd)}
 
     def distance(self, step: Step) -> Tensor:
-        guided, hint = step.student().taps[self.c.guided], step.teacher().taps[self.c.hint]
-        if guided.dim() == 4 and guided.shape[2:] != hint.shape[2:]:
-            size = (min(guided.shape[2], hint.shape[2]), min(guided.shape[3], hint.shape[3]))
-            guided, hint = F.adaptive_avg_pool2d(guided, size), F.adaptive_avg_pool2d(hint, size)
+        guided, hint = meet(step.student().taps[self.c.guided], step.teacher().taps[self.c.hint])
         channels = 1 if guided.dim() == 4 else -1
         return 0.5 * (self.regressor(guided) - hint).pow(2).sum(channels).mean()

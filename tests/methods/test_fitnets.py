@@ -8,6 +8,7 @@ import torch
 
 from kdbench.contract.batch import Outputs, Signal
 from kdbench.contract.decisions import Decisions
+from kdbench.contract.errors import KdbenchError
 from kdbench.contract.method import NetSpec, Specs
 from kdbench.methods.fitnets import FitNets, FitNetsConfig
 
@@ -49,7 +50,7 @@ def test_maps_of_unequal_size_meet_at_the_smaller_one():
 def test_vectors_have_a_linear_regressor():
     method = built((5,), (7,))
     assert isinstance(method.regressor, torch.nn.Linear)
-    with pytest.raises(ValueError, match="both be maps or both be vectors"):
+    with pytest.raises(KdbenchError, match="both be maps or both be vectors"):
         built((5,), (7, 2, 2))
 
 
