@@ -22,13 +22,16 @@ from types import ModuleType
 from typing import Any
 
 LOCK = Path(__file__).with_name("plugins.lock.json")
-KINDS = ("task", "method", "wrapper", "model", "source", "stage")
+PRESETS = Path(__file__).with_name("presets")
+KINDS = ("task", "method", "preset", "wrapper", "model", "source", "stage")
+SHARED = ("method", "preset")  # kinds whose plugins a suite calls in one place, so that their names differ
 GROUPS = {
     "kdbench.tasks": "task",
     "kdbench.methods": "method",
     "kdbench.models": "model",
     "kdbench.sources": "source",
     "kdbench.stages": "stage",
+    "kdbench.presets": "preset",
 }
 
 
@@ -70,7 +73,7 @@ class Registry:
     broken: list[Broken] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for info in builtin():
+        for info in (*builtin(), *presets(PRESETS)):
             self.plugins[info.kind, info.name] = info
         for path in self.files:
             self._add_file(Path(path))
@@ -103,22 +106,28 @@ class Registry:
     def stage(self, name: str) -> PluginInfo:
         return self.get("stage", name)
 
+    def preset(self, name: str) -> PluginInfo:
+        return self.get("preset", name)
+
     def aliases(self) -> dict[str, str]:
         """The families' own names of methods, e.g. source_only -> none."""
         return {k: v for (kind, _), info in self.plugins.items() if kind == "task" for k, v in info.facts["aliases"].items()}
 
     def _add(self, info: PluginInfo) -> None:
         known = self.plugins.get((info.kind, info.name))
+        shared = SHARED if info.kind in SHARED else ()
         if known is not None and known.target != info.target:
             self.broken.append(Broken(info.origin, f"{info.kind} {info.name!r} is already the name of a plugin ({known.origin})"))
-        elif info.kind == "method" and info.name in self.aliases():
-            self.broken.append(Broken(info.origin, f"method {info.name!r} is another name of {self.aliases()[info.name]!r}"))
+        elif other := next((kind for kind in shared if kind != info.kind and (kind, info.name) in self.plugins), None):
+            self.broken.append(Broken(info.origin, f"{info.kind} {info.name!r} is already the name of a {other}"))
+        elif info.kind in SHARED and info.name in self.aliases():
+            self.broken.append(Broken(info.origin, f"{info.kind} {info.name!r} is another name of {self.aliases()[info.name]!r}"))
         else:
             self.plugins[info.kind, info.name] = info
 
     def _add_file(self, path: Path) -> None:
         try:
-            found = inspect_module(load_file(path), str(path))
+            found = [preset(path, str(path))] if path.suffix == ".yaml" else inspect_module(load_file(path), str(path))
             for info in found:
                 self._add(info)
             if not found:
@@ -131,8 +140,12 @@ class Registry:
             for entry in importlib.metadata.entry_points(group=group):
                 origin = f"{entry.dist.name if entry.dist else '?'} ({entry.value})"
                 try:
-                    entry.load()
-                    for info in inspect_module(sys.modules[entry.module], origin):
+                    found = entry.load()
+                    if group == "kdbench.presets":  # a package whose folder holds them
+                        infos = [info for folder in found.__path__ for info in presets(Path(folder), origin)]
+                    else:
+                        infos = inspect_module(sys.modules[entry.module], origin)
+                    for info in infos:
                         self._add(info)
                 except Exception as error:
                     self.broken.append(Broken(origin, f"{type(error).__name__}: {error}", traceback.format_exc()))
@@ -141,6 +154,18 @@ class Registry:
 @functools.cache
 def builtin() -> tuple[PluginInfo, ...]:
     return tuple(PluginInfo(**entry) for entry in json.loads(LOCK.read_text()))
+
+
+def presets(folder: Path, origin: str = "built-in") -> list[PluginInfo]:
+    return [preset(path, origin) for path in sorted(folder.glob("*.yaml"))]
+
+
+def preset(path: Path, origin: str) -> PluginInfo:
+    """A preset file, unread: what it says is checked where it is used, with its places. Its first comment tells what it is."""
+    text = path.read_text(encoding="utf-8")
+    comments = [line.lstrip("# ") for line in text.split("\n", 1)[:1] if line.startswith("#")]
+    facts = {"text": text, "path": str(path)}
+    return PluginInfo("preset", path.stem, 1, comments[0] if comments else "", {}, {}, facts, str(path), origin)
 
 
 def timm_model(base: PluginInfo, name: str) -> PluginInfo:
@@ -181,7 +206,7 @@ def inspect_module(module: ModuleType, origin: str) -> list[PluginInfo]:
     from kdbench.contract.method import Method, Wrapper
     from kdbench.contract.model import ModelPlugin
     from kdbench.contract.source import Source
-    from kdbench.contract.stage import Stage
+    from kdbench.contract.stage import After, Stage
     from kdbench.contract.task import Task
 
     where = module.__name__ if module.__name__.startswith("kdbench.") or not module.__file__ else str(module.__file__)
@@ -207,7 +232,12 @@ def inspect_module(module: ModuleType, origin: str) -> list[PluginInfo]:
             facts = {"gives": value.gives.data(), "scope": value.scope}
             found.append(_info("source", value, value.__doc__, facts, f"{where}:{attribute}", origin))
         elif issubclass(value, Stage):
-            found.append(_info("stage", value, value.__doc__, {"reads": list(value.reads)}, f"{where}:{attribute}", origin))
+            facts = {"reads": list(value.reads), "mixes": value.mixes}
+            found.append(_info("stage", value, value.__doc__, facts, f"{where}:{attribute}", origin))
+        elif issubclass(value, After):
+            facts = {"reads": list(value.reads), "mixes": value.mixes, "after": True}
+            facts |= {"needs": value.needs.data(), "leaves": sorted(value.leaves)}
+            found.append(_info("stage", value, value.__doc__, facts, f"{where}:{attribute}", origin))
     return found
 
 

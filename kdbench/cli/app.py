@@ -8,7 +8,29 @@ from typing import Annotated
 
 import typer
 
-from kdbench.cli import compare, describe, doctor, export, init, list_, plan, report, rescore, run, schema, score, status, track
+from kdbench.cli import (
+    baseline,
+    compare,
+    data,
+    describe,
+    doctor,
+    export,
+    gate,
+    history,
+    init,
+    list_,
+    new,
+    plan,
+    report,
+    rescore,
+    run,
+    schema,
+    score,
+    status,
+    test_method,
+    test_task,
+    track,
+)
 from kdbench.cli.exits import Exit
 
 DEBUG = "KDBENCH_DEBUG"
@@ -16,8 +38,9 @@ DEBUG = "KDBENCH_DEBUG"
 app = typer.Typer(
     name="kdbench",
     help="Benchmark knowledge distillation: methods × tasks × seeds, with controls, intervals and fidelity beside accuracy.",
-    epilog="Start with: kdbench init, then kdbench run suite.yaml. Exit codes: 0 ok, 1 a claim failed, 2 wrong usage or suite, "
-    "3 jobs missing or failed, 70 internal error, 75 stopped with checkpoints (run again to go on), 130 interrupted.",
+    epilog="Start with: kdbench init, then kdbench run suite.yaml. Exit codes: 0 ok, 1 regressed or a claim failed, 2 wrong "
+    "usage or suite, 3 jobs missing or failed, 4 nothing to compare, 5 undecided (gate --strict), 6 a plugin does not conform, 70 internal error, "
+    "75 stopped with checkpoints (run again to go on), 130 interrupted. Where several hold: 2, 3, 1, 4, 5.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -50,6 +73,10 @@ app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("gate")(gate.gate)
+app.add_typer(baseline.app, name="baseline")
+app.add_typer(data.app, name="data")
+app.command("history")(history.history)
 app.command("score")(score.score)
 app.command("rescore")(rescore.rescore)
 app.command("list")(list_.list_plugins)
@@ -57,6 +84,10 @@ app.command("describe")(describe.describe)
 app.command("export")(export.export)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
+app.command("test-method")(test_method.test_method)
+app.command("test-task")(test_task.test_task)
+app.command("new-method")(new.new_method)
+app.command("new-task")(new.new_task)
 app.add_typer(track.app, name="track")
 
 

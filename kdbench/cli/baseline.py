@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdbench.cli.exits import Exit, worst
-from kdbench.cli.gate import BaselineOption, gather
-from kdbench.cli.options import JsonOption, OnlyOption, PluginOption, ProfileOption, ResultsOption, SuiteArgument
-from kdbench.cli.session import open_suite
+from kdbench.cli.gate import gather
+from kdbench.cli.on_suite import on_suite
+from kdbench.cli.options import BaselineOption, JsonOption, OnlyOption, PluginOption, ProfileOption, SuiteArgument
+from kdbench.cli.session import Session, open_suite
 from kdbench.cli.text import count, near, wrapped
 
 if TYPE_CHECKING:
@@ -27,13 +28,10 @@ def baseline() -> None:
 
 
 @app.command("accept")
+@on_suite
 def accept(
-    suite: SuiteArgument,
+    session: Session,
     reason: Annotated[str, typer.Option("--reason", help="Why these results are right; it stands in every line.")],
-    profile: ProfileOption = None,
-    only: OnlyOption = None,
-    plugin: PluginOption = None,
-    results: ResultsOption = Path("results"),
     baseline: BaselineOption = Path("baselines"),
     replace: ReplaceOption = False,
 ) -> int:
@@ -47,7 +45,7 @@ def accept(
     """
     from kdbench.gate.baseline import save
 
-    found = proposed(suite, reason, profile, only, plugin, results, baseline, replace)
+    found = proposed(session, reason, baseline, replace)
     tell(found, "accepted")
     for path in save(found.baseline):
         typer.echo(f"{'written' if path.exists() else 'removed'}: {near(path)}")
@@ -55,12 +53,9 @@ def accept(
 
 
 @app.command("diff")
+@on_suite
 def diff(
-    suite: SuiteArgument,
-    profile: ProfileOption = None,
-    only: OnlyOption = None,
-    plugin: PluginOption = None,
-    results: ResultsOption = Path("results"),
+    session: Session,
     baseline: BaselineOption = Path("baselines"),
     replace: ReplaceOption = False,
 ) -> int:
@@ -68,7 +63,7 @@ def diff(
 
     Example: kdbench baseline diff suites/core.yaml
     """
-    found = proposed(suite, "not written", profile, only, plugin, results, baseline, replace)
+    found = proposed(session, "not written", baseline, replace)
     tell(found, "would change")
     return code(found)
 
@@ -112,24 +107,15 @@ def show(
     return Exit.ok if cells else Exit.incomparable
 
 
-def proposed(
-    suite: Path,
-    reason: str,
-    profile: str | None,
-    only: str | None,
-    plugin: list[Path] | None,
-    results: Path,
-    baseline: Path,
-    replace: bool,
-) -> Acceptance:
+def proposed(session: Session, reason: str, baseline: Path, replace: bool) -> Acceptance:
     """What accepting would make of the baseline. Only a whole suite takes cells out."""
     from datetime import UTC, datetime
 
     from kdbench.gate.accept import accept as accept_all
 
-    session = open_suite(suite, results, profile, only, plugin)
-    found = gather(session, baseline, only)
-    planned = found.planned | {refusal.cell for refusal in session.jobs.refusals} if profile is None and only is None else None
+    found = gather(session, baseline)
+    whole = session.profile is None and session.only is None
+    planned = found.planned | {refusal.cell for refusal in session.jobs.refusals} if whole else None
     today = datetime.now(UTC).date().isoformat()
     return accept_all(found.baseline, found.candidates, found.experiments, reason, today, replace, planned)
 

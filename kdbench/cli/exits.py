@@ -13,12 +13,13 @@ class Exit(IntEnum):
     incomplete = 3  # jobs missing or failed
     incomparable = 4  # nothing to compare
     inconclusive = 5  # only with --strict
+    nonconforming = 6  # a plugin fails a rule of the conformance suite
     internal = 70  # a bug of kdbench
     requeue = 75  # stopped with checkpoints: run again to go on
     interrupted = 130
 
 
-ORDER = (Exit.usage, Exit.incomplete, Exit.claim_failed, Exit.incomparable, Exit.inconclusive)
+ORDER = (Exit.usage, Exit.incomplete, Exit.claim_failed, Exit.incomparable, Exit.inconclusive, Exit.nonconforming)
 
 
 def worst(codes: Iterable[Exit]) -> Exit:

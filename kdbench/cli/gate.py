@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +15,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdbench.cli.exits import Exit, worst
-from kdbench.cli.options import JsonOption, OnlyOption, PluginOption, ProfileOption, ResultsOption, SuiteArgument
-from kdbench.cli.session import Session, open_suite
+from kdbench.cli.on_suite import on_suite
+from kdbench.cli.options import BaselineOption, JsonOption
+from kdbench.cli.pulled import pulled
+from kdbench.cli.session import Session
 from kdbench.cli.text import width
+from kdbench.contract.errors import KdbenchError
 
 if TYPE_CHECKING:
     from kdbench.gate.baseline import Baseline
@@ -26,32 +30,41 @@ if TYPE_CHECKING:
     from kdbench.jobs.job import Cell
     from kdbench.results.record import Record
 
-BaselineOption = Annotated[Path, typer.Option("--baseline", help="Folder of baselines.")]
 SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
+@on_suite
 def gate(
-    suite: SuiteArgument,
-    profile: ProfileOption = None,
-    only: OnlyOption = None,
-    plugin: PluginOption = None,
-    results: ResultsOption = Path("results"),
+    session: Session,
     baseline: BaselineOption = Path("baselines"),
     junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML to a file, a test case a cell.")] = None,
     github: Annotated[bool, typer.Option("--github", help="Annotations and a step summary for GitHub Actions.")] = False,
     badge: Annotated[Path | None, typer.Option("--badge", help="Write a badge to a file, as JSON for shields.io.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 5 where something is undecided or drifted.")] = False,
+    from_mlflow: Annotated[
+        str | None, typer.Option("--from-mlflow", metavar="URI", help="Judge what an MLflow store holds.")
+    ] = None,
+    experiment: Annotated[str | None, typer.Option("--experiment", help="Its experiment; default: kdbench/<suite>.")] = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Judge results against the accepted baseline, with the noise of training.
+    """Judge results by their baseline, with the noise of training.
 
-    Nothing is trained. Exit codes: 0 nothing worse, 1 regressed or a claim failed, 3 results missing or of older code, 4 nothing
-    comparable or no baseline, 5 undecided (--strict).
+    Nothing is trained. Results are those of the folder, or with --from-mlflow those that `kdbench run` or `track sync` wrote to
+    a server. Exit codes: 0 nothing worse, 1 regressed or a claim failed, 3 results missing or of older code, 4 nothing comparable
+    or no baseline, 5 undecided (--strict).
 
     Example: kdbench gate suites/core.yaml --junit gate.xml
     """
-    session = open_suite(suite, results, profile, only, plugin)
-    found = judge(session, baseline, only)
+    from kdbench.track.address import Unusable
+
+    if from_mlflow is None and experiment is not None:
+        raise KdbenchError("--experiment says what to read --from-mlflow; without that, results are read from --results")
+    try:
+        with nullcontext(session) if from_mlflow is None else pulled(session, from_mlflow, experiment) as held:
+            found = judge(held, baseline)
+    except Unusable as error:
+        typer.echo(f"kdbench: no results could be read: {error}", err=True)
+        return Exit.incomplete
     if junit is not None:
         from kdbench.gate.junit import junit as xml
 
@@ -71,11 +84,11 @@ def gate(
     return code(found, strict)
 
 
-def judge(session: Session, root: Path, only: str | None = None) -> GateReport:
+def judge(session: Session, root: Path) -> GateReport:
     """The gate's report on a suite as its results folder stands."""
     from kdbench.gate.build import build
 
-    gathered = gather(session, root, only)
+    gathered = gather(session, root)
     claims = judged_claims(session, gathered.records)
     return build(
         session.suite,
@@ -99,7 +112,7 @@ class Gathered:
     planned: set[Cell]
 
 
-def gather(session: Session, root: Path, only: str | None = None) -> Gathered:
+def gather(session: Session, root: Path) -> Gathered:
     """Results of seeds that the suite does not plan count too, unless seeds were asked for by --only."""
     from kdbench.gate.baseline import load
     from kdbench.gate.candidates import collect
@@ -114,11 +127,11 @@ def gather(session: Session, root: Path, only: str | None = None) -> Gathered:
     for path, why in scan.broken:
         print(f"kdbench: {path}: {why}", file=sys.stderr)
     records = {key: record for key, record in scan.records.items() if key in session.jobs.jobs}
-    whole = session.expansion if session.profile is None and only is None else expand(session.suite, session.registry)
+    whole = session.expansion if session.profile is None and session.only is None else expand(session.suite, session.registry)
     arms = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in (*whole.arms, *session.expansion.arms)}
     experiments = Experiments.of(session.expansion.arms, session.registry, session.path.parent)
     digest = functools.cache(source_digest)
-    seeds_asked = only is not None and any(condition.field == "seed" for condition in parse(only))
+    seeds_asked = session.only is not None and any(part.field == "seed" for part in parse(session.only))
     candidates = collect(
         session.jobs,
         session.plan(records),
@@ -135,10 +148,12 @@ def judged_claims(session: Session, records: Mapping[str, Record]) -> list[Claim
         return []
     from kdbench.gate.build import judged_claims as judge_all
     from kdbench.results.readings import read
+    from kdbench.results.unit_reader import UnitReader
 
     tasks = {arm.task["name"]: arm.task["plugin"] for arm in session.expansion.arms}
     families = {name: session.registry.task(plugin).facts["family"] for name, plugin in tasks.items()}
-    return judge_all(session.expansion.claims, session.jobs, read(session.jobs, records, session.home, families))
+    readings = read(session.jobs, records, session.against, families)
+    return judge_all(session.expansion.claims, session.jobs, readings, UnitReader(records, session.against))
 
 
 def code(report: GateReport, strict: bool = False) -> Exit:

@@ -9,17 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kdbench.cli.exits import Exit
-from kdbench.cli.gate import BaselineOption
-from kdbench.cli.options import (
-    JsonOption,
-    OnlyOption,
-    PluginOption,
-    ProfileOption,
-    ReportsOption,
-    ResultsOption,
-    SuiteArgument,
-)
-from kdbench.cli.session import Session, open_suite
+from kdbench.cli.on_suite import on_suite
+from kdbench.cli.options import BaselineOption, JsonOption, ReportsOption
+from kdbench.cli.session import Session
 from kdbench.cli.text import cut, near, width
 
 if TYPE_CHECKING:
@@ -29,26 +21,24 @@ if TYPE_CHECKING:
 SUBJECT = 24  # characters of a commit's subject that are kept at least
 
 
+@on_suite
 def history(
-    suite: SuiteArgument,
+    session: Session,
     metric: Annotated[list[str] | None, typer.Option("--metric", help="A metric; may be repeated. Default: truth.")] = None,
-    profile: ProfileOption = None,
-    only: OnlyOption = None,
-    plugin: PluginOption = None,
-    results: ResultsOption = Path("results"),
     baseline: BaselineOption = Path("baselines"),
     reports: ReportsOption = Path("reports"),
     as_json: JsonOption = False,
 ) -> int:
-    """Show metrics over commits, from the git log of baselines and committed results.
+    """Show metrics over commits, with the steps that are no noise.
 
-    A step is a change that the gate's rule proves against all values since the last step. Exit code 4 where git has no history.
+    They are read from the git log of baselines and of committed results. A step is a change that the gate's rule proves
+    against all values since the last step. Exit code 4 where git has no history.
 
     Example: kdbench history suites/core.yaml --metric accuracy
     """
     from kdbench.gate.steps import tracks
 
-    session = open_suite(suite, results, profile, only, plugin)
+    results = session.store.folder
     found = look(session, baseline, results, metric)
     order = list(session.jobs.cells)
     lines = sorted(tracks(found.series), key=lambda track: (order.index(track.series.cell), track.series.metric))

@@ -25,6 +25,7 @@ PluginOption = Annotated[
 ]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of results.")]
 ReportsOption = Annotated[Path, typer.Option("--reports", help="Folder of reports.")]
+BaselineOption = Annotated[Path, typer.Option("--baseline", help="Folder of baselines.")]
 StaleOption = Annotated[Stale, typer.Option("--stale", help="Results made by older code: keep, run anew, or stop.")]
 TrackingOption = Annotated[
     str | None, typer.Option("--tracking-uri", help="MLflow server or store; default: sqlite in .kdbench.")

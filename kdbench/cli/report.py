@@ -9,27 +9,24 @@ from typing import TYPE_CHECKING
 import typer
 
 from kdbench.cli.exits import Exit
-from kdbench.cli.options import OnlyOption, PluginOption, ProfileOption, ReportsOption, ResultsOption, SuiteArgument
-from kdbench.cli.session import Session, open_suite
+from kdbench.cli.on_suite import on_suite
+from kdbench.cli.options import ReportsOption
+from kdbench.cli.session import Session
 
 if TYPE_CHECKING:
     from kdbench.report.build import Built
     from kdbench.results.record import Record
 
 
+@on_suite
 def report(
-    suite: SuiteArgument,
-    profile: ProfileOption = None,
-    only: OnlyOption = None,
-    plugin: PluginOption = None,
-    results: ResultsOption = Path("results"),
+    session: Session,
     reports: ReportsOption = Path("reports"),
 ) -> int:
     """Write a suite's report: Markdown and one offline HTML page.
 
     Example: kdbench report suites/quickstart.yaml
     """
-    session = open_suite(suite, results, profile, only, plugin)
     built = make_report(session, session.records(), reports)
     typer.echo(built.terminal)
     typer.echo(f"report: {built.html}")
@@ -44,10 +41,12 @@ def make_report(session: Session, records: Mapping[str, Record], reports: Path) 
     from kdbench.report.build import build
     from kdbench.report.model import Part
     from kdbench.results.readings import read
+    from kdbench.results.unit_reader import UnitReader
 
     families = {}
     for arm in session.expansion.arms:
         families[arm.task["name"]] = session.registry.task(arm.task["plugin"]).facts["family"]
-    readings = read(session.jobs, records, session.home, families)
+    against = session.against
+    readings = read(session.jobs, records, against, families)
     part = Part(session.profile, session.only)
-    return build(session.suite, part, session.expansion, session.jobs, readings, records, reports, session.home)
+    return build(session.suite, part, session.expansion, session.jobs, readings, records, reports, UnitReader(records, against))

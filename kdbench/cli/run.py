@@ -1,19 +1,18 @@
-"""kdbench run: do what is missing, then report it and track it."""
+"""kdbench run: do what is missing, then report it and track it; with --decide, also what the gate needs to be sure."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
-from collections.abc import Callable
-from enum import StrEnum
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kdbench.cli.exits import Exit, worst
 from kdbench.cli.options import (
+    BaselineOption,
     OnlyOption,
     PluginOption,
     ProfileOption,
@@ -24,22 +23,13 @@ from kdbench.cli.options import (
     SuiteArgument,
     TrackingOption,
 )
-from kdbench.cli.outcomes import interrupted, tell_ends
 from kdbench.cli.plan import counted, show_refusals
 from kdbench.cli.session import Session, open_suite
+from kdbench.cli.work import How, Say, Where, Work, work
 
 if TYPE_CHECKING:
-    from kdbench.execute.base import Executor, JobSpec, Outcome
-    from kdbench.jobs.job import Job
-
-Say = Callable[[str], None]
-
-
-class Where(StrEnum):
-    """Who runs the jobs."""
-
-    local = "local"
-    inline = "inline"
+    from kdbench.cli.decide import Decision
+    from kdbench.results.record import Record
 
 
 def run(
@@ -57,6 +47,8 @@ def run(
     max_failures: Annotated[int | None, typer.Option("--max-failures", min=1, help="Stop after so many failures.")] = None,
     timeout: Annotated[float | None, typer.Option("--timeout", min=0.001, help="Seconds after which a job is ended.")] = None,
     checkpoint: Annotated[float, typer.Option("--checkpoint", min=0.0, help="Seconds between checkpoints of a job.")] = 60.0,
+    decide: Annotated[bool, typer.Option("--decide", help="Then gate; add seeds to cells that are undecided.")] = False,
+    baseline: BaselineOption = Path("baselines"),
     tracking_uri: TrackingOption = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Record runs in MLflow.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout, words on stderr.")] = False,
@@ -64,6 +56,7 @@ def run(
     """Run what has no result yet; then tables, report and MLflow.
 
     Results are the cache: a second run does only what is missing. Ctrl-C once lets jobs save a checkpoint, twice ends them.
+    --decide ends with the gate's verdicts and exit code.
 
     Example: kdbench run suites/quickstart.yaml
     """
@@ -74,30 +67,63 @@ def run(
         show_refusals(session, err=True)
         typer.echo("kdbench: nothing was run: mend these cells, or leave them out with `exclude:` and a reason", err=True)
         return Exit.usage
+    if decide:
+        decidable(session)
     resources = session.suite.resources
     device = existing(device or resources.device)
     writable(session, results, reports)
-    planned = session.plan(session.records(set_aside=True), stale.value)
-    waiting = planned.in_state("run")
-    runner = make_runner(session, executor, workers or resources.workers, device, [p.job for p in waiting])
     say: Say = (lambda text: typer.echo(text, err=True)) if as_json else typer.echo
+    policy = Policy(keep_going=keep_going, max_failures=max_failures)
+    how = How(executor, workers or resources.workers, device, policy, timeout or resources.timeout, checkpoint, as_json, say)
+    planned = session.plan(session.records(set_aside=True), stale.value)
     say(counted(planned.jobs, session))
     if planned.in_state("stale") and stale is Stale.fail:
         say("nothing was run: older code made some results; --stale=rerun makes them anew, --stale=keep leaves them")
         return Exit.incomplete
-    specs = [spec(session, p.job, timeout or resources.timeout, checkpoint) for p in waiting]
-    began = time.monotonic()
-    outcomes = execute(runner, specs, Policy(keep_going=keep_going, max_failures=max_failures), as_json) if specs else {}
-    tell_ends(outcomes, planned, session, time.monotonic() - began, say)
-    code = interrupted(outcomes)
+    works = [work(session, planned, how)]
+    decision = decided(session, baseline, how, works) if decide and works[0].stopped is None else None
+    code = next((work.stopped for work in works if work.stopped is not None), None)
     if code is None:
-        incomplete = [o for o in outcomes.values() if o.state not in ("done", "diverged")] + planned.in_state("blocked")
-        done = Exit.incomplete if incomplete else Exit.ok
-        code = worst([done, publish(session, reports, tracking_uri, track, say, as_json)])
+        codes = [Exit.ok if work.whole else Exit.incomplete for work in works]
+        further = decision.further if decision is not None else {}
+        codes.append(publish(session, further, reports, tracking_uri, track, say, as_json))
+        if decision is not None:
+            codes.append(verdicts(session, decision, how))
+        code = worst(codes)
     if as_json:
-        states = {p.job.key: outcomes[p.job.key].state if p.job.key in outcomes else p.state for p in planned.jobs}
+        states = {key: state for work in works for key, state in work.states.items()}
         typer.echo(json.dumps({"t": round(time.time(), 3), "kind": "end", "exit_code": int(code), "states": states}))
     return code
+
+
+def decidable(session: Session) -> None:
+    """Find out before training whether more seeds may be added at all."""
+    from kdbench.contract.errors import KdbenchError
+    from kdbench.suite.only import parse
+
+    if session.only is not None and any(part.field == "seed" for part in parse(session.only)):
+        raise KdbenchError("--decide adds seeds, so --only cannot say which seeds there are; leave one of them out")
+
+
+def decided(session: Session, baseline: Path, how: How, works: list[Work]) -> Decision:
+    """More seeds where the gate wants them; what was run joins `works`."""
+    from kdbench.cli.decide import decide
+
+    decision = decide(session, baseline, how)
+    works += decision.rounds
+    return decision
+
+
+def verdicts(session: Session, decision: Decision, how: How) -> Exit:
+    """The gate's report and its exit code."""
+    from kdbench.cli.gate import code
+    from kdbench.cli.text import width
+    from kdbench.gate.terminal import terminal
+
+    how.say(terminal(decision.report, width(), session.command("run")))
+    if how.as_json:
+        typer.echo(json.dumps({"t": round(time.time(), 3), "kind": "gate", **decision.report.data()}))
+    return code(decision.report)
 
 
 def writable(session: Session, *folders: Path) -> None:
@@ -125,45 +151,10 @@ def existing(device: str) -> str:
     return device
 
 
-def make_runner(session: Session, executor: Where, workers: int | None, device: str, jobs: list[Job]) -> Executor:
-    from kdbench.cli.warm import modules
-
-    if executor is Where.local:
-        from kdbench.execute.local import LocalExecutor
-
-        return LocalExecutor(session.home.path, workers=workers, device=device, preload=modules(job.targets for job in jobs))
-    from kdbench.execute.child import limit_threads
-    from kdbench.execute.inline import InlineExecutor
-
-    limit_threads(1)  # as a job has in its own process: the number of threads changes the last digits of a result
-    return InlineExecutor(session.home.path, device=device)
-
-
-def spec(session: Session, job: Job, timeout: float, checkpoint: float) -> JobSpec:
-    from kdbench.execute.base import JobSpec, Resources
-    from kdbench.jobs.plan import payload
-
-    data = payload(job, session.jobs, session.home.path.absolute(), session.store.folder.absolute(), checkpoint)
-    resources = Resources(gpu=session.suite.resources.gpu, timeout=timeout)
-    steps = job.spec["recipe"]["steps"]
-    return JobSpec(job.key, job.title, data, job.teachers, job.kind, steps, resources, group=job.labels["task"])
-
-
-def execute(runner: Executor, specs: list[JobSpec], policy: Any, as_json: bool) -> dict[str, Outcome]:
-    """Run the jobs, with progress for a person on stderr or events for a program on stdout."""
-    from kdbench.contract.errors import KdbenchError
-    from kdbench.execute.local import ExecutorError
-    from kdbench.execute.progress import reporter
-
-    with reporter("json", sys.stdout) if as_json else reporter() as on_event:
-        try:
-            return runner.run(specs, on_event, policy)
-        except ExecutorError as error:
-            raise KdbenchError(str(error)) from error
-
-
-def publish(session: Session, reports: Path, tracking_uri: str | None, track: bool, say: Say, as_json: bool) -> Exit:
-    """The tables, the report and MLflow, from the results folder alone."""
+def publish(
+    session: Session, further: Mapping[str, Record], reports: Path, tracking_uri: str | None, track: bool, say: Say, as_json: bool
+) -> Exit:
+    """The tables, the report and MLflow, from the results folder alone. MLflow gets the results of `further` seeds, too."""
     from kdbench.cli.report import make_report
     from kdbench.cli.track import sync_session
 
@@ -173,7 +164,7 @@ def publish(session: Session, reports: Path, tracking_uri: str | None, track: bo
     say(f"report: {built.html}")
     where = {"report": str(built.html), "markdown": str(built.markdown)}
     if track:
-        synced = sync_session(session, records, tracking_uri, (built.html, built.markdown))
+        synced = sync_session(session, {**records, **further}, tracking_uri, (built.html, built.markdown))
         if synced.failed:
             typer.echo(f"kdbench: MLflow was not updated: {synced.failed}", err=True)
             typer.echo(f"kdbench: all results are kept; {session.command('track sync')} repeats only this", err=True)

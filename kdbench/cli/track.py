@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from kdbench.cli.exits import Exit
-from kdbench.cli.options import (
-    OnlyOption,
-    PluginOption,
-    ProfileOption,
-    ReportsOption,
-    ResultsOption,
-    SuiteArgument,
-    TrackingOption,
-)
-from kdbench.cli.session import Session, open_suite
+from kdbench.cli.on_suite import on_suite
+from kdbench.cli.options import ReportsOption, TrackingOption
+from kdbench.cli.session import Session
 from kdbench.cli.text import count
 
 if TYPE_CHECKING:
@@ -34,12 +27,9 @@ def track() -> None:
 
 
 @app.command("sync")
+@on_suite
 def sync(
-    suite: SuiteArgument,
-    profile: ProfileOption = None,
-    only: OnlyOption = None,
-    plugin: PluginOption = None,
-    results: ResultsOption = Path("results"),
+    session: Session,
     reports: ReportsOption = Path("reports"),
     tracking_uri: TrackingOption = None,
 ) -> int:
@@ -47,15 +37,25 @@ def sync(
 
     Example: kdbench track sync suites/quickstart.yaml
     """
-    session = open_suite(suite, results, profile, only, plugin)
-    folder = reports / (session.suite.name if profile is None else f"{session.suite.name}-{profile}")
+    folder = reports / (session.suite.name if session.profile is None else f"{session.suite.name}-{session.profile}")
     pages = [path for path in (folder / "index.html", folder / "report.md") if path.exists()]
-    done = sync_session(session, session.records(), tracking_uri, pages)
+    done = sync_session(session, {**session.records(), **further_records(session)}, tracking_uri, pages)
     if done.failed:
         typer.echo(f"kdbench: MLflow was not updated: {done.failed}", err=True)
         return Exit.incomplete
     typer.echo(f"mlflow: {count(done.created, 'run')} written, {done.skipped} were there: {done.uri}")
     return Exit.ok
+
+
+def further_records(session: Session) -> dict[str, Record]:
+    """Results of seeds that the suite does not plan, which `run --decide` made: the gate judges by them."""
+    from kdbench.gate.candidates import further
+    from kdbench.gate.experiments import Experiments
+
+    records = session.store.scan().records
+    experiments = Experiments.of(session.expansion.arms, session.registry, session.path.parent)
+    made = further(session.jobs, records, experiments)
+    return {key: records[key] for key in made.jobs if key in records}
 
 
 def sync_session(session: Session, records: Mapping[str, Record], tracking_uri: str | None, pages: Sequence[Path]) -> SyncReport:

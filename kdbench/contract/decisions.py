@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Reduce = Literal["none", "prob", "logit"]
-Kind = Literal["fkl", "rkl", "js", "tvd"]
+Kind = Literal["fkl", "rkl", "js", "skew", "tvd"]
 
 
 def _log_softmax(z: Tensor) -> Tensor:
@@ -98,11 +98,18 @@ class Decisions:
 
 
 def divergence(
-    student: Decisions, teacher: Decisions, T: float = 1.0, kind: Kind = "fkl", squared: bool = True, tags: str = "mean"
+    student: Decisions,
+    teacher: Decisions,
+    T: float = 1.0,
+    kind: Kind = "fkl",
+    squared: bool = True,
+    tags: str = "mean",
+    skew: float = 0.1,
 ) -> Tensor:
     """Divergence per row [N] between two sets of decisions, nats. `squared` multiplies by T², which keeps gradients' scale.
 
-    Tags: each tag is a Bernoulli; `tags` says whether a row is their mean or their sum.
+    Tags: each tag is a Bernoulli; `tags` says whether a row is their mean or their sum. `skew` is the teacher's share in the
+    mixture that kind="skew" compares the teacher with; no other kind reads it.
     """
     if student.axis != teacher.axis:
         raise ValueError(f"student decides on axis {student.axis!r}, teacher on {teacher.axis!r}")
@@ -114,6 +121,8 @@ def divergence(
     elif kind == "js":
         m = torch.logaddexp(s, t) - math.log(2.0)
         per = 0.5 * (t.exp() * (t - m) + s.exp() * (s - m))
+    elif kind == "skew":
+        per = t.exp() * (t - torch.logaddexp(t + math.log(skew), s + math.log1p(-skew)))
     elif kind == "tvd":
         per = 0.5 * (s.exp() - t.exp()).abs()
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -66,6 +66,7 @@ class Specs:
     student: NetSpec
     teachers: tuple[NetSpec, ...]
     samples: int
+    labels: Tensor | None = None  # one row for each sample of the distillation set, where that set has labels
 
     @property
     def teacher(self) -> NetSpec:
@@ -78,6 +79,8 @@ class Step(Protocol):
     """One step as a method sees it. `on` names the stream and defaults to the distillation set.
 
     `supervised` is the task's loss on the labelled stream, on the student's decisions as they are: no wrapper touches them.
+    `forward` and `ask` serve batches of the method's own making; student and teacher answer once for each batch object. `initial`
+    is what the student said of a stream before it learned anything (needs initial).
     """
 
     index: int
@@ -91,7 +94,22 @@ class Step(Protocol):
     def student(self, on: str = "transfer") -> Outputs: ...
     def decide(self, on: str = "transfer") -> Decisions: ...
     def teacher(self, on: str = "transfer") -> Signal: ...
+    def forward(self, batch: Batch) -> Outputs: ...
+    def ask(self, batch: Batch, grad: bool = False) -> Signal: ...
+    def initial(self, on: str = "transfer") -> Outputs: ...
     def supervised(self) -> Tensor: ...
+
+
+class Sweep(Protocol):
+    """A pass over a training set before the first step: in order, in the first view, each batch with its signal, no gradient.
+
+    `kept` computes tensors once for a teacher, set and view, whoever asks; `name` must say whatever else they depend on.
+    """
+
+    task: Task
+
+    def __call__(self, on: str = "transfer", ask: bool = True) -> Iterator[Batch]: ...
+    def kept(self, name: str, make: Callable[[], dict[str, Tensor]], on: str = "transfer") -> dict[str, Tensor]: ...
 
 
 class Method(nn.Module):
@@ -124,6 +142,9 @@ class Method(nn.Module):
     def phases(self) -> list[Phase]:
         return [Phase("train")]
 
+    def prepare(self, sweep: Sweep) -> None:
+        """Fill buffers from a pass over a training set (class means, banks) before the first step."""
+
     def terms(self, step: Step) -> dict[str, Term]:
         raise NotImplementedError
 
@@ -154,6 +175,10 @@ class Wrapper(Method):
         super().__init__(config)
         self.method = inner
 
+    @property
+    def needs(self) -> Needs:  # type: ignore[override]
+        return self.method.needs | self.own
+
     def see(self, decisions: Decisions) -> Decisions:
         return decisions
 
@@ -178,6 +203,9 @@ class Wrapper(Method):
     def phases(self) -> list[Phase]:
         return self.method.phases()
 
+    def prepare(self, sweep: Sweep) -> None:
+        self.method.prepare(sweep)
+
     def terms(self, step: Step) -> dict[str, Term]:
         return {**self.method.terms(MappedStep(step, self.see)), **self.extra(step)}
 
@@ -198,6 +226,11 @@ class MappedStep:
         return self._see(self._step.decide(on))
 
     def teacher(self, on: str = "transfer") -> Signal:
-        signal = self._step.teacher(on)
+        return self._seen(self._step.teacher(on))
+
+    def ask(self, batch: Batch, grad: bool = False) -> Signal:
+        return self._seen(self._step.ask(batch, grad))
+
+    def _seen(self, signal: Signal) -> Signal:
         members = tuple(Signal(self._see(m.decisions), m.taps) for m in signal.members)
         return Signal(self._see(signal.decisions), signal.taps, members)

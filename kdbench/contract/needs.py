@@ -30,6 +30,9 @@ class Needs:
     teachers: Literal["none", "one", "many", "any"] = "any"
     fields: frozenset[str] = frozenset()
     grid: bool = False  # decisions must lie on a map
+    index: bool = False  # a batch's index must say which sample each input is: a blend of two is none
+    learns: bool = False  # the teacher learns too, from terms of the owner "teacher"
+    initial: bool = False  # the student as it was before its first step is kept beside it
 
     def data(self) -> dict[str, Any]:
         return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(self).items()}
@@ -62,6 +65,9 @@ class Needs:
             teachers=self.teachers if own.teachers == "any" else own.teachers,
             fields=self.fields | own.fields,
             grid=self.grid or own.grid,
+            index=self.index or own.index,
+            learns=self.learns or own.learns,
+            initial=self.initial or own.initial,
         )
 
 
@@ -77,6 +83,8 @@ class Offer:
     teachers: int = 0
     student_taps: frozenset[str] = frozenset()
     teacher_taps: frozenset[str] = frozenset()
+    mixes: frozenset[str] = frozenset()  # stages that make one input of several samples
+    learns: bool = False
     notes: dict[str, str] = field(default_factory=dict)  # what is missing -> why, in words
 
     def but(self, **changes: Any) -> Offer:
@@ -90,28 +98,45 @@ class Gives:
     always: frozenset[str] = _names("probs")
     single: frozenset[str] = _names("values")
     several: frozenset[str] = frozenset()
-    when: tuple[tuple[str, str, frozenset[str]], ...] = ()  # (parameter, value, names)
+    when: tuple[tuple[str, Any, frozenset[str]], ...] = ()  # (parameter, value, names)
     policies: tuple[tuple[str, str, str], ...] = ()  # (parameter, value, augmentation that the task must then have)
     taps: bool = False
     fewest: int = 1
     most: int | None = None
+    own: str = ""  # how many of the student's own kin teach, instead of the pool: "1", or "$name" of a parameter that counts all
+    maps: tuple[tuple[str, Any], ...] = ()  # (parameter, value) for which decisions must lie on a map
+    learns: str = ""  # the parameter by which the teacher learns too
     notes: dict[str, str] = field(default_factory=dict)  # name that is not given -> why
 
     def adds(self, params: Mapping[str, Any], offer: Offer, teachers: int) -> tuple[Offer, list[str]]:
         """The offer after the source, and why the number of teachers does not fit it (if so)."""
         wrong = []
-        if teachers < self.fewest or (self.most is not None and teachers > self.most):
+        if self.own:
+            teachers = params[self.own[1:]] - 1 if self.own.startswith("$") else int(self.own)
+            offer = offer.but(teacher_taps=offer.student_taps)
+        elif teachers < self.fewest or (self.most is not None and teachers > self.most):
             wanted = f"exactly {self.fewest}" if self.most == self.fewest else f"{self.fewest} or more"
             wrong.append(f"the source asks {wanted} teacher(s), it is given {teachers}")
         signal = set(self.always) | (self.single if teachers == 1 else self.several)
         for parameter, value, names in self.when:
             if params.get(parameter) == value:
                 signal |= names
+        if "labels" in signal and offer.axis == "candidate":
+            wrong.append("labels are made of classes or tags, the task decides on a list of candidates")
+        for parameter, value in self.maps:
+            if params.get(parameter) == value and not offer.grid:
+                wrong.append(f"{parameter}: {value} needs decisions on a map, the task has none")
+        learns = bool(params.get(self.learns))
         notes = {**offer.notes, **self.notes}
         if not self.taps:
             notes |= {tap: self.notes.get("taps", "the source gives no taps") for tap in offer.teacher_taps}
-        taps = offer.teacher_taps if self.taps else frozenset()
-        return offer.but(signal=frozenset(signal), teachers=teachers, teacher_taps=taps, notes=notes), wrong
+        taps = offer.teacher_taps if self.taps and teachers == 1 else frozenset()
+        found = offer.but(signal=frozenset(signal), teachers=teachers, teacher_taps=taps, learns=learns, notes=notes)
+        return found, wrong
+
+    def asked(self, teachers: int) -> int:
+        """How many teachers of the pool answer."""
+        return 0 if self.own else teachers
 
     def lacks(self, params: Mapping[str, Any], augments: Collection[str]) -> list[str]:
         """Why the task's views do not serve the source as it is set."""
@@ -125,15 +150,17 @@ class Gives:
         plain = {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(self).items()}
         plain["policies"] = [list(policy) for policy in self.policies]
         plain["when"] = [[parameter, value, sorted(names)] for parameter, value, names in self.when]
+        plain["maps"] = [list(pair) for pair in self.maps]
         return plain
 
     @staticmethod
     def read(data: dict[str, Any]) -> Gives:
         plain: dict[str, Any] = {
-            k: frozenset(v) if isinstance(v, list) and k not in ("when", "policies") else v for k, v in data.items()
+            k: frozenset(v) if isinstance(v, list) and k not in ("when", "policies", "maps") else v for k, v in data.items()
         }
         plain["policies"] = tuple(tuple(policy) for policy in data["policies"])
         plain["when"] = tuple((parameter, value, frozenset(names)) for parameter, value, names in data["when"])
+        plain["maps"] = tuple((parameter, value) for parameter, value in data.get("maps", ()))
         return Gives(**plain)
 
 
@@ -160,8 +187,28 @@ def check(needs: Needs, offer: Offer) -> list[str]:
             reasons.append(f"needs {name} {_list(missing)}, has {_list(have)}" + (f" ({why})" if why else ""))
     if needs.grid and not offer.grid:
         reasons.append("needs decisions on a map, the task has none")
+    if needs.index and offer.mixes:
+        reasons.append(f"needs samples as they are, the view mixes them ({_list(offer.mixes)})")
+    if needs.learns and not offer.learns:
+        reasons.append("needs a teacher that learns, the source's is frozen (source live, learns: true)")
+    if offer.learns and not needs.learns:
+        reasons.append("the source's teacher learns, but the method has no term that teaches it")
     if needs.teachers == "one" and offer.teachers != 1:
         reasons.append(f"needs exactly one teacher, the source has {offer.teachers}")
     if needs.teachers == "many" and offer.teachers < 2:
         reasons.append(f"needs several teachers, the source has {offer.teachers}")
     return reasons
+
+
+def behind(stage: Mapping[str, Any], name: str, offer: Offer) -> tuple[Offer, list[str]]:
+    """The offer after a stage that stands behind the source, and why the stage does not fit what comes before it.
+
+    `stage` is what the registry knows of it: needs, leaves, mixes.
+    """
+    reasons = [f"stage {name} {reason}" for reason in check(Needs.read(stage["needs"]), offer.but(learns=False))]
+    leaves = frozenset(stage["leaves"])
+    notes = {signal: f"stage {name} carries {_list(leaves)} alone" for signal in offer.signal - leaves}
+    notes |= dict.fromkeys(offer.teacher_taps, f"stage {name} changes what the student sees")
+    mixes = offer.mixes | {name} if stage["mixes"] else offer.mixes
+    signal = offer.signal & leaves
+    return offer.but(signal=signal, teacher_taps=frozenset(), mixes=mixes, notes={**offer.notes, **notes}), reasons

@@ -66,7 +66,7 @@ def collect(
     """A candidate for every planned cell. `records` are all of the folder; `digest` gives a job's present source digests, and
     None leaves further seeds out."""
     state = {item.job.key: item for item in plan.jobs}
-    further = _further(jobs, state, records, experiments, digest) if digest is not None else {}
+    more = _current(jobs, further(jobs, records, experiments), records, digest) if digest is not None else {}
     found = {}
     for cell, keys in jobs.cells.items():
         family = experiments.registry.task(experiments.arms[cell].task["plugin"]).facts["family"]
@@ -80,8 +80,8 @@ def collect(
                 stale.append((seed, reason))
             else:
                 runs.append(run_of(records[key], family, seed, item.job.teachers))
-        for seed, job in further.get(cell, {}).items():
-            runs.append(replace(run_of(records[job.key], family, seed, job.teachers), planned=False))
+        for job in more.get(cell, ()):
+            runs.append(replace(run_of(records[job.key], family, job.labels["seed"], job.teachers), planned=False))
         found[cell] = Candidate(cell, family, tuple(sorted(runs, key=lambda run: run.seed)), tuple(missing), tuple(stale))
     return found
 
@@ -105,32 +105,32 @@ def _outdated(item: Planned, state: Mapping[str, Planned]) -> str:
     """Why a planned result is stale; empty where it is not. Students of a teacher of older code are of older code too."""
     if item.state == "stale":
         return item.reason
-    old = _old_teachers(item.job, state)
+    old = [state[key].reason for key in item.job.teachers if state[key].state == "stale"]
     return f"its teacher: {old[0]}" if old else ""
 
 
-def _old_teachers(job: Job, state: Mapping[str, Planned]) -> list[str]:
-    return [state[key].reason for key in job.teachers if key in state and state[key].state == "stale"]
-
-
-def _further(
-    jobs: JobSet,
-    state: Mapping[str, Planned],
-    records: Mapping[str, Record],
-    experiments: Experiments,
-    digest: Callable[[Job], Mapping[str, str]],
-) -> dict[Cell, dict[int, Job]]:
-    """Jobs of seeds that are not planned, if they have a current result of what the cell is now."""
+def further(jobs: JobSet, records: Mapping[str, Record], experiments: Experiments) -> JobSet:
+    """The students of seeds that the suite does not plan, and their teachers, where a result of such a seed lies in the folder."""
     wanted: dict[Cell, set[int]] = {}
     for record in records.values():
         label = record.labels
         cell = Cell(record.task, label.get("pair", "default"), str(label.get("cell")))
-        if record.kind == "student" and record.key not in state and cell in jobs.cells and isinstance(label.get("seed"), int):
+        if record.kind == "student" and record.key not in jobs.jobs and cell in jobs.cells and isinstance(label.get("seed"), int):
             wanted.setdefault(cell, set()).add(label["seed"])
-    found: dict[Cell, dict[int, Job]] = {}
-    for cell, by_seed in experiments.jobs_at(wanted).items():
-        for seed, job in by_seed.items():
-            known = job.key in records and job.key not in state
-            if known and not outdated(records[job.key], digest(job)) and not _old_teachers(job, state):
-                found.setdefault(cell, {})[seed] = job
+    return experiments.graph_at(wanted)
+
+
+def _current(
+    jobs: JobSet, made: JobSet, records: Mapping[str, Record], digest: Callable[[Job], Mapping[str, str]]
+) -> dict[Cell, list[Job]]:
+    """Those that have a result of the present code, and no teacher of older code."""
+
+    def old(key: str) -> bool:
+        return key in records and bool(outdated(records[key], digest(made.jobs[key])))
+
+    found: dict[Cell, list[Job]] = {}
+    for cell, keys in made.cells.items():
+        for job in (made.jobs[key] for key in keys if key in records and key not in jobs.jobs):
+            if not any(old(key) for key in (job.key, *job.teachers)):
+                found.setdefault(cell, []).append(job)
     return found

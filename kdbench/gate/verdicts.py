@@ -145,7 +145,8 @@ def _endpoint(found: Endpoint) -> dict[str, Any]:
 def _claim(found: ClaimVerdict) -> dict[str, Any]:
     claim, judged = found.claim, found.judged
     interval = None if judged.interval is None else [plain(judged.interval.low), plain(judged.interval.high)]
-    named = {"id": claim.id, "task": claim.task, "pair": claim.pair, "arm": claim.arm, "over": claim.over, "metric": claim.metric}
+    arms = {"arm": claim.arm, "over": claim.over, "over_pair": claim.over_pair}
+    named = {"id": claim.id, "task": claim.task, "pair": claim.pair, **arms, "metric": claim.metric}
     bounds = {"at_least": claim.at_least, "at_most": claim.at_most}
     said = {"outcome": judged.outcome, "difference": plain(judged.difference), "interval": interval, "seeds": judged.n}
     return {**named, **bounds, **said, "why": judged.why}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from kdbench.contract.errors import DataError
 from kdbench.jobs.fit import misfits
 from kdbench.jobs.identity import IDENTITY_VERSION, key_of, without_defaults
 from kdbench.jobs.job import Cell, Job, JobSet, Refusal
+from kdbench.jobs.rounds import Start, round_label, seed_of, start_of, students_asked
 from kdbench.jobs.start import unshowable, unstartable
 from kdbench.registry import PluginInfo, Registry
 from kdbench.suite.arm import Arm
@@ -27,7 +29,7 @@ def graph(arms: Sequence[Arm], registry: Registry, root: Path = Path(".")) -> Jo
     for arm in arms:
         cell = Cell(arm.task["name"], arm.pair, arm.cell)
         if cell not in reasons:
-            reasons[cell] = misfits(arm, registry) + unstartable(arm) + unshowable(arm, registry)
+            reasons[cell] = refused(arm, registry)
             if reasons[cell]:
                 found.refusals.append(Refusal(cell, tuple(reasons[cell])))
         if reasons[cell]:
@@ -35,16 +37,42 @@ def graph(arms: Sequence[Arm], registry: Registry, root: Path = Path(".")) -> Jo
         pair = (cell.task, cell.pair)
         if pair not in pools:
             pools[pair] = teacher_jobs(arm, registry, root)
-        asked = arm.source["teachers"] if arm.source else len(arm.teachers)
-        taken = pick(pools[pair], asked, arm.seed)
-        job = student_job(arm, registry, taken if arm.source else [])
-        for wanted in (*taken, job):
-            found.jobs.setdefault(wanted.key, wanted)
-        found.cells.setdefault(cell, []).append(job.key)
-        found.reference[job.key] = tuple(t.key for t in taken)
+        chain: list[Job] = []
+        for part in (*arm.before, arm):
+            job, others, refer = round_jobs(part, arm, registry, pools[pair], chain, root)
+            for wanted in (*others, job):
+                found.jobs.setdefault(wanted.key, wanted)
+            found.reference[job.key] = tuple(t.key for t in refer)
+            chain.append(job)
+        found.cells.setdefault(cell, []).append(chain[-1].key)
     for pair, pool in pools.items():
         found.teachers[pair] = [teacher.key for teacher in pool if teacher.key in found.jobs]
     return found
+
+
+def refused(arm: Arm, registry: Registry) -> list[str]:
+    """Every reason why an arm cannot run, with the round that it is about where there are several."""
+    parts = (*arm.before, arm)
+    found = []
+    for number, part in enumerate(parts):
+        reasons = misfits(part, registry, parts[:number]) + unstartable(part, parts[:number]) + unshowable(part, registry)
+        found += [f"round {number + 1}: {reason}" for reason in reasons] if arm.before else reasons
+    return found
+
+
+def round_jobs(
+    part: Arm, arm: Arm, registry: Registry, pool: Sequence[Job], chain: Sequence[Job], root: Path
+) -> tuple[Job, list[Job], list[Job]]:
+    """The job of one round of an arm, the teachers that must be there, and those that its fidelity refers to."""
+    start = start_of(part, chain, root)
+    asked = pick(pool, part.source["teachers"], arm.seed) if part.source else []
+    students = students_asked(part, chain, start)
+    refer = asked or [s for s in students if s is not start.job] or pick(pool, len(part.teachers), arm.seed)
+    named = replace(part, seed=arm.seed)
+    if part is not arm:
+        named = replace(named, cell=round_label(arm.cell, len(chain) + 1))
+    job = student_job(named, registry, [*asked, *students], start, seed_of(arm.seed, len(chain)))
+    return job, [t for t in (*asked, *refer) if t.kind == "teacher"], refer
 
 
 def pick(pool: Sequence[Job], count: int, seed: int) -> list[Job]:
@@ -53,14 +81,22 @@ def pick(pool: Sequence[Job], count: int, seed: int) -> list[Job]:
 
 
 def task_identity(task: dict[str, Any], info: PluginInfo) -> dict[str, Any]:
-    return {"name": info.name, "version": info.version, "params": task["params"], "fingerprint": info.facts["fingerprint"]}
+    """Without the params that only say where the data lie: a set is the same wherever it is."""
+    marks = info.schema.get("properties", {})
+    params = {name: value for name, value in task["params"].items() if marks.get(name, {}).get("identity", True)}
+    return {"name": info.name, "version": info.version, "params": params, "fingerprint": info.facts["fingerprint"]}
+
+
+def task_spec(task: dict[str, Any], info: PluginInfo) -> dict[str, Any]:
+    return {**task_identity(task, info), "params": task["params"]}
 
 
 def plugin_identity(part: dict[str, Any], name: str) -> dict[str, Any]:
     return {name: part[name], "version": part["version"], "params": part["params"]}
 
 
-def student_job(arm: Arm, registry: Registry, teachers: Sequence[Job]) -> Job:
+def student_job(arm: Arm, registry: Registry, teachers: Sequence[Job], start: Start, seed: int) -> Job:
+    """The job of an arm or of one of its rounds: `seed` is what is computed with, the arm's own what it is told by."""
     task = registry.task(arm.task["plugin"])
     method, model = registry.method(arm.method["name"]), registry.model(arm.student["model"])
     targets = {"task": task.target, "method": method.target, f"model:{model.name}": model.target}
@@ -87,8 +123,8 @@ def student_job(arm: Arm, registry: Registry, teachers: Sequence[Job]) -> Job:
         "source": source,
         "view": view,
         "recipe": without_defaults(arm.recipe, RECIPE_DEFAULTS),
-        "init": arm.init,
-        "seed": arm.seed,
+        "init": start.identity,
+        "seed": seed,
     }
     labels = {
         "task": arm.task["name"],
@@ -98,9 +134,13 @@ def student_job(arm: Arm, registry: Registry, teachers: Sequence[Job]) -> Job:
         "source": arm.source["name"] if arm.source else None,
         "view": arm.view["name"],
         "seed": arm.seed,
+        **{name: value for name, value in (("alias", arm.alias), ("preset", arm.preset)) if value},
     }
-    spec = {**identity, "view": with_defaults(view, task), "recipe": {**RECIPE_DEFAULTS, **arm.recipe}}
-    return Job(key_of(identity), "student", identity, spec, labels, targets, tuple(t.key for t in teachers))
+    filled = {"task": task_spec(arm.task, task), "view": with_defaults(view, task)}
+    spec = {**identity, **filled, "recipe": {**RECIPE_DEFAULTS, **arm.recipe}}
+    nets = tuple(t.key for t in teachers)
+    weights = str(start.file) if start.file else None
+    return Job(key_of(identity), "student", identity, spec, labels, targets, nets, weights, start.job.key if start.job else None)
 
 
 def with_defaults(view: dict[str, Any], task: PluginInfo) -> dict[str, Any]:
@@ -174,11 +214,12 @@ def teacher_job(arm: Arm, teacher: dict[str, Any], seed: int, registry: Registry
     if teacher.get("weights"):
         path = (root / teacher["weights"]).resolve()
         given = {**common, "init": {"weights": content_of(path)}, "view": {}, "recipe": {"steps": 0}}
-        spec = {**given, "view": with_defaults({}, task), "recipe": {**RECIPE_DEFAULTS, "steps": 0}}
+        filled = {"task": task_spec(arm.task, task), "view": with_defaults({}, task)}
+        spec = {**given, **filled, "recipe": {**RECIPE_DEFAULTS, "steps": 0}}
         return Job(key_of(given), "teacher", given, spec, labels, targets, weights=str(path))
     view = {key: value for key, value in (teacher.get("view") or {}).items() if key not in ("name", "transfer")}
     view.setdefault("labelled", task.facts["roles"]["teacher"])
     identity = {**common, "view": view, "recipe": without_defaults(teacher["recipe"], RECIPE_DEFAULTS)}
     recipe = {**RECIPE_DEFAULTS, **teacher["recipe"]}
-    spec = {**identity, "view": with_defaults(view, task), "recipe": recipe}
+    spec = {**identity, "task": task_spec(arm.task, task), "view": with_defaults(view, task), "recipe": recipe}
     return Job(key_of(identity), "teacher", identity, spec, labels, targets)

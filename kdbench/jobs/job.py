@@ -22,7 +22,13 @@ class Job:
     labels: dict[str, Any]
     targets: dict[str, str]  # plugin -> where its code is
     teachers: tuple[str, ...] = ()
-    weights: str | None = None  # given weights: evaluated, not trained
+    weights: str | None = None  # a file that the network starts from
+    start: str | None = None  # the job whose network it starts from
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """The jobs that must be done before this one."""
+        return (*self.teachers, *([self.start] if self.start and self.start not in self.teachers else ()))
 
     @property
     def title(self) -> str:
@@ -53,7 +59,8 @@ class Refusal:
 
 @dataclass
 class JobSet:
-    """All jobs of a suite, students by cell, each student's reference teachers, and what was refused or excluded."""
+    """All jobs of a suite, students by cell, each student's reference teachers, and what was refused or excluded.
+    Rounds before the last of a cell are jobs, and in no cell."""
 
     jobs: dict[str, Job] = field(default_factory=dict)
     cells: dict[Cell, list[str]] = field(default_factory=dict)

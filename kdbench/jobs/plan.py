@@ -50,20 +50,20 @@ def plan(
     anew: set[str] = set()
     for key, job in jobs.jobs.items():  # a job's teachers come before it
         record = records.get(key)
-        diverged = [t for t in job.teachers if states[t] == ("cached", "diverged")]
+        diverged = [t for t in job.after if states[t] == ("cached", "diverged")]
         if record is None:
             blocked = f"its teacher diverged: {jobs.jobs[diverged[0]].title}" if diverged else ""
             states[key] = ("blocked", blocked) if blocked else ("run", attempts.get(key, "no result yet"))
         elif changed := outdated(record, digest(job)):
             names = ", ".join(name.removeprefix("kdbench.") for name in changed)
             states[key] = ("run" if stale == "rerun" else "stale", f"older code of {names}")
-        elif anew.intersection(job.teachers):
+        elif anew.intersection(job.after):
             states[key] = ("run", "its teacher is made anew")
         else:
             states[key] = ("cached", record.status)
         if record is not None and states[key][0] == "run":
             anew.add(key)
-    needed = {t for key, job in jobs.jobs.items() if states[key][0] == "run" for t in job.teachers}
+    needed = {t for key, job in jobs.jobs.items() if states[key][0] == "run" for t in job.after}
     for key in needed:
         if states[key][0] != "run" and not (weights / f"{key}.safetensors").exists():
             states[key] = ("run", "has a result, but a student needs its weights and they are gone")
@@ -83,16 +83,19 @@ def modules_of(job: Job) -> list[Any]:
 
 
 def payload(job: Job, jobs: JobSet, home: Path, results: Path, checkpoint_seconds: float) -> dict[str, Any]:
-    """What the training side gets: plain data and paths, no suite."""
+    """What the training side gets: plain data and paths, no suite. Teachers that are no reference are asked, and not scored
+    against: a student is not to be like what it was."""
     teachers = [
         {
             "key": key,
             "model": jobs.jobs[key].spec["student"]["model"],
             "params": jobs.jobs[key].spec["student"]["params"],
             "weights": str(home / "weights" / f"{key}.safetensors"),
+            "reference": key in jobs.reference.get(job.key, job.teachers),
         }
         for key in job.teachers
     ]
+    start = str(home / "weights" / f"{job.start}.safetensors") if job.start else job.weights
     return {
         "key": job.key,
         "kind": job.kind,
@@ -102,7 +105,8 @@ def payload(job: Job, jobs: JobSet, home: Path, results: Path, checkpoint_second
         "targets": job.targets,
         "sources": [str(m) for m in modules_of(job)],
         "teachers": teachers,
-        "init_weights": job.weights,
+        "init_weights": start,
+        "init_job": job.start,
         "home": str(home),
         "results": str(results),
         "checkpoint_seconds": checkpoint_seconds,

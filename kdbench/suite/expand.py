@@ -9,6 +9,7 @@ from kdbench.suite.errors import Problem, SuiteError, listing, nearest
 from kdbench.suite.matrix import Planner
 from kdbench.suite.only import keep
 from kdbench.suite.plugins import plugin_problems
+from kdbench.suite.presets import with_presets
 from kdbench.suite.resolve import Resolver
 from kdbench.suite.schema import Exclude, Profile, Suite
 from kdbench.suite.yaml import Cursor
@@ -20,6 +21,7 @@ def expand(suite: Suite, catalogue: Catalogue, profile: str | None = None, only:
     if problems:
         raise SuiteError(problems, suite.document.text)
     chosen = _profile(suite, profile)
+    suite = with_presets(suite, catalogue)
     everything = Planner(Resolver(suite, catalogue, chosen), f" under profile '{profile}'" if profile else "")
     # Claims and excludes are judged against the whole suite, so that a profile cannot make a sound suite wrong.
     whole = everything.plan(Profile())
@@ -63,7 +65,7 @@ def _excludes(rule: Exclude, arm: Arm, catalogue: Catalogue) -> bool:
         if want is None:
             continue
         aliased = find(catalogue, "method", want) if key == "method" else None
-        if str(want) not in names[key] and not (aliased and aliased.name == arm.method["name"]):
+        if str(want) not in names[key] and not (aliased and aliased.name == arm.called):
             return False
     return True
 

@@ -40,9 +40,15 @@ def method_label(method: Mapping[str, Any]) -> str:
     return "(".join(called) + ")" * (len(called) - 1)
 
 
-def cell_label(method: Mapping[str, Any], source: str, view: str, recipe: Mapping[str, Any]) -> str:
-    """`recipe` is what the arm changes in it, flat; empty for most arms."""
-    parts = [method_label(method), *([source] if source != "live" else []), *([view] if view != "default" else [])]
+def cell_label(
+    method: Mapping[str, Any],
+    source: str,
+    view: str,
+    recipe: Mapping[str, Any],
+    usual: tuple[str, str] = ("live", "default"),
+) -> str:
+    """`recipe` is what the arm changes in it, flat; empty for most arms. The usual source and view are left out."""
+    parts = [method_label(method), *(name for name, known in zip((source, view), usual) if name != known)]
     return "·".join(parts) + ("{" + settings(recipe) + "}" if recipe else "")
 
 

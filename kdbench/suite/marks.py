@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 T = TypeVar("T")
@@ -48,3 +48,18 @@ class _OrOne:
 
 Many = Annotated[tuple[T, ...], Field(strict=False)]  # YAML lists become tuples; what is inside stays strict
 OneOrMany = Annotated[tuple[T, ...], Field(strict=False), _OrOne()]
+
+
+class Shorthand(Strict):
+    """A part that may be written as a bare string: the plugin's name."""
+
+    short: ClassVar[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:
+        return {cls.short: value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(core_schema)]}

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kdbench.suite.arm import Arm
 from kdbench.suite.catalogue import Plugin, find, learns_alone, reads_transfer
-from kdbench.suite.label import cell_label, changes
+from kdbench.suite.choice import Choice, choices, in_order
+from kdbench.suite.entry import EARLIER, INITIAL
+from kdbench.suite.entry import Arm as ArmEntry
+from kdbench.suite.naming import Namer
 from kdbench.suite.params import sweep
-from kdbench.suite.recipe import merged
-from kdbench.suite.references import DEFAULT, LIVE
+from kdbench.suite.references import DEFAULT
 from kdbench.suite.resolve import PairPlan, Resolver, TaskPlan
-from kdbench.suite.schema import Arm as ArmEntry
 from kdbench.suite.schema import Profile
 from kdbench.suite.yaml import Loc
 
@@ -55,12 +55,14 @@ class Planner:
         """Whether a profile keeps an arm. The control stays, listed or not: without it no number means much."""
         if subset.methods is None or self.is_control(entry):
             return True
+        if entry._preset is not None or entry._control_of is not None:
+            return not {entry.name, entry._control_of, *(entry._preset or ())[:1]}.isdisjoint(subset.methods)
         name = self.resolver.catalogue.method(entry.method).name
         plugins = (find(self.resolver.catalogue, "method", want) for want in subset.methods)
         return entry.name in subset.methods or name in {plugin.name for plugin in plugins if plugin}
 
     def is_control(self, entry: ArmEntry) -> bool:
-        return self.resolver.catalogue.method(entry.method).name == CONTROL and not entry.wrap
+        return self.resolver.catalogue.method(entry.method).name == CONTROL and not entry.wrap and entry.rounds is None
 
     def plugins(self, entry: ArmEntry) -> tuple[Plugin, list[Plugin]]:
         catalogue = self.resolver.catalogue
@@ -88,40 +90,73 @@ class Planner:
     def matrix(self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, loc: Loc) -> Iterator[Arm]:
         resolver = self.resolver
         plugin, wrappers = self.plugins(entry)
-        alone = learns_alone(plugin, wrappers)
-        if alone and "source" in entry.model_fields_set:
-            resolver.report((*loc, "source"), f"'{plugin.name}' learns without a teacher, so it takes no source")
-        wrap = [resolver.part("wrapper", w.wrapper, w.params) for w in entry.wrap]
-        recipe = resolver.full(loc, pair.recipe, entry.recipe.given())
-        changed = changes(merged(pair.recipe, resolver.profile.recipe.given()), recipe)
-        sources = [None] if alone else [resolver.source(name) for name in entry.source]
-        views = [resolver.view(task, name) for name in entry.view]
-        if not reads_transfer(plugin, wrappers):
-            views = [self.without_transfer(task, view) for view in views]
-        for source in sources:
-            self.enough(pair, source, loc)
         seeds = resolver.profile.seeds or entry.seeds or resolver.suite.seeds
-        for params in sweep(plugin, entry.params):
-            method = {**resolver.part("method", entry.method, params), "wrap": wrap}
-            for source in sources:
-                for view, init in itertools.product(views, entry.init):
-                    start = {"init.mix": init.mix} if init.mix else {}
-                    cell = cell_label(method, source["name"] if source else LIVE, view["name"], {**changed, **start})
-                    for seed in seeds:
-                        yield Arm(
-                            task.data,
-                            pair.name,
-                            pair.teachers,
-                            pair.student,
-                            method,
-                            entry.name,
-                            source,
-                            view,
-                            recipe,
-                            seed,
-                            cell,
-                            init.plain(),
-                        )
+        namer = Namer(resolver, pair, entry)
+        for choice, count in choices(entry, sweep(plugin, entry.params), learns_alone(plugin, wrappers)):
+            arms: list[Arm] = []
+            for number, part in enumerate(in_order(choice, entry, count)):
+                arms.append(self.arm(task, pair, entry, part, loc, number))
+            last = arms[-1]
+            cell = namer.cell(last, choice, count)
+            preset = entry._preset[0] if entry._preset else None
+            for seed in seeds:
+                before = tuple(replace(arm, seed=seed) for arm in arms[:-1])
+                yield replace(last, seed=seed, cell=cell, alias=entry.name, preset=preset, before=before)
+
+    def arm(self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, choice: Choice, loc: Loc, number: int) -> Arm:
+        """One arm, or one round of it, with every name looked up; `number` counts the rounds before it."""
+        resolver, catalogue = self.resolver, self.resolver.catalogue
+        plugin, wrappers = catalogue.method(choice.method), [catalogue.wrapper(wrap.wrapper) for wrap in choice.wrap]
+        alone = learns_alone(plugin, wrappers)
+        if alone and "source" in choice.told and not entry._preset:
+            resolver.report((*loc, "source"), f"'{plugin.name}' learns without a teacher, so it takes no source")
+        source = None if alone else resolver.source(choice.source)
+        view = resolver.view(task, choice.view)
+        if not reads_transfer(plugin, wrappers):
+            view = self.without_transfer(task, view)
+        self.enough(pair, source, loc)
+        init = choice.init.plain()
+        self.ordered(source, init, loc, number)
+        wrap = [resolver.part("wrapper", w.wrapper, w.params) for w in choice.wrap]
+        return Arm(
+            task=task.data,
+            pair=pair.name,
+            teachers=pair.teachers,
+            student=self.network(pair, choice.student, loc),
+            method={**resolver.part("method", choice.method, choice.params), "wrap": wrap},
+            alias=None,
+            source=source,
+            view=view,
+            recipe=resolver.full(loc, pair.recipe, choice.recipe),
+            seed=0,
+            cell="",
+            init=init,
+        )
+
+    def network(self, pair: PairPlan, which: str, loc: Loc) -> dict[str, Any]:
+        """The pair's student, or in a round one that is built as its teacher is."""
+        if which == "student":
+            return pair.student
+        if len(pair.teachers) > 1:
+            what = f"student: teacher is one of {len(pair.teachers)} kinds of teachers in pair '{pair.name}'"
+            self.resolver.report((*loc, "rounds"), what, "a pair with one kind of teacher")
+        return {key: pair.teachers[0][key] for key in pair.student}
+
+    def ordered(self, source: dict[str, Any] | None, init: Any, loc: Loc, number: int) -> None:
+        """Whether what a round takes from others was there before it."""
+        also = source.get("also", ()) if source else ()
+        back = init.get("earlier", 0) if isinstance(init, dict) else 0
+        if EARLIER in also and number == 0:
+            what = f"source '{source['name'] if source else ''}' asks the student of the round before, and there is none"
+            self.resolver.report((*loc, "source"), what, "rounds: {first: ..., each: ...}")
+        if back > number:
+            what = (
+                f"init starts {back} round{'s' if back > 1 else ''} before, and there {'are' if number != 1 else 'is'} {number}"
+            )
+            self.resolver.report((*loc, "init"), what, "rounds: {first: ..., each: ...}")
+        if INITIAL in also and not back:
+            what = f"source '{source['name'] if source else ''}' asks the student as it began, and it begins as no earlier one"
+            self.resolver.report((*loc, "source"), what, "init: earlier")
 
     def enough(self, pair: PairPlan, source: dict[str, Any] | None, loc: Loc) -> None:
         pool = sum(teacher["pool"] for teacher in pair.teachers)

@@ -11,7 +11,8 @@ from typing import Any
 from kdbench.suite.catalogue import Catalogue, Plugin, find
 from kdbench.suite.errors import Problem, listing, nearest
 from kdbench.suite.params import Miss, misses
-from kdbench.suite.references import DEFAULT, arms_of, label, unknown
+from kdbench.suite.presets import read_preset
+from kdbench.suite.references import DEFAULT, arms_of, label, rounds_of, unknown
 from kdbench.suite.yaml import Cursor
 
 
@@ -42,13 +43,40 @@ def _problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
 
 
 def _arm(arm: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
-    method = yield from _plugin(arm, "method", catalogue, sweeps=True)
-    for wrapper in arm["wrap"].items():
-        yield from _plugin(wrapper, "wrapper", catalogue)
+    method = yield from _method(arm, catalogue)
+    for part in (arm, *rounds_of(arm)):
+        for wrapper in part["wrap"].items():
+            yield from _plugin(wrapper, "wrapper", catalogue)
+    for own in rounds_of(arm):
+        if own["method"].value is not None:
+            yield from _plugin(own, "method", catalogue)
+        elif method is not None and isinstance(own["params"].value, dict):
+            yield from _merged_params(own["params"], method, arm["params"].value)
     alias = arm["name"].text
-    other = find(catalogue, "method", alias) if alias else None
-    if other is not None and method is not None and other.name != method.name:
+    other = (find(catalogue, "method", alias) or find(catalogue, "preset", alias)) if alias else None
+    if other is not None and method is not None and other.name not in (method.name, arm.named("method").text):
         yield arm["name"].problem(f"'{alias}' is another method's name", "a name of its own")
+
+
+def _method(arm: Cursor, catalogue: Catalogue) -> Any:
+    """The plugin of an arm's method, which may be that of a preset; None where there is none."""
+    name = arm.named("method").text
+    known = find(catalogue, "preset", name) if name else None
+    if known is None:
+        return (yield from _plugin(arm, "method", catalogue, sweeps=True))
+    preset = read_preset(known, catalogue)
+    plugin = catalogue.method(preset.method)
+    if isinstance(arm["params"].value, dict):
+        yield from _merged_params(arm["params"], plugin, preset.params, sweeps=True)
+    return plugin
+
+
+def _merged_params(at: Cursor, plugin: Plugin, under: Any, sweeps: bool = False) -> Iterator[Problem]:
+    """Problems of the params that are written here; those that they lie over are told at their own place."""
+    under = under if isinstance(under, dict) else {}
+    for miss in misses(plugin, {**under, **at.value}, sweeps):
+        if miss.loc and miss.loc[0] in at.value:
+            yield _problem(at, plugin, miss)
 
 
 def _plugin(entry: Cursor, kind: str, catalogue: Catalogue, sweeps: bool = False) -> Any:
@@ -58,7 +86,7 @@ def _plugin(entry: Cursor, kind: str, catalogue: Catalogue, sweeps: bool = False
         return None
     plugin = find(catalogue, kind, name.text)
     if plugin is None:
-        known = sorted(catalogue.names(kind))
+        known = sorted([*catalogue.names(kind), *(catalogue.names("preset") if kind == "method" and sweeps else ())])
         yield name.problem(f"unknown {kind} '{name.text}'", f"one of {listing(known)}", nearest(name.text, known))
         return None
     params = entry["params"]
@@ -81,13 +109,17 @@ def _problem(at: Cursor, plugin: Plugin, miss: Miss) -> Problem:
 def _selections(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
     """Methods that excludes and profiles name: an arm's name, or a method that the suite plans."""
     written = [name for arm in arms_of(root) for name in (arm["name"].text, arm.named("method").text) if name]
-    planned = {plugin.name for name in [*written, "none"] if (plugin := find(catalogue, "method", name))}
+    planned = {plugin.name for name in [*written, "none"] if (plugin := _named(name, catalogue))}
     uses = [rule["method"] for rule in root["exclude"].items()]
     uses += [use for _, profile in root["profiles"].entries() for use in profile["methods"].items()]
     for use in uses:
-        plugin = find(catalogue, "method", use.text) if use.text else None
+        plugin = _named(use.text, catalogue) if use.text else None
         if plugin is None or plugin.name not in planned:
             yield from unknown(use, "method of this suite", sorted({*written, *planned}))
+
+
+def _named(name: str, catalogue: Catalogue) -> Plugin | None:
+    return find(catalogue, "preset", name) or find(catalogue, "method", name)
 
 
 def _profile_params(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
@@ -98,8 +130,4 @@ def _profile_params(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
             plugin = find(catalogue, "task", task.named("task").text or "") if task else None
             if task is None or plugin is None or not isinstance(params.value, dict):
                 continue
-            own = task["params"].value if isinstance(task["params"].value, dict) else {}
-            # Only what the profile itself writes; the task's own params are reported at their place.
-            for miss in misses(plugin, {**own, **params.value}):
-                if miss.loc and miss.loc[0] in params.value:
-                    yield _problem(params, plugin, miss)
+            yield from _merged_params(params, plugin, task["params"].value)

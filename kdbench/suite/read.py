@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from kdbench.suite.catalogue import Catalogue
 from kdbench.suite.errors import Problem, SuiteError, listing, nearest
 from kdbench.suite.params import branches, describe, show
 from kdbench.suite.plugins import plugin_problems
 from kdbench.suite.references import file_problems, reference_problems
-from kdbench.suite.schema import Suite, json_schema
+from kdbench.suite.schema import Suite
 from kdbench.suite.yaml import Cursor, Document, Loc, load
+
+Part = TypeVar("Part", bound=BaseModel)
 
 
 def read_suite(path: str | Path, catalogue: Catalogue | None = None) -> Suite:
@@ -31,17 +33,10 @@ def parse_suite(document: Document, catalogue: Catalogue | None = None, more: li
             document.problems.append(document.problem((), kind, "a mapping with version, name and tasks"))
         raise SuiteError(document.problems, document.text)
     root = Cursor(document)
-    problems = [*(more or ())]
-    suite = None
-    try:
-        suite = Suite.model_validate(document.data)
+    suite, problems = validated(document, Suite)
+    if suite is not None:
         suite._document = document
-    except ValidationError as error:
-        schema, details = json_schema(), error.errors(include_url=False)
-        wrong = {detail["loc"][:n] for detail in details for n in range(len(detail["loc"]))}
-        # pydantic counts only the entries that fit, so a list with a wrong entry is "too short" as well.
-        details = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in wrong]
-        problems += [_problem(document, schema, detail) for detail in details]
+    problems += more or ()
     problems += reference_problems(root)
     if catalogue is not None:
         problems += plugin_problems(root, catalogue)
@@ -51,6 +46,18 @@ def parse_suite(document: Document, catalogue: Catalogue | None = None, more: li
     if problems or suite is None:
         raise SuiteError(problems, document.text)
     return suite
+
+
+def validated(document: Document, model: type[Part]) -> tuple[Part | None, list[Problem]]:
+    """The document as a model, or what is wrong with its structure."""
+    try:
+        return model.model_validate(document.data), []
+    except ValidationError as error:
+        schema, details = model.model_json_schema(), error.errors(include_url=False)
+        wrong = {detail["loc"][:n] for detail in details for n in range(len(detail["loc"]))}
+        # pydantic counts only the entries that fit, so a list with a wrong entry is "too short" as well.
+        details = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in wrong]
+        return None, [_problem(document, schema, detail) for detail in details]
 
 
 def _problem(document: Document, schema: Mapping[str, Any], detail: Any) -> Problem:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from kdbench.suite.entry import EARLIER, INITIAL, Source
 from kdbench.suite.errors import Problem, listing, nearest
 from kdbench.suite.yaml import Cursor
 
-LIVE = "live"  # the source that is always there
+LIVE = "live"
 DEFAULT = "default"  # the view, and the pair, that are always there
+ALWAYS = {  # the sources that are always there: a teacher of the pool, or in rounds a student
+    LIVE: Source(source=LIVE),
+    EARLIER: Source(source=LIVE, also=(EARLIER,)),
+    INITIAL: Source(source=LIVE, also=(INITIAL,)),
+}
 
 
 def reference_problems(root: Cursor) -> list[Problem]:
@@ -20,6 +26,11 @@ def reference_problems(root: Cursor) -> list[Problem]:
 def arms_of(root: Cursor) -> list[Cursor]:
     """Every arm entry of a suite: its own, then those of its tasks."""
     return [*root["methods"].items(), *(arm for task in root["tasks"].items() for arm in task["methods"].items())]
+
+
+def rounds_of(arm: Cursor) -> list[Cursor]:
+    """The rounds that an arm writes out."""
+    return [round for key in ("first", "each") for round in arm["rounds"][key].items()]
 
 
 def unknown(use: Cursor, kind: str, names: Collection[str]) -> Iterator[Problem]:
@@ -37,12 +48,13 @@ def label(entry: Cursor, plugin: str) -> Cursor:
 def _unknown(root: Cursor) -> Iterator[Problem]:
     tasks = [name for task in root["tasks"].items() if (name := label(task, "task").text)]
     pairs = [DEFAULT, *(name for t in root["tasks"].items() for p in t["pairs"].items() if (name := p["name"].text))]
-    sources = [LIVE, *(name for name, _ in root["sources"].entries())]
+    sources = [*ALWAYS, *(name for name, _ in root["sources"].entries())]
     views = [DEFAULT, *(name for name, _ in root["views"].entries())]
     for arm in arms_of(root):
-        for key, names in (("source", sources), ("view", views), ("tasks", tasks)):
-            for use in arm[key].items():
-                yield from unknown(use, key.removesuffix("s"), names)
+        for part in (arm, *rounds_of(arm)):
+            for key, names in (("source", sources), ("view", views), ("tasks", tasks)):
+                for use in part[key].items():
+                    yield from unknown(use, key.removesuffix("s"), names)
     for rule in root["exclude"].items():
         for key, names in (("task", tasks), ("pair", pairs), ("source", sources), ("view", views)):
             yield from unknown(rule[key], key, names)
@@ -73,7 +85,7 @@ def _given_twice(root: Cursor) -> Iterator[Problem]:
     sources = dict(root["sources"].entries())
     for kind in ("sources", "views"):
         for name, entry in root[kind].entries():
-            if name in (LIVE, DEFAULT):
+            if name in (*ALWAYS, DEFAULT):
                 yield entry.problem(f"'{name}' is always there and cannot be redefined", "another name", key=True)
             elif kind == "views" and name in sources:
                 # In a cell label, kd·clean must say which of the two it is.
@@ -99,6 +111,7 @@ def _texts(uses: Cursor) -> list[str]:
 def file_problems(root: Cursor, folder: Path) -> list[Problem]:
     """Plugins and weights that a suite names and that are not there. Paths are relative to the suite's folder."""
     uses = list(root["plugins"].items())
+    uses += [init["file"] for arm in arms_of(root) for part in (arm, *rounds_of(arm)) for init in part["init"].items()]
     for task in root["tasks"].items():
         uses += [teacher["weights"] for pair in task["pairs"].items() for teacher in pair["teacher"].items()]
     return [

@@ -12,8 +12,8 @@ from kdbench.suite.catalogue import Catalogue, Plugin
 from kdbench.suite.errors import Problem, listing, nearest
 from kdbench.suite.params import canonical
 from kdbench.suite.recipe import RECIPE_DEFAULTS, Recipe, conflicts, merged
-from kdbench.suite.references import DEFAULT, LIVE
-from kdbench.suite.schema import Pair, Profile, Source, Suite, Task, Teacher, View
+from kdbench.suite.references import ALWAYS, DEFAULT
+from kdbench.suite.schema import Pair, Profile, Suite, Task, Teacher, View
 from kdbench.suite.yaml import Loc
 
 
@@ -129,14 +129,12 @@ class Resolver:
         return full
 
     def source(self, name: str) -> dict[str, Any]:
-        source = self.suite.sources.get(name) or Source(source=LIVE)
+        source = self.suite.sources.get(name) or ALWAYS[name]
         part = self.part("source", source.source, source.params)
-        return {
-            "name": name,
-            "plugin": part["name"],
-            **{k: part[k] for k in ("version", "params")},
-            "teachers": source.teachers,
-        }
+        own = self.catalogue.source(source.source).facts.get("gives", {}).get("own")  # the student's own kin answer
+        teachers = 0 if own else source.teachers if source.teachers is not None else int(not source.also)
+        full = {"name": name, "plugin": part["name"], "version": part["version"], "params": part["params"], "teachers": teachers}
+        return {**full, "also": list(source.also)} if source.also else full
 
     def view(
         self, plan: TaskPlan, name: str, role: str = "labelled", augment: str | None = None, quiet: bool = False

@@ -2,76 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, StringConstraints, WithJsonSchema, model_validator
+from pydantic import PrivateAttr, model_validator
 
+from kdbench.suite.entry import FRESH, Arm, Name, Params, Source, Text, View
 from kdbench.suite.gate import Gate
-from kdbench.suite.marks import Many, OneOrMany, Strict, identity, runtime
+from kdbench.suite.marks import Many, OneOrMany, Shorthand, Strict, identity, runtime
 from kdbench.suite.recipe import RECIPE_DEFAULTS, Batch, Recipe
+from kdbench.suite.seeds import Seeds
 from kdbench.suite.yaml import Document
 
-__all__ = ["RECIPE_DEFAULTS", "Batch", "Recipe", "Suite", "json_schema"]
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Params = dict[str, Any]
-FRESH = "fresh"  # weights drawn at random
-
-
-def _count_up(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return value
-    if value < 1:
-        raise ValueError("at least one seed is needed")
-    return list(range(value))
-
-
-def _distinct(value: tuple[Any, ...]) -> tuple[Any, ...]:
-    twice = [entry for i, entry in enumerate(value) if entry in value[:i]]
-    if twice:
-        raise ValueError(f"{twice[0]} is listed twice")
-    return value
-
-
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Seeds = Annotated[
-    tuple[Seed, ...],
-    Field(strict=False, min_length=1),
-    AfterValidator(_distinct),
-    BeforeValidator(_count_up),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
-            ]
-        }
-    ),
-]
-
-
-class Shorthand(Strict):
-    """A part that may be written as a bare string: the plugin's name."""
-
-    short: ClassVar[str]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare(cls, value: Any) -> Any:
-        return {cls.short: value} if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
-        return {"anyOf": [{"type": "string"}, handler(core_schema)]}
-
-
-class Wrap(Shorthand):
-    """A wrapper around a method."""
-
-    short = "wrapper"
-    wrapper: str = identity("name of a wrapper plugin")
-    params: Params = identity("params of the wrapper", dict)
+__all__ = ["FRESH", "RECIPE_DEFAULTS", "Arm", "Batch", "Recipe", "Source", "Suite", "View", "json_schema"]
 
 
 class Student(Strict):
@@ -115,41 +57,6 @@ class OwnTeacher(Strict):
     recipe: Recipe = identity("merged over the recipe of the task's own teacher", Recipe)
 
 
-class Init(Strict):
-    """Where a student's weights start: `fresh`, or on the way from there to its teacher, which must be the same network."""
-
-    mix: float = identity("share of the teacher's weights in the start; the rest is random", 0.0, ge=0, le=1)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fresh(cls, value: Any) -> Any:
-        return {} if value == FRESH else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
-        return {"anyOf": [{"const": FRESH}, handler(core_schema)]}
-
-    def plain(self) -> Any:
-        """`fresh`, or what is mixed: no share of the teacher is a fresh start."""
-        return {"mix": self.mix} if self.mix else FRESH
-
-
-class Arm(Shorthand):
-    """A method with its settings. Lists of params, sources, views and starts span a matrix of arms."""
-
-    short = "method"
-    method: str = identity("name of a method plugin")
-    name: Name | None = runtime("another name for claims, excludes and --only; unique in its task", None)
-    params: Params = identity("params of the method; a list where the param takes no list is swept", dict)
-    wrap: OneOrMany[Wrap] = identity("wrappers, the outermost first", ())
-    source: OneOrMany[str] = identity("where the teacher's signal comes from: names under sources", ("live",), min_length=1)
-    view: OneOrMany[str] = identity("what is trained on: names under views", ("default",), min_length=1)
-    init: OneOrMany[Init] = identity("where the student's weights start: fresh, or {mix: share of the teacher's}", (Init(),))
-    recipe: Recipe = identity("merged over the student's recipe", Recipe)
-    tasks: OneOrMany[str] | None = runtime("only these tasks, by name", None, min_length=1)
-    seeds: Seeds | None = identity("seeds of this arm instead of the suite's", None)
-
-
 class Task(Shorthand):
     """Data and metrics, with the pairs to compare on them."""
 
@@ -165,33 +72,6 @@ class Task(Shorthand):
     @property
     def label(self) -> str:
         return self.name or self.task
-
-
-class Source(Strict):
-    """Where the teacher's signal comes from."""
-
-    source: str = identity("name of a source plugin")
-    teachers: int = identity("how many teachers of the pool answer together", 1, ge=1)
-    params: Params = identity("params of the source", dict)
-
-
-class Stage(Shorthand):
-    """A change to the samples of the distillation stream, after the augmentation, that student and teacher both see."""
-
-    short = "stage"
-    stage: str = identity("name of a stage plugin")
-    params: Params = identity("params of the stage", dict)
-
-
-class View(Strict):
-    """What is trained on. A value that is null or left out is the task's own."""
-
-    labelled: str | None = identity("set of the labelled stream: a set of the task, or the name of a role", None)
-    transfer: str | None = identity("set of the stream on which the teacher is asked", None)
-    augment: str | None = identity("augmentation policy of the task", None)
-    bank: int | None = identity("frozen views of each sample; 0 draws a new view in every epoch", None, ge=0)
-    stages: OneOrMany[Stage] = identity("changes to the distillation stream, in order, e.g. mixup", ())
-    seed: Literal["fixed", "per_seed"] = identity("one stream of views for all seeds, or one for each", "fixed")
 
 
 class Exclude(Strict):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from kdbench.results.record import Record, canonical, comparable
 
+LAYOUT = 2  # of what is logged of a record: runs of another one are written again
 NAME_LIMIT, PARAM_LIMIT, TAG_LIMIT = 250, 6000, 5000
 _NOT_METRICS = ("t", "event", "step", "steps", "epoch", "pid", "seed")
 
@@ -42,8 +43,9 @@ class Entry:
 
 
 def digest(record: Record) -> str:
-    """Changes when the record's content does; a run that bears it is complete."""
-    return hashlib.sha256(canonical(comparable(record)).encode()).hexdigest()
+    """Changes when the record's content does, or the code that made it; a run that bears it is complete, its record included."""
+    content = {**comparable(record), "layout": LAYOUT, "sources": record.provenance.get("sources")}
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
 def entry(record: Record, events: Path) -> Entry:

@@ -21,6 +21,7 @@ from kdbench.track.surroundings import fresh, one_writer, quiet, unsynced
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
+RECORD = "record.json"  # artifact of a run: the record itself, from which the gate can judge
 _MOST_METRICS, _MOST_PARAMS = 800, 100  # MLflow takes 1000 of all kinds in a call
 
 
@@ -39,6 +40,10 @@ def default_uri(home: Home) -> str:
     return f"sqlite:///{home.path.absolute() / 'mlflow.db'}"
 
 
+def experiment_of(suite: str) -> str:
+    return f"kdbench/{suite}"
+
+
 def sync(
     records: Iterable[Record],
     events_dir: str | Path,
@@ -49,15 +54,16 @@ def sync(
 ) -> SyncReport:
     """Bring experiment `kdbench/<suite>` up to these records: one parent run, and under it a run a record, tagged `kdbench.key`.
 
-    A run whose digest equals its record's is skipped; one that was cut short or belongs to an older record of the same job is
-    replaced. `events_dir` is `.kdbench/jobs`. Reports are artifacts of the parent run, sent again when they change. Never raises.
+    A run holds its record as an artifact. One whose digest equals its record's is skipped; one that was cut short or belongs to
+    an older record of the same job is replaced. `events_dir` is `.kdbench/jobs`. Reports are artifacts of the parent run, sent
+    again when they change. Never raises.
     """
     home = home or Home(Path(events_dir).absolute().parent)
     uri = tracking_uri or default_uri(home)
     done = _Progress()
     try:
         found = sorted(records, key=lambda record: record.key)
-        work = _Work(f"kdbench/{suite_name}", suite_name, found, Path(events_dir), [Path(p) for p in report_paths])
+        work = _Work(experiment_of(suite_name), suite_name, found, Path(events_dir), [Path(p) for p in report_paths])
         path = sqlite_path(uri)
         if path is not None and work.is_held(held_by_sqlite(path, work.experiment)):
             return SyncReport(redact(uri), 0, len(found))
@@ -66,7 +72,7 @@ def sync(
             _write(uri, work, home, done)
     except Exception as error:  # whatever a tracker, its network or its database may raise
         hint = "; it can be deleted: the next run rebuilds it" if "malformed" in str(error) and uri == default_uri(home) else ""
-        return SyncReport(redact(uri), done.created, done.skipped, _reason(error) + hint)
+        return SyncReport(redact(uri), done.created, done.skipped, reason(error) + hint)
     return SyncReport(redact(uri), done.created, done.skipped)
 
 
@@ -102,7 +108,7 @@ def _write(uri: str, work: _Work, home: Home, done: _Progress) -> None:
     path = sqlite_path(uri)
     client = MlflowClient(tracking_uri=uri if path is None else fresh(uri, path))
     experiment = _experiment(client, work.experiment, home if path is not None else None)
-    runs = _search(client, experiment)
+    runs = search(client, experiment)
     present = {run.data.tags.get("kdbench.key"): run for run in runs}
     parent, sent = _parent(client, experiment, work, runs)
     last: list[int] = []
@@ -114,7 +120,7 @@ def _write(uri: str, work: _Work, home: Home, done: _Progress) -> None:
                 continue
             client.delete_run(run.info.run_id)
         made = work.entry(record)
-        _write_run(client, experiment, parent, made)
+        _write_run(client, experiment, parent, made, record)
         done.created += 1
         last.append(made.finished)
     if work.reports and sent != work.reports_digest:
@@ -135,7 +141,8 @@ def _experiment(client: MlflowClient, name: str, home: Home | None) -> str:
     return found.experiment_id
 
 
-def _search(client: MlflowClient, experiment: str) -> list[Any]:
+def search(client: MlflowClient, experiment: str) -> list[Any]:
+    """All active runs, however many pages they fill."""
     runs: list[Any] = []
     token = None
     while True:
@@ -156,7 +163,7 @@ def _parent(client: MlflowClient, experiment: str, work: _Work, runs: list[Any])
     return client.create_run(experiment, start_time=started, tags=tags, run_name=work.suite).info.run_id, ""
 
 
-def _write_run(client: MlflowClient, experiment: str, parent: str, made: Entry) -> None:
+def _write_run(client: MlflowClient, experiment: str, parent: str, made: Entry, record: Record) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
     tags = made.tags | {"mlflow.parentRunId": parent}
@@ -167,6 +174,7 @@ def _write_run(client: MlflowClient, experiment: str, parent: str, made: Entry) 
     while len(params) > _MOST_PARAMS or len(metrics) > _MOST_METRICS:
         client.log_batch(run, metrics[:_MOST_METRICS], params[:_MOST_PARAMS])
         del metrics[:_MOST_METRICS], params[:_MOST_PARAMS]
+    client.log_text(run, record.dumps(), RECORD)
     # The digest goes in with the last of it: a run that bears one is complete.
     client.log_batch(run, metrics, params, [RunTag("kdbench.digest", made.digest)])
 
@@ -184,6 +192,7 @@ def _digest_of(paths: Sequence[Path]) -> str:
     return found.hexdigest()
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What went wrong, without credentials and at a length that can be read."""
     text = redact(" ".join(str(error).split()) or type(error).__name__)  # first: a URI cut in half would keep its password
     return text if len(text) < 400 else f"{text[:400]}…"

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from kdbench.contract.batch import Batch
-from kdbench.contract.draw import seed_for
+from kdbench.contract.draw import Draw, seed_for
 from kdbench.contract.errors import DataError
 from kdbench.contract.method import Method, NetSpec, Specs
-from kdbench.contract.model import Facts, ModelPlugin, Net
+from kdbench.contract.model import Config, Facts, ModelPlugin, Net
 from kdbench.contract.source import Source
-from kdbench.contract.stage import Stage
+from kdbench.contract.stage import After, Stage
 from kdbench.contract.task import Task
 from kdbench.models import probe, weights
 from kdbench.registry import load_target
@@ -85,15 +85,27 @@ def make_streams(task: Task, identity: Mapping[str, Any], targets: Mapping[str, 
     sizes = recipe["batch"]
     if isinstance(sizes, int):
         sizes = {"labelled": sizes, "transfer": sizes}
-    labelled = Stream(task, view["labelled"], sizes["labelled"], order, spec, device)
-    stages = []
-    for stage in view.get("stages", ()):
-        kind: type[Stage] = load_target(targets[f"stage:{stage['name']}"])
-        stages.append((kind, kind.Config(**stage["params"])))
+    labelled = Stream(task, view["labelled"], sizes["labelled"], order, spec, device, sampler=view.get("sampler", "shuffled"))
+    stages: list[tuple[type[Stage], Config]] = [each for each in stages_of(identity, targets) if issubclass(each[0], Stage)]
     if view["transfer"] in (None, view["labelled"]) and not stages:
         return {"labelled": labelled, "transfer": labelled}
     transfer = view["transfer"] or view["labelled"]
     return {"labelled": labelled, "transfer": Stream(task, transfer, sizes["transfer"], order, spec, device, stages)}
+
+
+def stages_of(identity: Mapping[str, Any], targets: Mapping[str, str]) -> list[tuple[Any, Config]]:
+    """The view's stages with their settings; those of kind After stand behind the source."""
+    kinds = [(load_target(targets[f"stage:{stage['name']}"]), stage) for stage in identity["view"].get("stages", ())]
+    return [(kind, kind.Config(**stage["params"])) for kind, stage in kinds]
+
+
+def make_after(identity: Mapping[str, Any], targets: Mapping[str, str], stream: Stream) -> list[After]:
+    """The stages behind the source, each with draws of its own."""
+    behind = [(kind, config) for kind, config in stages_of(identity, targets) if issubclass(kind, After)]
+    return [
+        kind(config, Draw(seed_for(stream.draw.seed, number, kind.name, kind.version)))
+        for number, (kind, config) in enumerate(behind)
+    ]
 
 
 def make_source(task: Task, job: Mapping[str, Any], nets: Sequence[Net], stream: Stream, signals: Path) -> Source | None:
@@ -121,7 +133,8 @@ def make_method(job: Mapping[str, Any]) -> Method:
 def specs_of(net: Net, teachers: Sequence[Net], stream: Stream) -> Specs:
     """Shapes of all taps, from one forward of two samples in evaluation mode."""
     batch = stream.show(torch.arange(2, device=stream.device), torch.zeros(2, dtype=torch.long, device=stream.device))
-    return Specs(spec_of(net, batch), tuple(spec_of(t, batch) for t in teachers), len(stream.samples))
+    specs = tuple(spec_of(t, batch) for t in teachers)
+    return Specs(spec_of(net, batch), specs, len(stream.samples), stream.samples.fields.get("label"))
 
 
 def spec_of(net: Net, batch: Batch) -> NetSpec:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdbench.contract.draw import seed_for
 from kdbench.contract.errors import Diverged
 from kdbench.contract.model import Net
 from kdbench.contract.task import Task
 from kdbench.metrics import card
+from kdbench.metrics.flips import flips
 from kdbench.models import weights
 from kdbench.results.files import explained
 from kdbench.results.home import Home
@@ -25,8 +25,10 @@ from kdbench.results.store import ResultStore
 from kdbench.results.units import Units, pack
 from kdbench.train import build, checkpoint
 from kdbench.train.evaluate import on_distillation_set, on_splits
+from kdbench.train.learner import make_learner
 from kdbench.train.loop import Learner, frozen
 from kdbench.train.seeding import reseed
+from kdbench.train.start import take
 from kdbench.train.stream import Stream, Tick
 
 REPORTS = 20  # points of a training curve
@@ -67,17 +69,10 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
     reseed(where, role, seed, "init")
     net = build.make_net(task, identity["student"], job["targets"], where)
     if job.get("init_weights"):
-        weights.load_into(net.backbone, Path(job["init_weights"]))
+        take(net.backbone, Path(job["init_weights"]), identity["init"].get("part", ()))
     teachers = [build.load_teacher(task, t, job["targets"], where) for t in job["teachers"]]
     build.start(net, identity["init"], teachers)
-    source = build.make_source(task, job, teachers, streams["transfer"], home.signals)
-    method = build.make_method(job)
-    reseed(where, role, seed, "method")
-    method.build(build.specs_of(net, teachers, streams["transfer"]), task)
-    method.to(where)
-    net = method.adapt(net, tuple(teachers))
-
-    learner = Learner(task, net, method, source, identity["recipe"], seed_for(role, seed), where)
+    learner = make_learner(task, job, net, teachers, streams, home.signals)
     saved = home.checkpoints / job["key"] / "state.safetensors"
     state = checkpoint.load(saved, where)
     if state is not None:
@@ -95,8 +90,10 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
     trained = time.perf_counter()
 
     final = learner.exported()
-    outputs = evaluate(task, final, teachers, streams["transfer"], where) if status == "done" else {}
-    theirs = taught_by(job, home)
+    refer = [teacher["key"] for teacher in job["teachers"] if teacher.get("reference", True)]
+    scored = [net for net, teacher in zip(teachers, job["teachers"]) if teacher["key"] in refer]
+    outputs = evaluate(task, final, scored, streams["transfer"], where) if status == "done" else {}
+    theirs = outputs_of(refer, job, home)
     record = {
         "schema": 1,
         "key": job["key"],
@@ -104,8 +101,8 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
         "status": status,
         "identity": job["digest"],
         "labels": job["labels"],
-        "teachers": [t["key"] for t in job["teachers"]],
-        "metrics": measure(task, outputs, theirs),
+        "teachers": refer,
+        "metrics": measure(task, outputs, theirs, outputs_of([job["init_job"]], job, home) if job.get("init_job") else []),
         "blocks": units(task, outputs, theirs),
         "outputs": {name: OutputStore(home).put(array) for name, array in outputs.items()},
         "cost": {**build.cost_of(final, streams["transfer"]), "steps": learner.at},
@@ -114,6 +111,7 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
             "train_seconds": round(trained - ready, 3),
             "evaluate_seconds": round(time.perf_counter() - trained, 3),
             "resumed": state is not None,
+            **asked(learner.asking, trained - ready, where),
         },
         "provenance": {**collect(started, modules(job["sources"])), "device": device_name(where)},
     }
@@ -161,24 +159,36 @@ def split_of(outputs: Mapping[str, np.ndarray], split: str) -> dict[str, np.ndar
     return {name.removeprefix(f"{split}/"): array for name, array in outputs.items() if name.startswith(f"{split}/")}
 
 
-def taught_by(job: Mapping[str, Any], home: Home) -> list[dict[str, np.ndarray]]:
-    """The teachers' own outputs on the test set."""
+def asked(seconds: float, trained: float, device: torch.device) -> dict[str, float]:
+    """The share of training in which a teacher was asked. Not on CUDA, where it would take a wait for the device to know."""
+    return {"teacher_share": round(seconds / trained, 4)} if device.type == "cpu" and trained > 0 and seconds > 0 else {}
+
+
+def outputs_of(keys: Sequence[str], job: Mapping[str, Any], home: Home) -> list[dict[str, np.ndarray]]:
+    """What other jobs' networks said on the test set."""
     store, results = OutputStore(home), ResultStore(job["results"], home)
-    records = [results.read(teacher["key"]) for teacher in job["teachers"]]
+    records = [results.read(key) for key in keys]
     return [split_of({name: store.get(sha) for name, sha in record.outputs.items()}, "test") for record in records]
 
 
 def measure(
-    task: Task, outputs: Mapping[str, np.ndarray], theirs: Sequence[Mapping[str, np.ndarray]]
+    task: Task,
+    outputs: Mapping[str, np.ndarray],
+    theirs: Sequence[Mapping[str, np.ndarray]],
+    initial: Sequence[Mapping[str, np.ndarray]] = (),
 ) -> dict[str, dict[str, float]]:
-    """Truth on val and test; fidelity to the job's own teachers on test and on the distillation set."""
+    """Truth on val and test; fidelity to the job's own teachers on test and on the distillation set; where it started as an
+    earlier student, what it gained and lost of that one's answers."""
     if not outputs:
         return {}
-    found = {group: card.truth(task.family, split_of(outputs, split)) for group, split in (("truth", "test"), ("val", "val"))}
+    held_out = {group: split_of(outputs, split) for group, split in (("truth", "test"), ("val", "val"))}
+    found = {group: card.truth(task.family, arrays) for group, arrays in held_out.items() if arrays}
     if theirs:
         found["fidelity"] = card.fidelity(task.family, split_of(outputs, "test"), theirs)
         taught = [split_of(outputs, f"taught{number}") for number in range(len(theirs))]
         found["distil"] = card.fidelity(task.family, split_of(outputs, "distil"), taught)
+    if initial and task.family == "classification":
+        found["flips"] = flips(split_of(outputs, "test"), initial[0], theirs)
     return found
 
 

@@ -3,91 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from kdbench.contract.batch import Batch, Outputs, Signal
-from kdbench.contract.decisions import Decisions
+from kdbench.contract.batch import Batch, Outputs
 from kdbench.contract.errors import Diverged, MethodError
 from kdbench.contract.method import Method, Owner, Phase
 from kdbench.contract.model import Net
 from kdbench.contract.source import Source
+from kdbench.contract.stage import After
 from kdbench.contract.task import Task
 from kdbench.train.recipe import optimiser, set_rate
+from kdbench.train.seat import Seat, gathered
 from kdbench.train.seeding import reseed
+from kdbench.train.state import put_back, state_of
+from kdbench.train.step import LearnerStep
 from kdbench.train.stream import Tick
+from kdbench.train.tally import Tally, probe
 
-
-class LearnerStep:
-    """One step as a method sees it: forwards happen when asked for, once per stream."""
-
-    def __init__(self, learner: Learner, tick: Tick, phase: str, progress: float, generator: torch.Generator):
-        self.index, self.phase, self.progress, self.generator = tick.index, phase, progress, generator
-        self.task, self.net = learner.task, learner.net
-        self._learner, self._tick = learner, tick
-        self._outputs: dict[int, Outputs] = {}
-        self._signals: dict[int, Signal] = {}
-        self._shared: dict[int, tuple[Tensor, int]] = {}  # tensors that other learners read too, as they were when first seen
-
-    def batch(self, on: str = "transfer") -> Batch:
-        batch = self._tick.batch(on)
-        self._watch(*batch.fields.values(), batch.index, batch.view)
-        return batch
-
-    def student(self, on: str = "transfer") -> Outputs:
-        batch = self.batch(on)
-        if id(batch) not in self._outputs:
-            if self._learner.joint:
-                self._forward_joint()
-            else:
-                self._outputs[id(batch)] = self._learner.forward(batch)
-        return self._outputs[id(batch)]
-
-    def _forward_joint(self) -> None:
-        """One pass over both streams, so that they share batch statistics, and its parts for each."""
-        batches = list({id(b): b for b in (self.batch("labelled"), self.batch("transfer"))}.values())
-        reads = self.net.reads
-        together = Batch(
-            {name: torch.cat([b[name] for b in batches]) for name in reads},
-            torch.cat([b.index for b in batches]),
-            torch.cat([b.view for b in batches]),
-        )
-        outputs = self._learner.forward(together)
-        sizes = [len(b) for b in batches]
-        values = outputs.values.split(sizes)
-        taps = {name: tap.split(sizes) for name, tap in outputs.taps.items()}
-        for number, batch in enumerate(batches):
-            self._outputs[id(batch)] = Outputs(values[number], {name: tap[number] for name, tap in taps.items()})
-
-    def decide(self, on: str = "transfer") -> Decisions:
-        return self.task.decide(self.student(on).values, self.batch(on))
-
-    def teacher(self, on: str = "transfer") -> Signal:
-        if self._learner.source is None:
-            raise MethodError(f"{self._learner.method.name} asks a teacher, but this run has no source")
-        batch = self.batch(on)
-        if id(batch) not in self._signals:
-            signal = self._signals[id(batch)] = self._learner.source.ask(batch)
-            self._watch(signal.decisions.values, *signal.taps.values())
-        return self._signals[id(batch)]
-
-    def supervised(self) -> Tensor:
-        return self.task.loss(self.decide("labelled"))
-
-    def _watch(self, *tensors: Tensor) -> None:
-        for tensor in tensors:
-            self._shared.setdefault(id(tensor), (tensor, tensor._version))
-
-    def harmed(self) -> bool:
-        """Whether the method changed in place what a gang shares."""
-        return any(tensor._version != version for tensor, version in self._shared.values())
+PROBES = 8  # how often in a run the terms' gradients are measured one by one
 
 
 class Learner:
-    """A student with its method, source and optimisers: the whole state of one run."""
+    """A student with its method, source and optimisers: the whole state of one run.
+
+    `stages` stand behind the source. A source of scope learner is bound here: it may add seats and owners, and moves after each
+    step. `workshop` makes the further nets that such a source asks for.
+    """
 
     def __init__(
         self,
@@ -98,44 +43,64 @@ class Learner:
         recipe: Mapping[str, Any],
         seed: int,
         device: torch.device,
+        stages: Sequence[After] = (),
+        workshop: Any = None,
     ):
-        self.task, self.net, self.method, self.source = task, net, method, source
+        self.task, self.source, self.stages, self.workshop = task, source, stages, workshop
+        self.seats = [Seat(net, method)]
         self.recipe, self.seed, self.device = recipe, seed, device
         self.joint = recipe["joint"] and "transfer" in method.needs.streams
         self.at = 0
+        self.asking = 0.0  # seconds in which the source was asked
         self.phases = spread(method.phases(), recipe["steps"])
         self.phase = -1
         self.owners: dict[str, Owner] = {}
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
-        self.finite = torch.ones((), dtype=torch.bool, device=device)
+        self.tally = Tally(device)
+        self.probes = set(range(0, recipe["steps"], max(1, recipe["steps"] // PROBES)))
+        self.own = source if source is not None and source.scope == "learner" else None
+        if self.own is not None:
+            self.own.bind(self)
 
-    def forward(self, batch: Batch) -> Outputs:
+    @property
+    def net(self) -> Net:
+        return self.seats[0].net
+
+    @property
+    def method(self) -> Method:
+        return self.seats[0].method
+
+    def forward(self, batch: Batch, net: Net | None = None) -> Outputs:
+        net = self.net if net is None else net
         if self.recipe["precision"] == "fp32":
-            return self.net(batch)
+            return net(batch)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            outputs = self.net(batch)
+            outputs = net(batch)
         taps = {name: tap.float() for name, tap in outputs.taps.items()}
         return Outputs(outputs.values.float(), taps, {name: head.float() for name, head in outputs.heads.items()})
 
     def update(self, tick: Tick) -> None:
-        name, start, end = self._enter_phase()
+        """All seats forward and backward, then every owner that had a term steps: nobody sees another's new weights."""
+        name, start, end = self.enter_phase()
         generator = torch.Generator(self.device)
         generator.manual_seed(reseed(self.device, self.seed, "step", tick.index))
-        step = LearnerStep(self, tick, name, (self.at - start) / (end - start), generator)
-        self.net.train()
-        self.method.train()
-        terms = self.method.terms(step)
-        acting = {term.owner for term in terms.values() if term.weight != 0}
-        unknown = acting - set(self.owners)
-        if unknown:
-            have = ", ".join(self.owners)
-            raise MethodError(f"{self.method.name} has a term of owner {', '.join(unknown)}, its owners are {have}")
+        progress = (self.at - start) / (end - start)
+        steps = [LearnerStep(self, seat, tick, name, progress, generator) for seat in self.seats]
+        for seat, step in zip(self.seats, steps):
+            step.seats = steps
+            seat.net.train()
+            seat.method.train()
         for owner in self.owners.values():
             assert owner.optimiser is not None
             owner.optimiser.zero_grad(set_to_none=True)
-        values = self.method.backward(terms, self.owners)
-        if step.harmed():
+        terms = [seat.method.terms(step) for seat, step in zip(self.seats, steps)]
+        acting = {seat.prefix + owner for seat, given in zip(self.seats, terms) for owner in seat.acting(given)}
+        for seat, given in zip(self.seats, terms):
+            if self.at in self.probes:
+                given = probe(given, seat.owners, self.tally, seat.prefix)
+            values = seat.method.backward(given, seat.owners)
+            self.tally.note({seat.prefix + term: value for term, value in values.items()})
+            self.tally.weigh({seat.prefix + term: (given[term], value) for term, value in values.items() if term in given})
+        if any(step.harmed() for step in steps):
             raise MethodError(f"{self.method.name} changed a shared batch or signal in place")
         for owner_name in acting:
             owner = self.owners[owner_name]
@@ -145,33 +110,37 @@ class Learner:
                 torch.nn.utils.clip_grad_norm_(owner.params, clip)
             set_rate(owner, self.recipe, self.at - start, end - start)
             owner.optimiser.step()
-        self._note(values)
+        if self.own is not None:
+            self.own.after()
         self.at += 1
 
-    def _enter_phase(self) -> tuple[str, int, int]:
+    def enter_phase(self) -> tuple[str, int, int]:
         """The phase of this step; optimisers are made anew where one begins."""
         number = next(n for n, (_, _, end) in enumerate(self.phases) if self.at < end)
         if number != self.phase:
             self.phase = number
-            self.owners = self.method.owners(self.net)
-            check_owners(self.owners)
+            for seat in self.seats:
+                seat.owners = seat.method.owners(seat.net)
+            if self.own is not None:
+                self.seats[0].owners |= self.own.owners()
+            self.owners = gathered(self.seats)
             for owner in self.owners.values():
                 owner.optimiser = optimiser(owner, self.recipe)
         return self.phases[number]
 
-    def _note(self, values: Mapping[str, float | Tensor]) -> None:
-        """Add to the sums on the device; nothing is copied to the host here."""
-        for name, value in values.items():
-            value = torch.as_tensor(value, device=self.device)
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-            self.counts[name] = self.counts.get(name, 0) + 1
-            self.finite = self.finite & torch.isfinite(value).all()
+    @property
+    def sums(self) -> Mapping[str, Tensor]:
+        """Sums of the terms since the last report."""
+        return self.tally.sums
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many values each of them has."""
+        return self.tally.counts
 
     def report(self) -> dict[str, float]:
         """Means of the terms since the last report; raises Diverged where one was not finite."""
-        means = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
-        finite = bool(self.finite)
-        self.sums, self.counts = {}, {}
+        means, finite = self.tally.means()
         if not finite:
             bad = ", ".join(name for name, mean in means.items() if mean != mean or abs(mean) == float("inf")) or "a term"
             raise Diverged(f"{bad} is not finite at step {self.at}")
@@ -182,30 +151,23 @@ class Learner:
         return self.at >= self.recipe["steps"]
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next step depends on: tensors and positions, no generator."""
-        optimisers = {name: owner.optimiser.state_dict()["state"] for name, owner in self.owners.items() if owner.optimiser}
-        return {
-            "net": self.net.state_dict(),
-            "method": self.method.state_dict(),
-            "optimisers": {name: {str(k): v for k, v in state.items()} for name, state in optimisers.items()},
-            "at": torch.tensor(self.at),
-        }
+        return state_of(self)
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        self.net.load_state_dict(state["net"])
-        self.method.load_state_dict(state.get("method", {}))
-        self.at = int(state["at"]) - 1  # the phase of the last step done, whose optimisers were saved
-        if self.at >= 0:
-            self._enter_phase()
-            for name, owner in self.owners.items():
-                assert owner.optimiser is not None
-                saved = state.get("optimisers", {}).get(name, {})
-                fresh = owner.optimiser.state_dict()
-                owner.optimiser.load_state_dict({**fresh, "state": {int(k): dict(v) for k, v in saved.items()}})
-        self.at += 1
+        put_back(self, state)
 
     def exported(self) -> Net:
         return self.method.export(self.net)
+
+    def reference(self) -> Net | None:
+        """What taught in the end where that is no frozen teacher: an average of the student, a peer, a teacher that learned."""
+        return self.source.reference() if self.source is not None else None
+
+    def dropped(self) -> int:
+        """Parameters that learned and do not leave with the student: of the method, of peers, of a teacher."""
+        kept = {id(p) for p in self.exported().parameters()}
+        learned = {id(p): p for owner in self.owners.values() for p in owner.params if p.requires_grad}
+        return sum(p.numel() for key, p in learned.items() if key not in kept)
 
 
 def spread(phases: list[Phase], steps: int) -> list[tuple[str, int, int]]:
@@ -219,15 +181,6 @@ def spread(phases: list[Phase], steps: int) -> list[tuple[str, int, int]]:
             out.append((phase.name, start, end))
         start = end
     return out
-
-
-def check_owners(owners: Mapping[str, Owner]) -> None:
-    """Owners are disjoint: a parameter that two players step would belong to nobody."""
-    seen: dict[int, str] = {}
-    for name, owner in owners.items():
-        for parameter in owner.params:
-            if seen.setdefault(id(parameter), name) != name:
-                raise MethodError(f"a parameter belongs to both owners {seen[id(parameter)]!r} and {name!r}")
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from kdbench.contract.draw import Draw, seed_for
 from kdbench.contract.model import Config
 from kdbench.contract.stage import Stage
 from kdbench.contract.task import Samples, Task
+from kdbench.train.sampler import classes_of, order
 
 Stages = Sequence[tuple[type[Stage], Config]]
 
@@ -43,10 +44,12 @@ class Stream:
         view: ViewSpec,
         device: torch.device,
         stages: Stages = (),
+        sampler: str = "shuffled",
     ):
         self.task, self.set_name, self.size, self.order_seed, self.view = task, set_name, batch, order_seed, view
         self.samples: Samples = task.data(set_name).to(device)
-        self.device = device
+        self.device, self.sampler = device, sampler
+        self.classes = None if sampler == "shuffled" else classes_of(self.samples, set_name, sampler)
         # A stream with stages draws for itself: whatever is stored by the seed of its draw is about what it shows.
         told = [f"{kind.name}@{kind.version} {config.model_dump_json()}" for kind, config in stages]
         self.draw = Draw(seed_for(view.seed, set_name, *told))
@@ -55,6 +58,8 @@ class Stream:
     @lru_cache(maxsize=4)  # noqa: B019 - a stream lives as long as its job
     def permutation(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed_for(self.order_seed, self.set_name, epoch))
+        if self.classes is not None:
+            return order(self.sampler, self.classes, len(self.samples), generator).to(self.device)
         return torch.randperm(len(self.samples), generator=generator).to(self.device)
 
     def epochs(self, steps: int) -> float:

@@ -120,6 +120,7 @@ PLUGINS: dict[str, list[Plugin]] = {
     "model": [Plugin("net", Net), Plugin("vit"), Plugin("timm", TimmNet)],
     "source": [Plugin("live", Live), Plugin("stored", Stored)],
     "stage": [Plugin("mixup"), Plugin("blur", Nd)],
+    "preset": [],
     "wrapper": [Plugin("logit_std", facts=needs()), Plugin("nd", Nd, facts=needs("transfer", tap="embedding"))],
 }
 ALIASES = {"source_only": "none"}
@@ -146,6 +147,9 @@ class FakeCatalogue:
 
     def stage(self, name: str) -> Plugin:
         return self.get("stage", name)
+
+    def preset(self, name: str) -> Plugin:
+        return self.get("preset", name)
 
     def names(self, kind: str) -> list[str]:
         return [plugin.name for plugin in PLUGINS[kind]]

@@ -8,7 +8,7 @@ import pytest
 from fake_catalogue import CATALOGUE, suite_of
 from pydantic import BaseModel
 
-from kdbench.suite import RECIPE_DEFAULTS, SuiteError, json_schema, marks, parse_suite, read_suite, recipe, schema
+from kdbench.suite import RECIPE_DEFAULTS, SuiteError, json_schema, entry, marks, parse_suite, presets, read_suite, recipe, schema
 from kdbench.suite.yaml import loads
 
 FIVE = """\
@@ -188,7 +188,7 @@ def test_read_without_a_catalogue_checks_the_structure_only(tmp_path):
 
 MODELS = [
     found
-    for module in (schema, recipe)
+    for module in (schema, entry, presets, recipe)
     for found in vars(module).values()
     if isinstance(found, type) and issubclass(found, BaseModel) and found.__module__ == module.__name__
 ]
@@ -201,7 +201,7 @@ def test_every_field_is_marked_and_described(model: type[BaseModel]):
         extra = info.json_schema_extra
         assert isinstance(extra, dict) and isinstance(extra.get("identity"), bool), f"{model.__name__}.{name} is not marked"
         assert info.description, f"{model.__name__}.{name} is not described"
-    assert len(MODELS) > 12 and marks.Strict not in MODELS
+    assert len(MODELS) > 16 and marks.Strict not in MODELS
 
 
 def test_schema_for_editors():

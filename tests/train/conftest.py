@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 
-from kdbench.contract.draw import seed_for
 from kdbench.registry import Registry, load_target
 from kdbench.suite.recipe import RECIPE_DEFAULTS
 from kdbench.train import build
+from kdbench.train.learner import make_learner
 from kdbench.train.loop import Learner, frozen
 from kdbench.train.seeding import reseed
 from kdbench.train.stream import Tick
@@ -41,9 +42,9 @@ class Bench:
 
 
 def make(task, method, params=None, *, task_params=None, source="live", source_params=None, teachers=1, steps=6, seed=0, wrap=(),
-         recipe=None, folder=Path("unused"), view=None) -> Bench:  # fmt: skip
+         recipe=None, folder=None, view=None, pair=None) -> Bench:  # fmt: skip
     info = REGISTRY.task(task)
-    pair, roles = info.facts["pair"], info.facts["roles"]
+    pair, roles = {**info.facts["pair"], **(pair or {})}, info.facts["roles"]
     small = {"streets": {"size": "small"}, "topics": {"size": "small"}, "sounds": {"size": "small"}}.get(task, {})
     kind = REGISTRY.method(method)
     student = {"model": pair["student"]["model"], "params": pair["student"].get("params", {})}
@@ -69,7 +70,7 @@ def make(task, method, params=None, *, task_params=None, source="live", source_p
         },
         "recipe": {**RECIPE_DEFAULTS, "steps": steps, "batch": {"labelled": 8, "transfer": 8}, **(recipe or {})},
     }
-    job = {"identity": identity, "targets": targets, "teachers": [{"key": f"teacher{n}"} for n in range(teachers)]}
+    job = {"identity": identity, "targets": targets, "teachers": [{"key": f"teacher{n}", **teacher} for n in range(teachers)]}
     built = build.make_task(identity, targets)
     streams = build.make_streams(built, identity, targets, CPU)
     nets = []
@@ -78,11 +79,7 @@ def make(task, method, params=None, *, task_params=None, source="live", source_p
         nets.append(build.make_net(built, teacher, targets, CPU).eval().requires_grad_(False))
     reseed(CPU, "student", seed, "init")
     net = build.make_net(built, student, targets, CPU)
-    asked = build.make_source(built, job, nets, streams["transfer"], folder)
-    instance = build.make_method(job)
-    reseed(CPU, "student", seed, "method")
-    instance.build(build.specs_of(net, nets, streams["transfer"]), built)
-    learner = Learner(built, net, instance, asked, identity["recipe"], seed_for("student", seed), CPU)
+    learner = make_learner(built, job, net, nets, streams, folder or Path(tempfile.mkdtemp(prefix="kdbench-signals-")))
     return Bench(learner, streams, tuple(nets))
 
 

@@ -114,7 +114,7 @@ def with_method(bench, method):
 def test_a_term_reaches_its_owner_and_nobody_else(bench):
     method = Adversary()
     made = with_method(bench, method)
-    made.learner._enter_phase()
+    made.learner.enter_phase()
     made.learner.update(Tick(0, made.streams))
     student = [p.grad.clone() for p in made.learner.net.parameters()]
     gate = [p.grad.clone() for p in method.gate.parameters()]

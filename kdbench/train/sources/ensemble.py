@@ -10,12 +10,14 @@ from torch import Tensor
 
 from kdbench.contract.batch import Batch, Signal
 from kdbench.contract.decisions import Decisions
-from kdbench.contract.model import Config
+from kdbench.contract.method import Sweep
 from kdbench.contract.needs import Gives
 from kdbench.contract.source import Source
+from kdbench.train.sources.channel import chosen
+from kdbench.train.sources.labels import WHEN, FusionConfig, labelled
 
 
-class EnsembleConfig(Config):
+class EnsembleConfig(FusionConfig):
     reduce: Literal["prob", "logit"] = Field("prob", description="mean of probabilities, or of logits (scores)")
     normalise: Literal["none", "minmax", "z"] = Field("none", description="each member's scores per decision, before the mean")
     scale: float = Field(1.0, gt=0, description="factor on normalised scores")
@@ -31,11 +33,11 @@ def normalised(values: Tensor, how: str, scale: float) -> Tensor:
     return values * scale if scale != 1.0 else values
 
 
-def combine(members: list[Signal], config: Any) -> Signal:
+def combine(members: list[Signal], config: Any, teacher_of: Tensor | None = None) -> Signal:
     """One signal from several: the only place where an ensemble is formed, for live and stored teachers alike."""
     views = [m.decisions.but(values=normalised(m.decisions.values, config.normalise, config.scale)) for m in members]
     joint: Decisions = views[0].but(values=torch.stack([v.values for v in views]), reduce=config.reduce)
-    return Signal(joint, {}, tuple(Signal(v, m.taps) for v, m in zip(views, members)))
+    return labelled(Signal(joint, {}, tuple(Signal(v, m.taps) for v, m in zip(views, members))), config, teacher_of)
 
 
 class Ensemble(Source):
@@ -46,18 +48,26 @@ class Ensemble(Source):
 
     gives = Gives(
         always=frozenset({"probs", "members"}),
-        when=(("reduce", "logit", frozenset({"values"})),),
+        when=(("reduce", "logit", frozenset({"values"})), *WHEN),
+        maps=(("fusion", "channel"),),
         fewest=2,
         notes={
             "values": "a mean of probabilities has no logits; reduce: logit gives some",
             "taps": "an ensemble has no single net whose taps could be read",
+            "labels": "labels: argmax (or threshold, share, uniform) gives some",
         },
     )
 
-    def ask(self, batch: Batch) -> Signal:
-        with torch.no_grad():
+    teacher_of: Tensor | None = None
+
+    def prepare(self, sweep: Sweep) -> None:
+        if self.c.fusion == "channel":
+            self.teacher_of = chosen(self.nets, self.c.choose, sweep)
+
+    def ask(self, batch: Batch, grad: bool = False) -> Signal:
+        with torch.set_grad_enabled(grad):
             members = []
             for net in self.nets:
                 outputs = net(batch)
                 members.append(Signal(self.task.decide(outputs.values, batch), outputs.taps))
-            return combine(members, self.c)
+            return combine(members, self.c, self.teacher_of)

@@ -19,9 +19,13 @@ from torch import Tensor
 
 from kdbench.contract.batch import Batch, Signal
 from kdbench.contract.draw import seed_for
+from kdbench.contract.errors import MethodError
+from kdbench.contract.method import Sweep
 from kdbench.contract.needs import Gives
 from kdbench.contract.source import Source
+from kdbench.train.sources.channel import chosen
 from kdbench.train.sources.ensemble import EnsembleConfig, combine
+from kdbench.train.sources.labels import WHEN, labelled
 from kdbench.train.stream import Stream
 
 CHUNK_BATCH = 256
@@ -43,11 +47,13 @@ class Stored(Source):
 
     gives = Gives(
         several=frozenset({"members"}),
-        when=(("reduce", "logit", frozenset({"values"})),),
+        when=(("reduce", "logit", frozenset({"values"})), *WHEN),
+        maps=(("fusion", "channel"),),
         policies=(("targets", "clean", "none"),),
         notes={
             "values": "a mean of probabilities has no logits; reduce: logit gives some",
             "taps": "stored signals hold values, not taps",
+            "labels": "labels: argmax (or threshold, share, uniform) gives some",
         },
     )
 
@@ -60,15 +66,23 @@ class Stored(Source):
         self.other = torch.empty_like(shift)
         self.other[shift] = shift.roll(1)
 
-    def ask(self, batch: Batch) -> Signal:
+    teacher_of: Tensor | None = None
+
+    def prepare(self, sweep: Sweep) -> None:
+        if self.c.fusion == "channel" and len(self.nets) > 1:
+            self.teacher_of = chosen(self.nets, self.c.choose, sweep)
+
+    def ask(self, batch: Batch, grad: bool = False) -> Signal:
+        if grad:
+            raise MethodError("stored signals cannot be differentiated to the input: use source live")
         view, index = self.where(batch)
         members = []
         for number in range(len(self.nets)):
             values = self.rows(number, view, index).to(batch.index.device)
             members.append(Signal(self.task.decide(values, batch)))
         if len(members) > 1:
-            return combine(members, self.c)
-        return members[0]
+            return combine(members, self.c, self.teacher_of)
+        return labelled(members[0], self.c)
 
     def where(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Which row of which view answers for each sample of the batch."""

@@ -24,6 +24,7 @@ class Mixup(Stage):
     """Blends each image with a partner in the same view; the blend has no label."""
 
     name = "mixup"
+    mixes = True
 
     def __call__(self, batch: Batch, look: Look) -> Batch:
         other = look(self.partners(batch.index, batch.view), batch.view)

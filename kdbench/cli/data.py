@@ -1,0 +1,105 @@
+"""kdbench data: the sets that are read from your own folders: which there are, whether a folder holds what it should, a look."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kdbench.cli.exits import Exit
+from kdbench.cli.options import JsonOption
+from kdbench.cli.text import definitions, wrapped
+
+if TYPE_CHECKING:
+    from kdbench.tasks.data.sets import DataSet
+
+app = typer.Typer(help="Data sets in folders of yours: list, check, sample. Nothing is downloaded.", no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(help="Name of a data set, as `data list` has it.")]
+RootOption = Annotated[str, typer.Option("--root", help="Folder that holds it; KDBENCH_DATA if left out.")]
+
+
+@app.command("list")
+def list_sets(root: RootOption = "", as_json: JsonOption = False) -> int:
+    """List the data sets, where each one lies or how to get it.
+
+    Example: kdbench data list
+    """
+    from kdbench.contract.errors import DataError
+    from kdbench.tasks.data.sets import SETS
+
+    found: dict[str, dict[str, str]] = {}
+    for name, known in SETS.items():
+        try:
+            where = {"found": str(known.find(root))}
+        except DataError:
+            where = {"missing": f"expected: {known.place.expects}. To get it: {known.place.get}"}
+        found[name] = {"what": known.what, **where}
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        typer.echo(definitions({name: "\n".join(facts_of(facts)) for name, facts in found.items()}))
+    return Exit.ok
+
+
+def facts_of(facts: dict[str, str]) -> list[str]:
+    return [facts["what"], *(f"{key}: {text}" for key, text in facts.items() if key != "what")]
+
+
+@app.command("check")
+def check(name: NameArgument, root: RootOption = "", as_json: JsonOption = False) -> int:
+    """Read a data set and say what is in it, beside what is known of the published one.
+
+    Counts, balance of the classes, colours, unreadable files, images in two splits, fingerprint. Exit code 1 where something is
+    not as it should be.
+
+    Example: kdbench data check cifar100 --root ~/data
+    """
+    known = find(name)
+    folder = known.find(root)
+    findings = known.check(folder)
+    right = all(line.right is not False for line in findings)
+    if as_json:
+        lines = [{"what": f.what, "found": f.found, "known": f.known, "right": f.right} for f in findings]
+        typer.echo(json.dumps({"set": name, "folder": str(folder), "right": right, "findings": lines}, indent=1))
+    else:
+        typer.echo(f"{name}: {folder}")
+        width = max(len(line.what) for line in findings) + 2
+        for line in findings:
+            mark = {True: "ok ", False: "NOT", None: "   "}[line.right]
+            text = f"{line.found}; published: {line.known}" if line.right is False and line.known else line.found
+            typer.echo(wrapped(text, width + 6, f"  {mark} {line.what}"))
+        typer.echo(f"{name}: " + ("nothing wrong" if right else "not as it should be"))
+    return Exit.ok if right else Exit.claim_failed
+
+
+@app.command("sample")
+def sample(
+    name: NameArgument, path: Annotated[Path, typer.Argument(help="The picture to write (.png).")], root: RootOption = ""
+) -> int:
+    """Write a sheet of a data set's test images with their classes.
+
+    Example: kdbench data sample cifar100 cifar.png --root ~/data
+    """
+    from kdbench.contract.errors import KdbenchError
+
+    known = find(name)
+    if known.sample is None:
+        raise KdbenchError(f"data set '{name}' has no classes to show")
+    known.sample(known.find(root), path)
+    typer.echo(f"sample: {path}")
+    return Exit.ok
+
+
+def find(name: str) -> DataSet:
+    from kdbench.contract.errors import KdbenchError
+    from kdbench.suite.errors import listing, nearest
+    from kdbench.tasks.data.sets import SETS
+
+    if name not in SETS:
+        near = nearest(name, SETS)
+        hint = f"did you mean '{near}'?" if near else f"there are {listing(SETS)}"
+        raise KdbenchError(f"no data set '{name}'; {hint}")
+    return SETS[name]

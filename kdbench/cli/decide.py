@@ -1,0 +1,55 @@
+"""kdbench run --decide: more seeds for the cells that the gate cannot tell yet, look by look, and for nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kdbench.cli.gate import judge
+from kdbench.cli.session import Session
+from kdbench.cli.text import count
+from kdbench.cli.work import How, Work, work
+
+if TYPE_CHECKING:
+    from kdbench.gate.looks import More
+    from kdbench.gate.verdicts import GateReport
+    from kdbench.results.record import Record
+
+
+@dataclass
+class Decision:
+    """The last verdicts, what was run for them, and the results of further seeds, which the suite does not plan."""
+
+    report: GateReport
+    rounds: list[Work] = field(default_factory=list)
+    further: dict[str, Record] = field(default_factory=dict)
+
+
+def decide(session: Session, baselines: Path, how: How) -> Decision:
+    """Judge, run what the next look of each undecided cell lacks, judge again. It ends where nothing is undecided, where the
+    last look is over, and where a round brought nothing new. All looks share one false-alarm rate, so this costs none of it."""
+    from kdbench.gate.experiments import Experiments
+    from kdbench.gate.looks import next_look
+
+    decision = Decision(judge(session, baselines))
+    experiments = Experiments.of(session.expansion.arms, session.registry, session.path.parent)
+    while more := next_look(decision.report):
+        how.say(announced(more))
+        jobs = experiments.graph_at({one.cell: one.seeds for one in more})
+        part = replace(session, jobs=jobs)
+        # Older code's results of these seeds are of no use to the gate, whatever is to become of those that the suite plans.
+        done = work(part, part.plan(part.records(set_aside=True), "rerun"), how)
+        decision.rounds.append(done)
+        decision.further |= part.records()
+        if done.stopped is not None or not any(end.state in ("done", "diverged") for end in done.outcomes.values()):
+            break
+        decision.report = judge(session, baselines)
+    return decision
+
+
+def announced(more: list[More]) -> str:
+    """`undecided: 2 cells get 6 seeds, up to 6 each`"""
+    looks = sorted({one.look for one in more})
+    seeds = sum(len(one.seeds) for one in more)
+    return f"undecided: {count(len(more), 'cell')} get {count(seeds, 'more seed')}, up to {' or '.join(map(str, looks))} each"

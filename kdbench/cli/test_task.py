@@ -1,0 +1,63 @@
+"""kdbench test-task: the conformance suite on a task."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kdbench.cli.exits import Exit
+from kdbench.cli.options import JsonOption, PluginOption
+
+
+def test_task(
+    name: Annotated[str, typer.Argument(help="A task, or FILE.py, or FILE.py:Class.")],
+    param: Annotated[
+        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A param of the task. May be repeated.")
+    ] = None,
+    plugin: PluginOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Check that a task keeps what every task owes.
+
+    Exit code 6 if a rule fails.
+
+    Example: kdbench test-task digits --param labelled=50
+    """
+    from kdbench.cli import conformance
+    from kdbench.contract.errors import KdbenchError
+    from kdbench.registry import Registry
+    from kdbench.testing.conform import conform_task, find, of_file
+
+    path, _, attribute = name.partition(".py")
+    file = f"{path}.py" if name.endswith(".py") or ".py:" in name else None
+    registry = Registry([*(plugin or []), *([Path(file)] if file else [])])
+    kinds = ("task",)
+    wanted = of_file(registry, file, attribute.lstrip(":") or None, kinds) if file else [find(name, registry, kinds)]
+    given = dict(read(each) for each in param or [])
+    for task in wanted:
+        lacks = [k for k in task.schema.get("properties", {}) if k not in task.defaults and k not in given]
+        if lacks:
+            raise KdbenchError(f"task '{task.name}' needs --param {' --param '.join(f'{k}=…' for k in lacks)}")
+    found = [conform_task(each, given, registry) for each in wanted]
+    if as_json:
+        typer.echo(json.dumps({"plugins": [each.data() for each in found]}, indent=1, ensure_ascii=False))
+    else:
+        for each in found:
+            conformance.show(each)
+    return Exit.nonconforming if any(each.failed for each in found) else Exit.ok
+
+
+def read(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, the value as JSON where it is JSON, else as it stands."""
+    from kdbench.contract.errors import KdbenchError
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise KdbenchError(f"--param '{text}': expected NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

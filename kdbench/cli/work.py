@@ -1,0 +1,117 @@
+"""Runs the jobs of a suite that have no result: what a plan asks for, by the executor and within the limits that were chosen."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from kdbench.cli.exits import Exit
+from kdbench.cli.outcomes import interrupted, tell_ends
+from kdbench.cli.session import Session
+
+if TYPE_CHECKING:
+    from kdbench.execute.base import Executor, JobSpec, Outcome, Policy
+    from kdbench.jobs.job import Job
+    from kdbench.jobs.plan import Plan
+
+Say = Callable[[str], None]
+
+
+class Where(StrEnum):
+    """Who runs the jobs."""
+
+    local = "local"
+    inline = "inline"
+
+
+@dataclass(frozen=True)
+class How:
+    """What was chosen for the jobs of one command."""
+
+    executor: Where
+    workers: int | None
+    device: str
+    policy: Policy
+    timeout: float
+    checkpoint: float
+    as_json: bool
+    say: Say
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was planned, and how the jobs that ran ended."""
+
+    planned: Plan
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+
+    @property
+    def stopped(self) -> Exit | None:
+        return interrupted(self.outcomes)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every job has a result now."""
+        ends = [outcome.state in ("done", "diverged") for outcome in self.outcomes.values()]
+        return all(ends) and not self.planned.in_state("blocked")
+
+    @property
+    def states(self) -> dict[str, str]:
+        """What became of each job, by key."""
+        known = {item.job.key: item.state for item in self.planned.jobs}
+        return {**known, **{key: outcome.state for key, outcome in self.outcomes.items()}}
+
+
+def work(session: Session, planned: Plan, how: How) -> Work:
+    """Run what is planned to run, and tell how it ended."""
+    waiting = [item.job for item in planned.in_state("run")]
+    if not waiting and not planned.in_state("blocked"):
+        return Work(planned)
+    began = time.monotonic()
+    outcomes = execute(session, waiting, how) if waiting else {}
+    tell_ends(outcomes, planned, session, time.monotonic() - began, how.say)
+    return Work(planned, outcomes)
+
+
+def execute(session: Session, jobs: list[Job], how: How) -> dict[str, Outcome]:
+    """With progress for a person on stderr, or events for a program on stdout."""
+    from kdbench.contract.errors import KdbenchError
+    from kdbench.execute.local import ExecutorError
+    from kdbench.execute.progress import reporter
+
+    specs = [spec(session, job, how) for job in jobs]
+    try:
+        runner = make_runner(session, how, jobs)
+        with reporter("json", sys.stdout) if how.as_json else reporter() as on_event:
+            return runner.run(specs, on_event, how.policy)
+    except ExecutorError as error:
+        raise KdbenchError(str(error)) from error
+
+
+def make_runner(session: Session, how: How, jobs: list[Job]) -> Executor:
+    from kdbench.cli.warm import modules
+
+    if how.executor is Where.local:
+        from kdbench.execute.local import LocalExecutor
+
+        preload = modules(job.targets for job in jobs)
+        return LocalExecutor(session.home.path, workers=how.workers, device=how.device, preload=preload)
+    from kdbench.execute.child import limit_threads
+    from kdbench.execute.inline import InlineExecutor
+
+    limit_threads(1)  # as a job has in its own process: the number of threads changes the last digits of a result
+    return InlineExecutor(session.home.path, device=how.device)
+
+
+def spec(session: Session, job: Job, how: How) -> JobSpec:
+    from kdbench.execute.base import JobSpec, Resources
+    from kdbench.jobs.plan import payload
+
+    data = payload(job, session.jobs, session.home.path.absolute(), session.store.folder.absolute(), how.checkpoint)
+    resources = Resources(gpu=session.suite.resources.gpu, timeout=how.timeout)
+    steps = job.spec["recipe"]["steps"]
+    return JobSpec(job.key, job.title, data, job.after, job.kind, steps, resources, group=job.labels["task"])

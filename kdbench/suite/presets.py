@@ -1,0 +1,126 @@
+"""Presets: named combinations of method, source, view, start and rounds, read from short YAML files, filled into a suite's arms.
+
+A preset is a fragment of a suite with its paper. What it stands for is planned, so it shares results with the same thing written
+by hand; only its name is shorter.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from kdbench.suite.catalogue import Catalogue, Plugin, find
+from kdbench.suite.entry import Arm, Entry, Name, Source, Text, View
+from kdbench.suite.errors import Problem, SuiteError, listing, nearest
+from kdbench.suite.marks import OneOrMany, Strict, identity, runtime
+from kdbench.suite.recipe import Recipe, merged
+from kdbench.suite.references import reference_problems
+from kdbench.suite.schema import Suite
+from kdbench.suite.yaml import Cursor, Loc, loads
+
+
+class Requires(Strict):
+    """What a preset is for, beyond what its method needs."""
+
+    axes: OneOrMany[Literal["class", "tag", "candidate"]] = runtime("what the task may decide on", ("class", "tag", "candidate"))
+    grid: bool = runtime("whether decisions must lie on a map", False)
+
+
+class Preset(Entry):
+    """A preset file: an arm's entries, the sources and views that it names, and where it comes from."""
+
+    paper: Text = runtime("authors, title, venue, year")
+    requires: Requires = runtime("tasks that it is for", Requires)
+    controls: OneOrMany[Text] = runtime("methods or presets that are planned wherever this one is", ())
+    sources: dict[Name, Source] = identity("sources that it names, as in a suite", dict)
+    views: dict[Name, View] = identity("views that it names, as in a suite", dict)
+
+
+def read_preset(plugin: Plugin, catalogue: Catalogue) -> Preset:
+    """The preset of a plugin. Raises SuiteError with every mistake of its file, at its place."""
+    preset = _parsed(plugin.facts["text"], plugin.facts["path"])
+    method = find(catalogue, "method", preset.method)
+    if method is None:
+        known = sorted(catalogue.names("method"))
+        document = loads(plugin.facts["text"], plugin.facts["path"])
+        near = nearest(preset.method, known)
+        problem = document.problem(("method",), f"unknown method '{preset.method}'", f"one of {listing(known)}", near)
+        raise SuiteError([problem], document.text)
+    return preset
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str, path: str) -> Preset:
+    from kdbench.suite.read import validated
+
+    document = loads(text, path)
+    preset, problems = validated(document, Preset)
+    # The names that it uses itself are checked as those of a suite with this one arm.
+    own = document.data if isinstance(document.data, dict) else {}
+    parts = ("sources", "views")
+    arm = {name: value for name, value in own.items() if name not in ("paper", "requires", "controls", *parts)}
+    fragment = loads(text, path)
+    fragment.data = {**{name: own.get(name) for name in parts}, "methods": [arm]}
+    fragment.values |= {("methods", 0, *loc): place for loc, place in document.values.items() if loc}
+    problems += reference_problems(Cursor(fragment))
+    if problems or preset is None:
+        raise SuiteError(problems, text)
+    return preset
+
+
+def filled(arm: Arm, name: str, preset: Preset) -> Arm:
+    """An arm that names a preset, with everything that it leaves out taken from there; params, recipe and rounds are merged."""
+    given = arm.model_fields_set
+    own = {field: getattr(preset, field) for field in Entry.model_fields if field not in given or field == "method"}
+    own["params"] = {**preset.params, **arm.params}
+    own["recipe"] = Recipe.model_validate(merged(preset.recipe.given(), arm.recipe.given()))
+    if arm.rounds is not None and preset.rounds is not None:
+        own["rounds"] = preset.rounds.model_copy(update={key: getattr(arm.rounds, key) for key in arm.rounds.model_fields_set})
+    out = arm.model_copy(update=own)
+    out._preset = (name, preset)
+    return out
+
+
+def with_presets(suite: Suite, catalogue: Catalogue) -> Suite:
+    """The suite with every preset written out: its arms filled in, its controls, sources and views added."""
+    problems: list[Problem] = []
+    sources, views = dict(suite.sources), dict(suite.views)
+
+    def bring(preset: Preset, name: str, loc: Loc) -> None:
+        for kind, mine, theirs in (("source", sources, preset.sources), ("view", views, preset.views)):
+            for title, part in theirs.items():
+                if mine.setdefault(title, part) != part:
+                    what = f"preset '{name}' brings a {kind} '{title}', and the suite has another of that name"
+                    problems.append(suite.document.problem(loc, what, f"another name for the suite's {kind}"))
+
+    def arms(entries: tuple[Arm, ...], under: Loc) -> Iterator[Arm]:
+        wanted: dict[str, Arm] = {}
+        for i, arm in enumerate(entries):
+            named = find(catalogue, "preset", arm.method)
+            if named is None:
+                yield arm
+                continue
+            preset = read_preset(named, catalogue)
+            bring(preset, named.name, (*under, i))
+            yield filled(arm, named.name, preset)
+            wanted |= dict.fromkeys(preset.controls, arm)
+        for control, arm in wanted.items():
+            if all(entry.method != control for entry in entries):
+                extra = Arm(method=control, tasks=arm.tasks, seeds=arm.seeds)
+                extra._control_of = arm.method
+                yield from arms((extra,), (*under, len(entries)))
+
+    methods = tuple(arms(suite.methods, ("methods",)))
+    tasks = tuple(
+        task.model_copy(update={"methods": tuple(arms(task.methods, ("tasks", i, "methods")))})
+        for i, task in enumerate(suite.tasks)
+    )
+    if problems:
+        raise SuiteError(problems, suite.document.text)
+    return suite.model_copy(update={"methods": methods, "tasks": tasks, "sources": sources, "views": views})
+
+
+def as_written(preset: Preset) -> Mapping[str, Any]:
+    """What a preset stands for, as one would write it: only what is set."""
+    return preset.model_dump(mode="json", exclude_unset=True, exclude={"paper", "requires", "controls"})

@@ -1,0 +1,42 @@
+"""Where a data set lies: a folder given by `root`, or one under KDBENCH_DATA. Nothing is ever downloaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdbench.contract.errors import DataError
+
+VARIABLE = "KDBENCH_DATA"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The name of a set, the folders under a root in which it may lie (the root itself is always tried), and how to get it."""
+
+    name: str
+    folders: tuple[str, ...]
+    expects: str
+    get: str
+
+    def candidates(self, root: str = "") -> list[Path]:
+        given = root or os.environ.get(VARIABLE, "").strip()
+        if not given:
+            return []
+        base = Path(given).expanduser()
+        return [base, *(base / folder for folder in self.folders)]
+
+    def find(self, fits: Callable[[Path], bool], root: str = "") -> Path:
+        """The first folder that holds the set, or a DataError that says what was expected where and how to get it."""
+        looked = self.candidates(root)
+        for folder in looked:
+            if fits(folder):
+                return folder
+        if not looked:
+            where = f"no place is given: set {VARIABLE} to the folder that holds your data sets, or the task's param `root`"
+        else:
+            under = f" or in {', '.join(self.folders)} under it" if self.folders else ""
+            where = f"it is not in {looked[0]}{under} (from {'root' if root else VARIABLE})"
+        raise DataError(f"{self.name}: {where}. Expected: {self.expects}. To get it: {self.get}")

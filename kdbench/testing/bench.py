@@ -1,0 +1,202 @@
+"""A run as a real job builds it, in memory: untrained teachers, a few steps, and eyes on what a method does in a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdbench.contract.draw import seed_for
+from kdbench.contract.method import Owner, Step, Term
+from kdbench.contract.model import Net
+from kdbench.contract.task import Task
+from kdbench.suite.recipe import RECIPE_DEFAULTS
+from kdbench.testing.setting import Setting
+from kdbench.train import build, checkpoint
+from kdbench.train.loop import Learner
+from kdbench.train.seeding import reseed
+from kdbench.train.stream import Tick
+
+STEPS = 8
+CPU = torch.device("cpu")
+Flat = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A term as it was computed in a step, and its gradient to every parameter that may learn, by name."""
+
+    value: Tensor
+    weight: float
+    owner: str
+    gradient: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def slope(self) -> float:
+        """Norm of the gradient."""
+        return sum((float(g.double().pow(2).sum()) for g in self.gradient.values()), 0.0) ** 0.5
+
+
+class _Enough(Exception):
+    """Ends a step that was only looked at."""
+
+
+@dataclass
+class Run:
+    """One learner with its streams and teachers. `plain` is the student's network as the task makes it, before any rewriting."""
+
+    setting: Setting
+    learner: Learner
+    streams: dict[str, Any]
+    teachers: tuple[Net, ...]
+    plain: Net
+    step: Step | None = None
+
+    @property
+    def stations(self) -> list[tuple[str, int]]:
+        """A step in the middle of each phase."""
+        return [(name, (start + end) // 2) for name, start, end in self.learner.phases]
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether the method gave the student another form."""
+        return self.learner.net is not self.plain
+
+    def train(self, until: int | None = None, after: Callable[[], None] = lambda: None) -> Run:
+        """Go on to a step (default: the end)."""
+        while self.learner.at < (self.learner.recipe["steps"] if until is None else until):
+            self.learner.update(Tick(self.learner.at, self.streams))
+            after()
+        return self
+
+    def state(self) -> Flat:
+        return checkpoint.flatten(self.learner.state())
+
+    def resume(self, state: Flat) -> Run:
+        self.learner.resume(checkpoint.unflatten({name: value.clone() for name, value in state.items()}))
+        return self
+
+    def jump(self, at: int) -> Run:
+        """As if `at` steps were done, without having done them."""
+        self.learner.at = at
+        return self
+
+    def names(self) -> dict[str, torch.nn.Parameter]:
+        """Everything that may learn, by name: the student's parameters and the method's own."""
+        student = {f"student.{name}": p for name, p in self.learner.net.named_parameters()}
+        return student | {f"method.{name}": p for name, p in self.learner.method.named_parameters()}
+
+    def own(self) -> list[str]:
+        """The method's own parameters that learn."""
+        return [name for name, p in self.learner.method.named_parameters() if p.requires_grad]
+
+    def look(self, gradients: bool = False) -> dict[str, Seen]:
+        """The terms of the step that would come next, computed but not stepped."""
+        found: dict[str, Seen] = {}
+        learner, method = self.learner, self.learner.method
+        params = {name: p for name, p in self.names().items() if p.requires_grad}
+        inner = method.terms
+
+        def terms(step: Step) -> dict[str, Term]:
+            self.step = step
+            return inner(step)
+
+        def backward(given: Mapping[str, Term], owners: Mapping[str, Owner]) -> dict[str, float | Tensor]:
+            for name, term in given.items():
+                if term.weight == 0:
+                    continue
+                value, slopes = term.compute(), {}
+                if gradients and value.requires_grad:
+                    each = torch.autograd.grad(value, list(params.values()), retain_graph=True, allow_unused=True)
+                    slopes = {name: g for name, g in zip(params, each) if g is not None}
+                found[name] = Seen(value.detach(), term.weight, term.owner, slopes)
+            raise _Enough
+
+        method.terms, method.backward = terms, backward  # type: ignore[method-assign, assignment]
+        try:
+            learner.update(Tick(learner.at, self.streams))
+        except _Enough:
+            pass
+        finally:
+            del method.terms, method.backward
+        return found
+
+
+def start(
+    setting: Setting,
+    *,
+    steps: int = STEPS,
+    batch: int | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    lens: Callable[[Task], Any] = lambda task: task,
+) -> Run:
+    """Build a run by the steps of a real job. `lens` may stand between the task and everything that reads it."""
+    size = setting.family.batch if batch is None else batch
+    identity, targets = described(setting, {"steps": steps, "batch": {"labelled": size, "transfer": size}, **(recipe or {})})
+    task = lens(build.make_task(identity, targets))
+    streams = build.make_streams(task, identity, targets, CPU)
+    count = setting.source.teachers if setting.source else 0
+    job = {"identity": identity, "targets": targets, "teachers": [{"key": f"conformance{n}"} for n in range(count)]}
+    teachers = []
+    for number in range(count):
+        reseed(CPU, "teacher", number)
+        net = awake(build.make_net(task, setting.teacher, targets, CPU), streams["labelled"])
+        teachers.append(net.eval().requires_grad_(False))
+    reseed(CPU, "student", 0, "init")
+    net = build.make_net(task, setting.student, targets, CPU)
+    source = build.make_source(task, job, teachers, streams["transfer"], Path("unused"))
+    method = build.make_method(job)
+    reseed(CPU, "student", 0, "method")
+    method.build(build.specs_of(net, teachers, streams["transfer"]), task)
+    adapted = method.adapt(net, tuple(teachers))
+    learner = Learner(task, adapted, method, source, identity["recipe"], seed_for("student", 0), CPU)
+    return Run(setting, learner, streams, tuple(teachers), net)
+
+
+@torch.no_grad()
+def awake(net: Net, stream: Any) -> Net:
+    """An untrained net whose batch statistics are those of a batch: without them, its answers to all samples are nearly one."""
+    layers = [module for module in net.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 1.0
+    if layers:
+        net.train()(stream.batch(0))
+    for layer, momentum in zip(layers, momenta):
+        layer.momentum = momentum
+    return net
+
+
+def described(setting: Setting, recipe: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A job's identity and targets, as far as building reads them."""
+    task, roles = setting.task, setting.task.facts["roles"]
+    parts = {f"model:{m['model']}": setting.registry.model(m["model"]).target for m in (setting.student, setting.teacher)}
+    parts |= {f"wrapper:{wrapper.name}": wrapper.target for wrapper, _ in setting.wrap}
+    targets = {"task": task.target, "method": setting.method.target, **parts}
+    if setting.source is not None:
+        targets["source"] = setting.source.plugin.target
+    identity = {
+        "role": "student",
+        "seed": 0,
+        "task": {"params": dict(setting.family.params)},
+        "student": setting.student,
+        "method": {
+            "name": setting.method.name,
+            "params": dict(setting.params),
+            "wrap": [{"name": wrapper.name, "params": dict(params)} for wrapper, params in setting.wrap],
+        },
+        "source": None if setting.source is None else {"params": dict(setting.source.params)},
+        "view": {
+            "labelled": roles["labelled"],
+            "transfer": roles["transfer"] if setting.transfer else None,
+            "augment": next(iter(task.facts["augments"])),
+            "bank": task.facts["bank"],
+            "seed": "fixed",
+        },
+        "recipe": {**RECIPE_DEFAULTS, **recipe},
+    }
+    return identity, targets

@@ -1,0 +1,173 @@
+"""Runs every rule on a plugin, in every family that its needs accept, and says what was found."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from kdbench.contract.errors import KdbenchError
+from kdbench.registry import PluginInfo, Registry, load_target
+from kdbench.suite.errors import nearest
+from kdbench.testing import rules as _rules  # noqa: F401  (registers them)
+from kdbench.testing.case import Case, refusal
+from kdbench.testing.families import FAMILIES, Family
+from kdbench.testing.setting import settings
+from kdbench.testing.task_rules import TaskCase
+from kdbench.testing.verdict import RULES, TASK_RULES, Finding, Rule, Verdict, fails, skips
+
+FIRST = "trains"
+EXEMPTIONS = "exemptions"
+KINDS = ("method", "wrapper")
+ALWAYS = (FIRST, "in-place")  # looked at even where it does not train
+
+
+@dataclass
+class Served:
+    """A family that a plugin serves, or why it does not."""
+
+    family: Family
+    case: Case | None
+    reason: str = ""
+
+
+@dataclass
+class Conformance:
+    """What was found of one plugin."""
+
+    plugin: PluginInfo
+    findings: list[Finding] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.verdict.state == "fail"]
+
+    def data(self) -> dict[str, Any]:
+        return {
+            "kind": self.plugin.kind,
+            "name": self.plugin.name,
+            "version": self.plugin.version,
+            "origin": self.plugin.origin,
+            "passed": not self.failed,
+            "seconds": round(self.seconds, 2),
+            "not served": self.refused,
+            "findings": [finding.data() for finding in self.findings],
+        }
+
+
+def serve(plugin: PluginInfo, family: Family, registry: Registry) -> Served:
+    """The first setting of a family in which the plugin can be built."""
+    found, reasons = settings(plugin, family, registry)
+    if not found:
+        return Served(family, None, "; ".join(reasons))
+    for setting in found:
+        case = Case(setting)
+        try:
+            case.start()
+        except Exception as error:
+            reasons.append(refusal(error) or "")
+            if reasons[-1]:
+                continue  # refused in words: another tap or teacher may do
+        return Served(family, case)
+    return Served(family, None, reasons[0])
+
+
+def conform(plugin: PluginInfo, registry: Registry, families: Iterable[Family] = FAMILIES) -> Conformance:
+    """Every rule in every family that the plugin serves."""
+    began, found = time.perf_counter(), Conformance(plugin)
+    found.findings += exemptions(plugin)
+    for family in families:
+        served = serve(plugin, family, registry)
+        if served.case is None:
+            found.refused[family.name] = served.reason
+        else:
+            found.findings += judge(plugin, served.case)
+    if len(found.refused) == len(list(families)):
+        verdict = fails("it serves no family: " + "; ".join(f"{name}: {why}" for name, why in found.refused.items()))
+        found.findings.append(Finding(FIRST, "all", verdict, "say in `needs` what it can serve, with defaults that do"))
+    found.seconds = time.perf_counter() - began
+    return found
+
+
+def judge(plugin: PluginInfo, case: Case) -> Iterator[Finding]:
+    """Every rule on a plugin in one family."""
+    stopped = ""
+    for each in RULES.values():
+        waits = stopped and each.name not in ALWAYS
+        verdict = skips(f"it does not train here: {stopped}") if waits else ruled(each, plugin, case)
+        if each.name == FIRST and verdict.state == "fail":
+            stopped = verdict.sentence
+        yield Finding(each.name, case.setting.family.name, verdict, each.mend)
+
+
+def ruled(each: Rule, plugin: PluginInfo, case: Any) -> Verdict:
+    """One rule's verdict. Whatever breaks while it looks is a failure in words."""
+    exempt = plugin.facts.get("exempt", {})
+    if each.name in exempt:
+        return Verdict("exempt", exempt[each.name])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # bit for bit is a promise for one thread
+    try:
+        return each.check(case)
+    except Exception as error:
+        if os.environ.get("KDBENCH_DEBUG"):
+            raise
+        return fails(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    finally:
+        torch.set_num_threads(threads)
+
+
+def conform_task(plugin: PluginInfo, params: Mapping[str, Any], registry: Registry) -> Conformance:
+    """Every rule of tasks on one of them, at given params."""
+    began, case = time.perf_counter(), TaskCase(plugin, params, registry)
+    found = [Finding(each.name, plugin.facts["family"], ruled(each, plugin, case), each.mend) for each in TASK_RULES.values()]
+    return Conformance(plugin, found, seconds=time.perf_counter() - began)
+
+
+def exemptions(plugin: PluginInfo) -> list[Finding]:
+    """An exemption names a rule that exists and gives its reason, and cannot set aside that it trains."""
+    found = []
+    for name, reason in plugin.facts["exempt"].items():
+        said = ""
+        if name not in RULES or name == FIRST:
+            near = nearest(name, RULES)
+            said = f"`exempt` names {name!r}, which is no rule that may be exempted" + (f"; did you mean {near!r}?" if near else "")
+        elif len(reason.split()) < 3:
+            said = f"`exempt` gives no reason why {name!r} cannot hold"
+        if said:
+            found.append(Finding(EXEMPTIONS, "all", fails(said), f"the rules are {', '.join(r for r in RULES if r != FIRST)}"))
+    return found
+
+
+def plugins_of(registry: Registry, kinds: tuple[str, ...] = KINDS) -> list[PluginInfo]:
+    """Every plugin of these kinds."""
+    return [registry.get(kind, name) for kind in kinds for name in registry.names(kind)]
+
+
+def find(name: str, registry: Registry, kinds: tuple[str, ...] = KINDS) -> PluginInfo:
+    """A plugin of one of these kinds by its name; a method also by a family's own name for it."""
+    for kind in kinds:
+        known = registry.aliases().get(name, name) if kind == "method" else name
+        if (kind, known) in registry.plugins:
+            return registry.get(kind, known)
+    near = nearest(name, [known for kind in kinds for known in registry.names(kind)])
+    raise KdbenchError(f"no {' or '.join(kinds)} '{name}'" + (f"; did you mean '{near}'?" if near else ""))
+
+
+def of_file(registry: Registry, path: str, attribute: str | None, kinds: tuple[str, ...] = KINDS) -> list[PluginInfo]:
+    """The plugins of these kinds that a file defines, or the one class that was named."""
+    for broken in registry.broken:
+        if broken.origin == path:
+            raise KdbenchError(f"{path}: {broken.error}")
+    found = [p for p in plugins_of(registry, kinds) if p.origin == path]
+    if attribute is not None:
+        found = [p for p in found if load_target(p.target).__name__ == attribute]
+    if not found:
+        raise KdbenchError(f"{path} defines no {' or '.join(kinds)}" + (f" in a class {attribute!r}" if attribute else ""))
+    return found

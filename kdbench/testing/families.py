@@ -1,0 +1,46 @@
+"""The four families as conformance runs them: a built-in task at its smallest, its own pair, and teachers to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kdbench.registry import PluginInfo, Registry
+
+Model = Mapping[str, Any]  # {"model": name, "params": {...}}
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family by its task. Teachers after the task's own stand in where a method asks for what that one lacks: taps, or,
+    last, the student's own form.
+    """
+
+    name: str
+    task: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    batch: int = 8
+    taps: tuple[str, ...] = ("stage2", "stage3", "embedding")  # tried in this order where a method is told names of taps
+
+    def info(self, registry: Registry) -> PluginInfo:
+        return registry.task(self.task)
+
+    def student(self, registry: Registry) -> Model:
+        return _model(self.info(registry).facts["pair"]["student"])
+
+    def all_teachers(self, registry: Registry) -> tuple[Model, ...]:
+        own = self.info(registry).facts["pair"]["teacher"]
+        return (_model(own if isinstance(own, Mapping) else own[0]), self.student(registry))
+
+
+def _model(side: Mapping[str, Any]) -> Model:
+    return {"model": side["model"], "params": dict(side.get("params", {}))}
+
+
+FAMILIES = (
+    Family("classification", "digits"),
+    Family("segmentation", "streets", {"size": "small"}, batch=4),
+    Family("retrieval", "topics", {"size": "small"}, taps=("embedding", "documents")),
+    Family("tagging", "sounds", {"size": "small"}),
+)

@@ -1,0 +1,83 @@
+"""Lenses between a task and whoever reads it: other answers, other validity, one answer only. The task itself is not touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdbench.contract.batch import Batch
+from kdbench.contract.decisions import Decisions
+from kdbench.contract.draw import Draw
+from kdbench.contract.model import Facts
+from kdbench.contract.task import Task
+from kdbench.testing.bench import Run
+
+
+class Lens:
+    """A task as it is, except for what a subclass shows otherwise."""
+
+    def __init__(self, task: Task):
+        self._task = task
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._task, name)
+
+
+class Deciding(Lens):
+    """Every decision passes through a function."""
+
+    def __init__(self, task: Task, change: Callable[[Decisions], Decisions]):
+        super().__init__(task)
+        self._change = change
+
+    def decide(self, values: Tensor, batch: Batch) -> Decisions:
+        return self._change(self._task.decide(values, batch))
+
+
+class OneAnswer(Lens):
+    """The same samples with one answer to choose from: one class, one tag, or a list of one candidate."""
+
+    @property
+    def facts(self) -> Facts:
+        return replace(self._task.facts, outputs=1)
+
+    def decide(self, values: Tensor, batch: Batch) -> Decisions:
+        found = self._task.decide(values, batch)
+        if found.labels is None or found.axis == "candidate":
+            return found
+        return found.but(labels=torch.zeros_like(found.labels) if found.axis == "class" else found.labels[:, :1])
+
+    def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
+        shown = self._task.augment(policy, batch, draw)
+        lists = ("docs", "candidates", "label") if self._task.axis == "candidate" else ()
+        return shown.with_(**{name: shown[name][:, :1] for name in lists if name in shown.fields})
+
+
+def decided(run: Run, change: Callable[[Decisions], Decisions], student: bool = True, teacher: bool = True) -> Run:
+    """Put a lens before what the run's student, its teachers or both decide."""
+    learner = run.learner
+    if student:
+        learner.task = Deciding(learner.task, change)  # type: ignore[assignment]
+    if teacher and learner.source is not None:
+        learner.source.task = Deciding(learner.source.task, change)  # type: ignore[assignment]
+    return run
+
+
+def invalid(decisions: Decisions) -> Decisions:
+    """None of the rows counts."""
+    return decisions.but(valid=torch.zeros(decisions.count, dtype=torch.bool))
+
+
+def extreme(decisions: Decisions) -> Decisions:
+    """The same order of answers, with logits up to ±50 in every row."""
+    values = decisions.values
+    return decisions.but(values=values * (50.0 / values.detach().abs().amax(-1, keepdim=True).clamp(min=1e-6)))
+
+
+def weighted(weight: float) -> Callable[[Decisions], Decisions]:
+    """Every row counts for as much."""
+    return lambda decisions: decisions.but(weight=torch.full((decisions.count,), weight))

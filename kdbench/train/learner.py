@@ -1,0 +1,75 @@
+"""From a job and its networks to the learner that trains them: source, method, stages behind the source, further nets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kdbench.contract.draw import seed_for
+from kdbench.contract.method import Method
+from kdbench.contract.model import Net
+from kdbench.contract.task import Task
+from kdbench.train import build
+from kdbench.train.loop import Learner
+from kdbench.train.seeding import reseed
+from kdbench.train.stream import Stream
+from kdbench.train.sweep import TrainingSweep
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Makes the further nets of a run: a peer of the student, or a teacher that starts anew."""
+
+    task: Task
+    job: Mapping[str, Any]
+    teachers: tuple[Net, ...]
+    stream: Stream
+    kin: bool  # whether the teachers are the student's own kin
+
+    def seed(self, *what: object) -> None:
+        identity = self.job["identity"]
+        reseed(self.stream.device, identity["role"], identity["seed"], *what)
+
+    def method(self, net: Net, *number: object) -> tuple[Net, Method]:
+        """The method, built for a student, and the student as it is then trained."""
+        method = build.make_method(self.job)
+        self.seed("method", *number)
+        shown = (net,) if self.kin else self.teachers
+        method.build(build.specs_of(net, shown, self.stream), self.task)
+        method.to(self.stream.device)
+        return method.adapt(net, self.teachers), method
+
+    def peer(self, number: int) -> tuple[Net, Method]:
+        """Another student of the same kind. It starts elsewhere: two equal ones would stay equal for ever."""
+        self.seed("init", "peer", number)
+        net = build.make_net(self.task, self.job["identity"]["student"], self.job["targets"], self.stream.device)
+        return self.method(net, "peer", number)
+
+    def fresh_teacher(self) -> Net:
+        """The first teacher's network, untrained."""
+        self.seed("init", "teacher")
+        return build.make_net(self.task, self.job["teachers"][0], self.job["targets"], self.stream.device)
+
+
+def make_learner(
+    task: Task, job: Mapping[str, Any], net: Net, teachers: Sequence[Net], streams: Mapping[str, Stream], folder: Path
+) -> Learner:
+    """Everything of one run but the streams, ready for its first step; `folder` keeps signals and what comes of sweeps."""
+    identity, stream = job["identity"], streams["transfer"]
+    source = build.make_source(task, job, teachers, stream, folder)
+    workshop = Workshop(task, job, tuple(teachers), stream, source is not None and bool(source.gives.own))
+    net, method = workshop.method(net)
+    seed = seed_for(identity["role"], identity["seed"])
+    after = build.make_after(identity, job["targets"], stream)
+    learner = Learner(task, net, method, source, identity["recipe"], seed, stream.device, after, workshop)
+    sweep = TrainingSweep(task, source, streams, [teacher["key"] for teacher in job["teachers"]], folder)
+    with torch.no_grad():
+        if source is not None:
+            source.prepare(sweep)
+        for seat in learner.seats:
+            seat.method.prepare(sweep)
+    return learner
