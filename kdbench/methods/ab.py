@@ -15,6 +15,9 @@ calibrate it elsewhere (it matters only against weight decay and for the optimis
 paper the second phase is distillation (`kd`, there at T 3 without T² and without labels); the CRD comparison, whose default this
 is, has cross-entropy alone, and its "b = 1" does nothing there. Average-pooled vectors are nearly always on: nothing to learn.
 Maps of unequal size meet at the smaller; the release uses strided convolutions for that, and leaves its teacher in training mode.
+
+Seen here on digits (maps of 8×8 to 2×2; test accuracy over none in points, five seeds, 95 %; kd gives +4.4 ± .5):
+−1.1 ± 1.0, with a ninth of the steps spent on the first phase.
 """
 
 from __future__ import annotations

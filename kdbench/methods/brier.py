@@ -43,7 +43,7 @@ class Brier(Method):
 
     name = "brier"
     needs = Needs(axes=frozenset({"class", "tag"}), streams=frozenset({"labelled"}))
-    exempt = {"weight_zero": "it has no other term than its own"}
+    exempt = {"weight-zero": "it has no other term than its own"}
 
     def terms(self, step: Step) -> dict[str, Term]:
         def squared() -> Tensor:

@@ -5,10 +5,10 @@ Self-Distillation. NeurIPS 2021.
 
     L = alpha · mean_i mean_k (p_k − y_k)² + (1 − alpha) · mean_i mean_k (p_k − q_k)²
 
-p are the student's probabilities, q the teacher's. But for a constant this is one squared error against alpha · y + (1 − alpha) · q.
+p are the student's probabilities, q the teacher's. But for a constant this is one squared error against alpha y + (1 − alpha) q.
 For kernel ridge regression the paper solves the generations exactly: at alpha 0 each one regularises further and all collapse in
-the end; with alpha above 0 they tend to one ridge regression of penalty λ / alpha. (The README's column for alpha .25 is alpha .35.)
-The released networks add a penalty of 1e-4 on all weights, which is the recipe's here.
+the end; with alpha above 0 they tend to one ridge regression of penalty λ / alpha. Alpha .35 is that of the release's example,
+whose numbers a test repeats. The released networks add a penalty of 1e-4 on all weights, which is the recipe's business here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class BrierKD(Method):
     name = "brier_kd"
     Config = BrierKDConfig
     needs = Needs(axes=frozenset({"class", "tag"}), streams=frozenset({"labelled", "transfer"}), signal=frozenset({"probs"}))
-    exempt = {"weight_zero": "its supervised term is a squared error; at alpha 1 it is `brier`"}
+    exempt = {"weight-zero": "its supervised term is a squared error; at alpha 1 it is `brier`"}
 
     def terms(self, step: Step) -> dict[str, Term]:
         def labels() -> Tensor:

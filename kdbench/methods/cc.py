@@ -13,6 +13,9 @@ keeps the teacher's inner products where `dim` is at least its width, and only t
 
 The paper's weight, 0.003 (quoted from others' configurations, as are γ and the order), is small beside a mean over pairs that
 cannot exceed 1; others give the same form 100. The paper also draws class-balanced batches, which is not done here.
+
+Seen here on digits (maps of 8×8 to 2×2; test accuracy over none in points, five seeds, 95 %; kd gives +4.4 ± .5):
+−.3 ± .8 for the paper's form and weight, +2.4 ± .7 for `crd` at 0.02.
 """
 
 from __future__ import annotations

@@ -9,10 +9,9 @@ Y. Tian, D. Krishnan, P. Isola: Contrastive Representation Distillation. ICLR 20
     after scoring:  m_i ← normalise(momentum · m_i + (1 − momentum) · v_i)
 
 Both projections are learned and leave with the method. Maps are averaged over positions first, so a dense net contrasts images.
-Negatives are drawn with replacement from samples of another class. A class is known once the sample was seen with a label; from
-a stream without labels (or with several a sample: pixels, tags, lists) all other samples are drawn from, which is the paper's
-unsupervised variant. The release knows all labels beforehand, draws without replacement, and adds 1e-7 inside the logarithms.
-Positives are the sample itself (the release's mode `exact`).
+Negatives are drawn with replacement from samples of another class. In a set without labels (or with several a sample: pixels,
+tags, lists) they are drawn from all other samples, which is the paper's unsupervised variant. The release draws without
+replacement and adds 1e-7 inside the logarithms. Positives are the sample itself (the release's mode `exact`).
 
 Scores against the whole memory are one matrix product from which the drawn ones are read: at 50,000 samples and 16,384 negatives
 this needs 13 MB a batch of 64 where gathering rows needs 537. Published with kd 1 as CRD+KD.
@@ -51,18 +50,27 @@ class CRDConfig(Config):
     T: float = Field(4.0, gt=0, description="temperature of kd")
 
 
+def classes_of(specs: Specs, task: Task, same_class: bool) -> Tensor:
+    """The class of each sample of the distillation set where each has one and it matters, else UNKNOWN."""
+    labels = specs.labels
+    if labels is None or labels.dim() > 1 or task.axis != "class" or same_class:
+        return torch.full((specs.samples,), UNKNOWN)
+    if len(labels.unique()) == 1:
+        raise ValueError("crd has no negatives in a set of one class; same_class: true tells each sample from all others")
+    return labels.long().clamp(min=UNKNOWN)
+
+
 def draw_negatives(labels: Tensor, index: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """[B,count] samples that differ in class from those of `index`, uniform and with replacement.
 
-    Samples sorted by class: a class is a block, and a draw beyond its start skips the block. Where a class is unknown, or is
-    that of all samples, the block is the sample alone.
+    Samples sorted by class: a class is a block, and a draw beyond its start skips the block. Where the class is unknown, the
+    block is the sample alone.
     """
     order = labels.argsort(stable=True)
     ranked, mine = labels[order], labels[index]
     start, end = torch.searchsorted(ranked, mine), torch.searchsorted(ranked, mine, right=True)
     own = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))[index]
-    alone = (mine == UNKNOWN) | (end - start == len(labels))
-    start, end = torch.where(alone, own, start), torch.where(alone, own + 1, end)
+    start, end = torch.where(mine == UNKNOWN, own, start), torch.where(mine == UNKNOWN, own + 1, end)
     pool = (len(labels) - (end - start))[:, None]
     places = torch.rand(len(index), count, generator=generator, device=labels.device) * pool
     chosen = places.long().minimum(pool - 1)  # a float close below `pool` may round up to it
@@ -102,7 +110,7 @@ class CRD(Method):
     )
     of_student: Tensor  # memory of the student's embeddings [n,width]
     of_teacher: Tensor
-    classes: Tensor  # class of each sample, as far as it was seen
+    classes: Tensor  # of each sample, or UNKNOWN
     log_z: Tensor  # of the student's side and of the teacher's; infinite until the first batch
 
     def build(self, specs: Specs, task: Task) -> None:
@@ -114,7 +122,7 @@ class CRD(Method):
         bound = 1 / math.sqrt(c.width / 3)
         for name in ("of_student", "of_teacher"):
             self.register_buffer(name, torch.empty(specs.samples, c.width).uniform_(-bound, bound))
-        self.register_buffer("classes", torch.full((specs.samples,), UNKNOWN))
+        self.register_buffer("classes", classes_of(specs, task, c.same_class), persistent=False)
         self.register_buffer("log_z", torch.full((2,), math.inf))
 
     def terms(self, step: Step) -> dict[str, Term]:
@@ -127,9 +135,6 @@ class CRD(Method):
     def sides(self, step: Step) -> Tensor:
         """Mean of both sides over the batch; the memories move on."""
         c, index = self.c, step.batch().index
-        decisions = step.decide()
-        if decisions.axis == "class" and decisions.grid is None and decisions.labels is not None and not c.same_class:
-            self.classes = self.classes.index_copy(0, index, decisions.labels.long())
         negative = draw_negatives(self.classes, index, c.negatives, step.generator)
         student = F.normalize(self.project_student(as_vector(step.student().taps[c.student_tap])), dim=1)
         teacher = F.normalize(self.project_teacher(as_vector(step.teacher().taps[c.teacher_tap])), dim=1)

@@ -52,6 +52,7 @@ class DOT(Wrapper):
     name = "dot"
     Config = DOTConfig
     own = Needs(streams=frozenset())
+    exempt = {"weight-zero": "it is another optimiser than the recipe's: what is left without weights is plain descent"}
 
     def owners(self, net: Net) -> dict[str, Owner]:
         owners = super().owners(net)

@@ -12,6 +12,7 @@ has it; its release has the idf in the score alone (a query is its words' idf), 
 of low idf earns little gradient from the ranking, so the price removes it first. The release sums over the places of a list (2 in
 its example), here it is their mean, so that a list's length does not change the price.
 
+The student should be sparse (`sparse_text`): on dense vectors the price runs too, but nothing becomes 0 and nothing is saved.
 idf_flops is `flops` around `kd` (T 1) with teachers normalised by minmax and scaled by 30.
 """
 
@@ -51,6 +52,7 @@ class Flops(Wrapper):
     """A price on the words of sparse documents, around any ranking method."""
 
     name = "flops"
+    exempt = {"fixed-point": "words have a price whoever uses them, the teacher included"}
     Config = FlopsConfig
     own = Needs(axes=frozenset({"candidate"}), streams=frozenset({"transfer"}), student_taps=frozenset({"$tap"}))
     idf: Tensor
@@ -62,12 +64,12 @@ class Flops(Wrapper):
     def build(self, specs: Specs, task: Task) -> None:
         super().build(specs, task)
         width, words = specs.student.taps[self.c.tap][-1], task.facts.vocabulary
-        if width != words:
-            raise KdbenchError(
-                f"flops: tap {self.c.tap!r} is {width} wide, the vocabulary has {words} words; "
-                "the price is one on words, so the student must be sparse (sparse_text)"
-            )
         if self.c.idf_in == "flops":
+            if width != words:
+                raise KdbenchError(
+                    f"flops: idf_in flops needs one number for each of the {words} words, tap {self.c.tap!r} is {width} wide; "
+                    "a sparse student has that (sparse_text)"
+                )
             self.idf = task.facts.tables["idf"].clamp(min=1e-2).to(self.idf.device)
 
     def extra(self, step: Step) -> dict[str, Term]:

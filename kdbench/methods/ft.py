@@ -13,6 +13,10 @@ vectors and lists), LeakyReLU(0.1) after every one, no batch norm. Maps of unequ
 The mean over a unit vector of n entries falls as 1/√n: the weight that fits depends on the size of the map (of its factors),
 calibrate it. The default is the authors' for 8×8 maps of 64 channels. The first phase is 30 of 270 epochs in the CRD comparison
 and takes its share of the one budget of steps here. Paraphraser and translator leave with the method.
+
+Seen here on digits (maps of 8×8 to 2×2; test accuracy over none in points, five seeds, 95 %; kd gives +4.4 ± .5):
+−2.8 ± 2.5, with a paraphraser that had learned nothing in its 44 steps: its error ended at 11 (at a rate of .03) where the
+tap's variance is .77; at .01 and .002 it ended at .77 and .76. Compare `paraphrase` with that variance before reading a result.
 """
 
 from __future__ import annotations

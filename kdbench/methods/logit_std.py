@@ -31,5 +31,7 @@ class LogitStd(Wrapper):
 
     def see(self, decisions: Decisions) -> Decisions:
         z = decisions.values
+        if z.shape[-1] < 2:
+            raise ValueError("logit_std needs two answers or more: one logit has no deviation")
         z = (z - z.mean(-1, keepdim=True)) / z.std(-1, keepdim=True).clamp(min=self.c.floor)
         return decisions.but(values=z)

@@ -40,6 +40,9 @@ def level_gaps(student: Decisions, teacher: Decisions, T: float) -> tuple[Tensor
     if student.valid is not None:
         s, t = (torch.where(student.valid[:, None], p, torch.zeros_like(p)) for p in (s, t))
         count = student.valid.sum().clamp(min=1)
+    if student.weight is not None:
+        # Both gaps are of the fourth degree in P: by its fourth root, a weight that is everywhere the same comes out as a factor.
+        s, t = (p * student.weight.sqrt().sqrt()[:, None] for p in (s, t))
     gap = s - t
     gg, ss, tt = gap.t() @ gap, s.t() @ s, t.t() @ t
     rows = (gg * ss).sum() + (gg * tt).sum() + 2 * ((gap.t() @ t) * (s.t() @ gap)).sum()

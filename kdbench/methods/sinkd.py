@@ -22,8 +22,6 @@ answer k of one query has nothing to do with answer k of another.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -64,9 +62,9 @@ def plan(cost: Tensor, eps: float, rounds: int, rows: Tensor, columns: Tensor) -
 
 
 def transport(p: Tensor, q: Tensor, eps: float, rounds: int, mass: Tensor) -> Tensor:
-    """S between two sets of answers [N,D] whose rows weigh `mass` (logarithms [N])."""
+    """What each of p's rows pays [N], of two sets of answers [N,D] whose rows have `mass` (logarithms [N]); S is the sum."""
     cost = torch.cdist(p, q, p=1)
-    return (plan(cost, eps, rounds, mass, mass) * cost).sum()
+    return (plan(cost, eps, rounds, mass, mass) * cost).sum(1)
 
 
 def spread(decisions: Decisions, T: float) -> Tensor:
@@ -90,6 +88,9 @@ class SinKD(Method):
 
     name = "sinkd"
     Config = SinKDConfig
+    exempt = {
+        "fixed-point": "the plan's entropy pulls a student that equals its teacher towards the mean of all answers",
+    }
     needs = Needs(axes=frozenset({"class", "tag"}), streams=frozenset({"transfer"}), signal=frozenset({"probs"}))
 
     def terms(self, step: Step) -> dict[str, Term]:
@@ -106,14 +107,19 @@ class SinKD(Method):
         }
 
     def distance(self, student: Decisions, teacher: Decisions) -> Tensor:
-        c, grid = self.c, student.grid
-        p, q = (thinned(spread(d, c.T), grid, c.rows) for d in (student, teacher))
-        if student.valid is None:
-            mass = p.new_full((len(p),), -math.log(len(p)))
+        c = self.c
+        p, q, valid, weight = (
+            None if rows is None else thinned(rows, student.grid, c.rows)
+            for rows in (spread(student, c.T), spread(teacher, c.T), student.valid, student.weight)
+        )
+        assert p is not None
+        assert q is not None
+        if valid is None:
+            count, mass = p.new_tensor(len(p)), p.new_zeros(len(p))
         else:
-            valid = thinned(student.valid, grid, c.rows)
-            mass = torch.where(valid, 0.0, ABSENT).to(p.dtype) - valid.sum().clamp(min=1).to(p.dtype).log()
+            count, mass = valid.sum().clamp(min=1).to(p.dtype), torch.where(valid, 0.0, ABSENT).to(p.dtype)
+        mass = mass - count.log()
         cost = transport(p, q, c.eps, c.rounds, mass)
-        if not c.debiased:
-            return cost
-        return cost - 0.5 * (transport(p, p, c.eps, c.rounds, mass) + transport(q, q, c.eps, c.rounds, mass))
+        if c.debiased:
+            cost = cost - 0.5 * (transport(p, p, c.eps, c.rounds, mass) + transport(q, q, c.eps, c.rounds, mass))
+        return student.but(valid=valid, weight=weight).mean(cost * count)  # a weight multiplies what the student's row pays

@@ -73,7 +73,7 @@ class TAID(Method):
 
         def match() -> Tensor:
             student, teacher = step.decide(), step.teacher().decisions
-            target = blend(student, teacher, self.share.clone())  # a copy: the buffer is written before the backward pass
+            target = blend(student, teacher, self.share)
             loss = student.mean(cross_entropy(student, target, c.T))
             self.follow(loss.detach(), step.progress)
             return c.T * c.T * loss

@@ -54,6 +54,7 @@ class TransEncoderCross(Method):
     """A pair-reading student learns two towers' cosines."""
 
     name = "trans_encoder_cross"
+    exempt = {"fixed-point": "a logit learns the cosine as a probability, so scores that equal the teacher's are no end"}
     Config = TransEncoderConfig
     needs = Needs(
         axes=frozenset({"candidate"}), streams=frozenset({"transfer"}), signal=frozenset({"values"}), teacher_taps=TOWERS
@@ -71,6 +72,10 @@ class TransEncoderBi(Method):
     """Two towers learn a pair-reading teacher's probabilities."""
 
     name = "trans_encoder_bi"
+    exempt = {
+        "fixed-point": "a cosine learns the logit as a probability, so scores that equal the teacher's are no end",
+        "gradient": "the loss reads cosines, so a scale that the student puts on them learns nothing here",
+    }
     Config = TransEncoderConfig
     needs = Needs(
         axes=frozenset({"candidate"}), streams=frozenset({"transfer"}), signal=frozenset({"values"}), student_taps=TOWERS

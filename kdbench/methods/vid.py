@@ -9,6 +9,9 @@ A lower bound on the mutual information, but for a constant: the term falls belo
 samples, channels and positions, so maps of any size weigh the same; unequal ones meet at the smaller. α starts at v = 5 and
 learns with the student, under the recipe's weight decay. (One release keeps α in a plain list, where it never learns: MSE / 10.)
 Weight 1 is the CRD comparison's. The paper's further term on logits is left out, as there.
+
+Seen here on digits (maps of 8×8 to 2×2; test accuracy over none in points, five seeds, 95 %; kd gives +4.4 ± .5):
++.7 ± .9.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """CRD's score, its negatives, its memories, and what it refuses."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from kdbench.contract.method import NetSpec, Specs
 from kdbench.contract.needs import Needs, Offer, check
-from kdbench.methods.crd import CRD, CRDConfig, contrast, draw_negatives, remembered
+from kdbench.methods.crd import CRD, CRDConfig, classes_of, contrast, draw_negatives, remembered
 
 UNSET = torch.tensor(math.inf, dtype=torch.float64)
 MEMORY = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0.6, 0.8]], dtype=torch.float64)
@@ -67,15 +68,28 @@ def test_negatives_are_every_sample_of_another_class_and_no_other():
         assert (counts - 1 / len(allowed)).abs().max() < 0.04
 
 
-def test_a_set_of_one_class_has_all_other_samples_as_negatives():
-    drawn = draw_negatives(torch.zeros(5, dtype=torch.long), torch.tensor([0, 3]), 500, generator())
-    assert drawn[0].unique().tolist() == [1, 2, 3, 4] and drawn[1].unique().tolist() == [0, 1, 2, 4]
+def specs(labels):
+    spec = NetSpec({"embedding": (4,)}, 3, 0)
+    return Specs(spec, (spec,), len(labels), labels)
 
 
-def test_a_memory_moves_half_way_and_back_to_the_sphere():
+def test_classes_are_those_of_a_set_with_one_label_a_sample():
+    def found(labels, axis="class", same_class=False):
+        return classes_of(specs(torch.as_tensor(labels)), SimpleNamespace(axis=axis), same_class).tolist()
+
+    assert found([2, 0, -100, 2]) == [2, 0, -1, 2]
+    unknown = [-1, -1]
+    assert found([1, 2], same_class=True) == found([[1.0, 0], [0, 1]], "tag") == found([[[1]], [[2]]]) == unknown
+    with pytest.raises(ValueError, match="no negatives in a set of one class"):
+        found([3, 3])
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.2])
+def test_a_memory_moves_a_part_of_the_way_and_back_to_the_sphere(momentum):
     old = torch.tensor([[0.0, 1], [1, 0]])
-    new = remembered(old, torch.tensor([0]), torch.tensor([[1.0, 0]]), 0.5)
-    torch.testing.assert_close(new, torch.tensor([[math.sqrt(0.5), math.sqrt(0.5)], [1, 0]]))
+    new = remembered(old, torch.tensor([0]), torch.tensor([[1.0, 0]]), momentum)
+    expected = torch.tensor([1 - momentum, momentum]) / math.hypot(momentum, 1 - momentum)
+    torch.testing.assert_close(new, torch.stack([expected, torch.tensor([1.0, 0])]))
     assert torch.equal(old, torch.tensor([[0.0, 1], [1, 0]]))
 
 
@@ -86,16 +100,10 @@ def test_a_sample_that_is_twice_in_a_batch_counts_as_its_last_occurrence():
     assert torch.equal(twice, once)
 
 
-def test_labels_are_learned_as_they_are_seen(bench):
-    view = {"transfer": "labelled"}
-    params = {"negatives": 10}
-    made = bench("digits", "crd", params, steps=3, view=view).train()
-    method, stream = made.learner.method, made.streams["transfer"]
-    seen = torch.cat([stream.batch(step).index for step in range(3)]).unique()
-    assert torch.equal(method.classes[seen], stream.samples.fields["label"][seen])
-    assert (method.classes >= 0).sum() == len(seen)
-    for blind in (bench("digits", "crd", params, steps=3), bench("digits", "crd", {**params, "same_class": True}, view=view)):
-        assert (blind.train().learner.method.classes == -1).all()
+def test_negatives_of_a_run_are_of_other_classes(bench):
+    made = bench("digits", "crd", {"negatives": 10}, steps=3, view={"transfer": "labelled"})
+    assert torch.equal(made.learner.method.classes, made.streams["transfer"].samples.fields["label"])
+    assert (bench("digits", "crd", {"negatives": 10}).learner.method.classes == -1).all()
 
 
 def test_both_memories_move_with_the_samples_shown(bench):
@@ -110,11 +118,12 @@ def test_both_memories_move_with_the_samples_shown(bench):
 
 
 def test_what_is_refused():
-    offer = Offer("class", signal=frozenset({"probs"}), student_taps=frozenset({"embedding"}), teacher_taps=frozenset({"embedding"}))
+    offer = Offer(
+        "class", signal=frozenset({"probs"}), student_taps=frozenset({"embedding"}), teacher_taps=frozenset({"embedding"})
+    )
     needs = CRD.needs.resolved(CRDConfig().model_dump())
     assert check(needs, offer) == []
     assert check(needs, offer.but(mixes=frozenset({"mixup"}))) == ["needs samples as they are, the view mixes them (mixup)"]
     assert Needs.read(needs.data()) == needs and (Needs() | needs).index
-    one = NetSpec({"embedding": (4,)}, 3, 0)
     with pytest.raises(ValueError, match="the distillation set has 1"):
-        CRD(CRDConfig()).build(Specs(one, (one,), 1), None)
+        CRD(CRDConfig()).build(specs(torch.tensor([0])), None)

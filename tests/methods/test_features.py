@@ -241,3 +241,16 @@ def test_maps_meet_at_the_smaller_side_of_each():
     assert a.shape[2:] == b.shape[2:] == (4, 3)
     assert (width((4, 3, 5)), width((7, 4)), width((6,))) == (4, 4, 6)
     assert (positions((4, 3, 5)), positions((7, 4)), positions((6,))) == (15, 7, 1)
+
+
+def test_at_against_numpy_and_sums_over_taps():
+    random = np.random.default_rng(5)
+    s, t = random.uniform(-50, 50, (2, 3, 2, 2)), random.uniform(-50, 50, (2, 5, 4, 4))
+    ours = np.einsum("bchw,bchw->bhw", s, s) / 3
+    theirs = (np.einsum("bchw,bchw->bhw", t, t) / 5).reshape(2, 2, 2, 2, 2).mean((2, 4))
+    normed = [e / np.sqrt(np.einsum("bhw,bhw->b", e, e))[:, None, None] for e in (ours, theirs)]
+    wanted = np.square(normed[0] - normed[1]).mean()
+    method = built(AT, ATConfig, [(3, 2, 2)] * 2, [(5, 4, 4)] * 2)
+    taps = [torch.from_numpy(s)] * 2, [torch.from_numpy(t)] * 2
+    assert method.gaps(step(*taps)).numpy() == pytest.approx([wanted, wanted], abs=1e-9)
+    assert method.gap(step(*taps)).item() == pytest.approx(2 * wanted, abs=1e-9)

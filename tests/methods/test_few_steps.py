@@ -43,16 +43,16 @@ WRAPPED = [("nd_loss", "digits", "kd"), ("nd_loss", "streets", "reviewkd"), ("do
 
 
 def check_training(make, same, folder):
-    """Four steps: finite, everything that learns moves, and the second half may start from a checkpoint."""
+    """Three steps: finite, everything that learns moves, and what follows the first may start from a checkpoint."""
     whole = make()
     learner = whole.learner
     before = {name: p.detach().clone() for name, p in learned(learner)}
+    whole.train(1)
+    checkpoint.save(folder / "state", whole.state())
     whole.train()
     assert learner.report()  # raises where a term was not finite
     after = dict(learned(learner))
     assert [name for name, p in before.items() if torch.equal(p, after[name])] == []
-    half = make().train(2)
-    checkpoint.save(folder / "state", half.state())
     resumed = make()
     resumed.learner.resume(checkpoint.load(folder / "state", torch.device("cpu")))
     assert same(resumed.train().state(), whole.state())
@@ -63,20 +63,20 @@ def learned(learner):
 
 
 def unused(name):
-    return name == "backbone.words.weight" or name == "backbone.weight"  # words that four steps do not meet stay put
+    return name == "backbone.words.weight" or name == "backbone.weight"  # words that few steps do not meet stay put
 
 
 @pytest.mark.parametrize(("method", "task", "params"), SERVED)
 def test_it_trains(bench, same, tmp_path, method, task, params):
-    check_training(lambda: bench(task, method, {"task": 1.0, **params}, steps=4), same, tmp_path)
+    check_training(lambda: bench(task, method, {"task": 1.0, **params}, steps=3), same, tmp_path)
 
 
 @pytest.mark.parametrize(("wrapper", "task", "method"), WRAPPED)
 def test_it_trains_around_a_method(bench, same, tmp_path, wrapper, task, method):
-    check_training(lambda: bench(task, method, {"task": 1.0}, wrap=[wrapper], steps=4), same, tmp_path)
+    check_training(lambda: bench(task, method, {"task": 1.0}, wrap=[wrapper], steps=3), same, tmp_path)
 
 
-@pytest.mark.parametrize(("method", "task", "params"), [case for case in SERVED if case[1] != "sounds"])
+@pytest.mark.parametrize(("method", "task", "params"), [case for case in SERVED if case[1] == "digits" or case[0] == "cwd"])
 def test_weight_zero_is_none(bench, same, method, task, params):
     alone = bench(task, "none", steps=2).train().learner.net.state_dict()
     zero = bench(task, method, {**params, "weight": 0, "task": 1}, steps=2).train()

@@ -65,6 +65,7 @@ def test_the_price_rises_as_a_square():
     assert weights == pytest.approx([0.5 / 16, 0.5 / 4, 0.5, 0.5])
 
 
-def test_a_student_that_is_not_sparse_is_refused():
-    with pytest.raises(KdbenchError, match="must be sparse"):
-        wrapper(width=64)
+def test_a_price_by_idf_needs_one_number_for_each_word():
+    wrapper(width=64)
+    with pytest.raises(KdbenchError, match="6 words"):
+        wrapper(width=64, idf_in="flops")
