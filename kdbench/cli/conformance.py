@@ -80,5 +80,7 @@ def summary(found: Conformance) -> str:
     families = sorted({f.family for f in found.findings if f.family != "all"})
     passed = sum(f.verdict.state == "pass" for f in found.findings)
     exempt = sorted({f.rule for f in found.findings if f.verdict.state == "exempt"})
-    without = f", exempt from {', '.join(exempt)}" if exempt else ""
-    return f"{found.plugin.name}: {end}; {passed} checks passed in {', '.join(families) or 'no family'}{without}, {found.seconds:.1f} s"
+    more = f", exempt from {', '.join(exempt)}" if exempt else ""
+    return (
+        f"{found.plugin.name}: {end}; {passed} checks passed in {', '.join(families) or 'no family'}{more}, {found.seconds:.1f} s"
+    )

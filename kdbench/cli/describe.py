@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def describe(
-    kind: Annotated[str, typer.Argument(help="task, method, wrapper, model, source or stage.")],
+    kind: Annotated[str, typer.Argument(help="task, method, preset, wrapper, model, source or stage.")],
     name: Annotated[str, typer.Argument(help="Its name.")],
     sample: Annotated[Path | None, typer.Option("--sample", help="Write a sample of a task: .png, .wav or .txt.")] = None,
     plugin: PluginOption = None,
@@ -42,6 +42,9 @@ def describe(
         raise KdbenchError("--sample shows data, so it describes a task")
     if as_json:
         typer.echo(json.dumps({**info.data(), "origin": info.origin, **extra}, indent=1, ensure_ascii=False))
+        return 0
+    if info.kind == "preset":
+        show_preset(info, registry)
         return 0
     typer.echo(f"{info.kind} {info.name}, version {info.version} ({info.origin})")
     typer.echo(wrapped(info.doc))
@@ -114,6 +117,17 @@ def facts(info: PluginInfo) -> dict[str, dict[str, str]]:
         else:
             single[title] = plain(value)
     return {**({"facts": single} if single else {}), **found}
+
+
+def show_preset(info: PluginInfo, registry: Registry) -> None:
+    """A preset has no code: what it stands for is what one would write without it."""
+    from kdbench.suite.presets import sections
+
+    told = sections(info, registry)
+    typer.echo(f"preset {info.name} ({info.origin})")
+    typer.echo("\n".join(wrapped(line) for line in told.comment.splitlines()))
+    typer.echo(f"\n{wrapped(told.paper, 7, 'paper')}\n\nstands for")
+    typer.echo("\n".join(f"  {line}" for line in told.written.splitlines()))
 
 
 def show(title: str, lines: Mapping[str, str]) -> None:

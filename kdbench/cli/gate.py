@@ -76,9 +76,10 @@ def gate(
     if as_json:
         typer.echo(json.dumps({**found.data(), "exit_code": int(code(found, strict))}, indent=1, ensure_ascii=False))
     else:
+        from kdbench.cli.verdicts import coloured
         from kdbench.gate.terminal import terminal
 
-        typer.echo(terminal(found, width(), session.command("run")))
+        typer.echo(terminal(found, width(), session.command("run"), coloured))
     if github:
         tell_github(found, err=as_json)
     return code(found, strict)

@@ -96,8 +96,8 @@ def tell(one: Track) -> None:
         now = one.level_at(place)
         event = ""
         if now.start == place and now.began:
-            event = f"step {amount(now.change, info.unit, sign=True)}" if now.began == "step" else now.began
-        text = f"  {point.day}  {point.commit[:9]}  {len(values):2} new  {level(mean(values), info) + noise:24}  {event:20}"
+            event = f"step {now.said(info)}" if now.began == "step" else now.began
+        text = f"  {point.day}  {point.commit[:9]}  {len(values):2} new  {level(mean(values), info) + noise:24}  {event:22}"
         typer.echo(f"{text}  {cut(point.subject, max(SUBJECT, width() - len(text) - 2))}".rstrip())
 
 
@@ -122,10 +122,10 @@ def plain(one: Track) -> dict[str, Any]:
 
 def draw(session: Session, lines: list[Track], found: History, reports: Path) -> Path:
     from kdbench.gate.plot import page
+    from kdbench.report.model import Part
     from kdbench.results.files import write_atomically
 
-    folder = reports / (session.suite.name if session.profile is None else f"{session.suite.name}-{session.profile}")
-    path = folder / "history.html"
+    path = reports / Part(session.profile, session.only).folder(session.suite.name) / "history.html"
     notes = [f"left out: {broken}" for broken in found.broken]
     write_atomically(path, page(session.suite.name, lines, notes).encode())
     return path

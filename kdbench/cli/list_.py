@@ -14,12 +14,12 @@ from kdbench.cli.text import definitions, wrapped
 
 def list_plugins(
     kind: Annotated[
-        str | None, typer.Argument(help="tasks, methods, wrappers, models, sources, stages or suites; default: all.")
+        str | None, typer.Argument(help="tasks, methods, presets, wrappers, models, sources, stages or suites; default: all.")
     ] = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """List tasks, methods, models, sources, wrappers and suites.
+    """List tasks, methods, presets, wrappers, models, sources, stages and suites.
 
     Plugins that could not be imported are listed with what is wrong with them.
 
@@ -43,6 +43,9 @@ def list_plugins(
         else:
             single = plurals[plural]
             found[plural] = {name: registry.get(single, name).doc for name in registry.names(single)}
+            if single == "method":
+                for alias, method in registry.aliases().items():
+                    found[plural][method] += f" Also called {alias}."
     broken = {b.origin: b.error for b in registry.broken}
     if as_json:
         typer.echo(json.dumps({**found, "broken": broken}, indent=1, ensure_ascii=False))

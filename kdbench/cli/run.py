@@ -118,9 +118,10 @@ def verdicts(session: Session, decision: Decision, how: How) -> Exit:
     """The gate's report and its exit code."""
     from kdbench.cli.gate import code
     from kdbench.cli.text import width
+    from kdbench.cli.verdicts import coloured
     from kdbench.gate.terminal import terminal
 
-    how.say(terminal(decision.report, width(), session.command("run")))
+    how.say(terminal(decision.report, width(), session.command("run"), coloured))
     if how.as_json:
         typer.echo(json.dumps({"t": round(time.time(), 3), "kind": "gate", **decision.report.data()}))
     return code(decision.report)

@@ -37,7 +37,9 @@ def sync(
 
     Example: kdbench track sync suites/quickstart.yaml
     """
-    folder = reports / (session.suite.name if session.profile is None else f"{session.suite.name}-{session.profile}")
+    from kdbench.report.model import Part
+
+    folder = reports / Part(session.profile, session.only).folder(session.suite.name)
     pages = [path for path in (folder / "index.html", folder / "report.md") if path.exists()]
     done = sync_session(session, {**session.records(), **further_records(session)}, tracking_uri, pages)
     if done.failed:

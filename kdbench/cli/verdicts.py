@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from kdbench.compare.comparison import Comparison, Cost
     from kdbench.compare.lines import Line
 
-COLOURS = {"better": "green", "worse": "red", "differs": "yellow"}
+SHADES = {
+    "red": ("worse", "regressed", "missing", "stale", "incomparable", "fails"),
+    "yellow": ("differs", "drifted", "inconclusive", "undecided"),
+    "green": ("better", "improved"),
+}
+COLOURS = {verdict: colour for colour, verdicts in SHADES.items() for verdict in verdicts}
 LONGEST = 12  # characters of a cell's label above its column; the heading has all of it
 JUDGED = ("better", "worse", "differs", "no difference shown")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kdbench.jobs.identity import canonical
+from kdbench.jobs.identity import canonical, unseeded
 from kdbench.jobs.job import Cell, JobSet, where
 from kdbench.metrics.catalogue import FAMILIES, primary
 from kdbench.results.readings import Reading, Readings
@@ -62,7 +62,7 @@ def of_suite(
         plain = not arm.method["wrap"]
         called = (
             frozenset({cell.cell}),
-            frozenset({arm.alias} if arm.alias else ()),
+            frozenset(name for name in (arm.alias, arm.preset) if name),
             frozenset({arm.method["name"], *also} if plain and cell.cell == arm.method["name"] else ()),
             frozenset({arm.method["name"], method_label(arm.method), *(also if plain else ())}),
         )
@@ -86,7 +86,7 @@ def of_folder(reader: UnitReader, records: Iterable[Record] | None = None) -> li
         if family is None:  # all diverged, or of a task that measures something else
             continue
         method = runs[0].labels.get("method", "")
-        own: frozenset[str] = frozenset()  # records do not tell what a suite called its arms
+        own = frozenset(name for record in runs for name in (record.labels.get("alias"), record.labels.get("preset")) if name)
         called = (frozenset({cell}), own, frozenset({method} if cell == method else ()), frozenset({method}))
         done = tuple(sorted((reading_of(record) for record in runs), key=lambda reading: reading.seed))
         found.append(Group(task, pair, cell, family, called, len(done), done, reader))
@@ -107,8 +107,8 @@ def family_of(record: Record) -> str | None:
 
 
 def variant(record: Record) -> dict[str, Any]:
-    """The identity without what makes runs of one cell: seed and teachers."""
-    return {name: value for name, value in record.identity.items() if name not in ("seed", "teachers")}
+    """The identity without what makes runs of one cell: the seed, and the teachers and the start of that seed."""
+    return unseeded(record.identity)
 
 
 def named(name: str, groups: Sequence[Group]) -> list[Group]:

@@ -67,6 +67,7 @@ class Specs:
     teachers: tuple[NetSpec, ...]
     samples: int
     labels: Tensor | None = None  # one row for each sample of the distillation set, where that set has labels
+    sample: Batch | None = None  # two samples of it, to try out what is built
 
     @property
     def teacher(self) -> NetSpec:
@@ -92,7 +93,7 @@ class Step(Protocol):
 
     def batch(self, on: str = "transfer") -> Batch: ...
     def student(self, on: str = "transfer") -> Outputs: ...
-    def decide(self, on: str = "transfer") -> Decisions: ...
+    def decide(self, on: str = "transfer", head: str | None = None) -> Decisions: ...
     def teacher(self, on: str = "transfer") -> Signal: ...
     def forward(self, batch: Batch) -> Outputs: ...
     def ask(self, batch: Batch, grad: bool = False) -> Signal: ...
@@ -222,8 +223,8 @@ class MappedStep:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._step, name)
 
-    def decide(self, on: str = "transfer") -> Decisions:
-        return self._see(self._step.decide(on))
+    def decide(self, on: str = "transfer", head: str | None = None) -> Decisions:
+        return self._see(self._step.decide(on) if head is None else self._step.decide(on, head))
 
     def teacher(self, on: str = "transfer") -> Signal:
         return self._seen(self._step.teacher(on))

@@ -31,7 +31,10 @@ class Facts:
 
 
 class Backbone(Protocol):
-    """A bare network: `forward` gives values, `forward_taps` values and taps. Its state_dict is what `export` writes."""
+    """A bare network: `forward` gives values, `forward_taps` values and taps. Its state_dict is what `export` writes.
+
+    One with several heads has `forward_heads` too: values, taps, and each head's values by name.
+    """
 
     def forward_taps(self, *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]: ...
 
@@ -62,5 +65,11 @@ class Net(nn.Module):
         inputs = [batch[name] for name in self.reads]
         if self.prepare is not None:
             inputs = [self.prepare(x) for x in inputs]
+        if hasattr(self.backbone, "forward_heads"):
+            return Outputs(*self.backbone.forward_heads(*inputs))  # type: ignore[operator]
         values, taps = self.backbone.forward_taps(*inputs)  # type: ignore[operator]
         return Outputs(values, taps)
+
+    def rebuilt(self, backbone: nn.Module) -> Net:
+        """A net that reads batches as this one does, around another backbone."""
+        return Net(backbone, self.reads, self.prepare)

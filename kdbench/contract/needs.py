@@ -30,9 +30,11 @@ class Needs:
     teachers: Literal["none", "one", "many", "any"] = "any"
     fields: frozenset[str] = frozenset()
     grid: bool = False  # decisions must lie on a map
+    flat: bool = False  # decisions must not lie on a map: one of each sample
     index: bool = False  # a batch's index must say which sample each input is: a blend of two is none
     learns: bool = False  # the teacher learns too, from terms of the owner "teacher"
     initial: bool = False  # the student as it was before its first step is kept beside it
+    asks: bool = False  # the source is asked about other inputs than the distillation stream's
 
     def data(self) -> dict[str, Any]:
         return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(self).items()}
@@ -65,9 +67,11 @@ class Needs:
             teachers=self.teachers if own.teachers == "any" else own.teachers,
             fields=self.fields | own.fields,
             grid=self.grid or own.grid,
+            flat=self.flat or own.flat,
             index=self.index or own.index,
             learns=self.learns or own.learns,
             initial=self.initial or own.initial,
+            asks=self.asks or own.asks,
         )
 
 
@@ -85,6 +89,7 @@ class Offer:
     teacher_taps: frozenset[str] = frozenset()
     mixes: frozenset[str] = frozenset()  # stages that make one input of several samples
     learns: bool = False
+    asks: bool = True
     notes: dict[str, str] = field(default_factory=dict)  # what is missing -> why, in words
 
     def but(self, **changes: Any) -> Offer:
@@ -106,6 +111,7 @@ class Gives:
     own: str = ""  # how many of the student's own kin teach, instead of the pool: "1", or "$name" of a parameter that counts all
     maps: tuple[tuple[str, Any], ...] = ()  # (parameter, value) for which decisions must lie on a map
     learns: str = ""  # the parameter by which the teacher learns too
+    asks: bool = True  # whether it answers about any input, not about the samples of its stream alone
     notes: dict[str, str] = field(default_factory=dict)  # name that is not given -> why
 
     def adds(self, params: Mapping[str, Any], offer: Offer, teachers: int) -> tuple[Offer, list[str]]:
@@ -131,8 +137,8 @@ class Gives:
         if not self.taps:
             notes |= {tap: self.notes.get("taps", "the source gives no taps") for tap in offer.teacher_taps}
         taps = offer.teacher_taps if self.taps and teachers == 1 else frozenset()
-        found = offer.but(signal=frozenset(signal), teachers=teachers, teacher_taps=taps, learns=learns, notes=notes)
-        return found, wrong
+        more = {"learns": learns, "asks": self.asks, "notes": notes}
+        return offer.but(signal=frozenset(signal), teachers=teachers, teacher_taps=taps, **more), wrong
 
     def asked(self, teachers: int) -> int:
         """How many teachers of the pool answer."""
@@ -187,10 +193,14 @@ def check(needs: Needs, offer: Offer) -> list[str]:
             reasons.append(f"needs {name} {_list(missing)}, has {_list(have)}" + (f" ({why})" if why else ""))
     if needs.grid and not offer.grid:
         reasons.append("needs decisions on a map, the task has none")
+    if needs.flat and offer.grid:
+        reasons.append("needs one decision a sample, the task decides on a map")
     if needs.index and offer.mixes:
         reasons.append(f"needs samples as they are, the view mixes them ({_list(offer.mixes)})")
     if needs.learns and not offer.learns:
         reasons.append("needs a teacher that learns, the source's is frozen (source live, learns: true)")
+    if needs.asks and not offer.asks:
+        reasons.append("asks about more than the distillation stream, the source holds answers to that alone (source live)")
     if offer.learns and not needs.learns:
         reasons.append("the source's teacher learns, but the method has no term that teaches it")
     if needs.teachers == "one" and offer.teachers != 1:

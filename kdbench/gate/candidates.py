@@ -110,7 +110,7 @@ def _outdated(item: Planned, state: Mapping[str, Planned]) -> str:
 
 
 def further(jobs: JobSet, records: Mapping[str, Record], experiments: Experiments) -> JobSet:
-    """The students of seeds that the suite does not plan, and their teachers, where a result of such a seed lies in the folder."""
+    """Students of seeds that the suite does not plan, with their teachers, where a result of such a seed lies in the folder."""
     wanted: dict[Cell, set[int]] = {}
     for record in records.values():
         label = record.labels

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.jobs.graph import graph
-from kdbench.jobs.identity import canonical
+from kdbench.jobs.identity import canonical, unseeded
 from kdbench.jobs.job import Cell, Job, JobSet
 from kdbench.registry import Registry
 from kdbench.suite.arm import Arm
 
-SEEDED = ("seed", "teachers")
 MISSING = "not set"
 
 
@@ -48,12 +47,8 @@ class Experiments:
 
 def identity_of(job: Job, jobs: Mapping[str, Job]) -> dict[str, Any]:
     """What a cell is, without what differs from seed to seed: the student's identity and its kinds of teachers."""
-    kinds = {canonical(_unseeded(jobs[key].identity)): _unseeded(jobs[key].identity) for key in job.teachers if key in jobs}
-    return {**_unseeded(job.identity), "teachers": [kinds[kind] for kind in sorted(kinds)]}
-
-
-def _unseeded(identity: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in identity.items() if name not in SEEDED}
+    kinds = {canonical(unseeded(jobs[key].identity)): unseeded(jobs[key].identity) for key in job.teachers if key in jobs}
+    return {**unseeded(job.identity), "teachers": [kinds[kind] for kind in sorted(kinds)]}
 
 
 def differences(before: Any, after: Any, under: str = "") -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kdbench.gate.badge import markdown_badge
-from kdbench.gate.table import claimed, details, headline, loud, promise, tables
+from kdbench.gate.table import DETECTS, claimed, details, headline, loud, promise, tables
 from kdbench.gate.verdicts import GateReport, Verdict
 from kdbench.jobs.job import where
 
@@ -47,8 +47,7 @@ def summary(report: GateReport) -> str:
     lines += [f"- claim **{claim.outcome}** {code(claim.claim.id)}: {text(claimed(claim))}" for claim in report.claims]
     for table in tables(report):
         lines += ["", f"### {text(table.place)}", "", row(table.head), row(["---"] * len(table.head))]
-        lines += [row([one[0], code(one[1]), *one[2:], *[""] * (len(table.head) - len(one))]) for one in table.rows]
-        lines += ["", text(table.detectable)] if table.detectable else []
+        lines += [row([one[0], label(one[1]), *one[2:], *[""] * (len(table.head) - len(one))]) for one in table.rows]
     lines += ["", *(f"- note: {text(note)}" for note in report.notes)]
     return cut("\n".join(lines) + "\n")
 
@@ -62,6 +61,10 @@ def cut(markdown: str) -> str:
 
 def row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def label(name: str) -> str:
+    return name if name == DETECTS else code(name)
 
 
 def code(label: str) -> str:

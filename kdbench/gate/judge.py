@@ -123,7 +123,7 @@ def spoken(
         few = "the baseline has" if len(theirs) < 2 else "there is"
         what = f"{few} one seed" if min(len(ours), len(theirs)) < 2 else "no cell of the task has two seeds"
         return Verdict.inconclusive, f"{what}, and `gate: noise:` gives no noise"
-    return Verdict.inconclusive, f"{span(low, high, unit)} allows for no loss and for one of more than {amount(margin, unit)}"
+    return Verdict.inconclusive, f"{span(low, high, unit)} rules out neither zero nor a loss of {amount(margin, unit)}"
 
 
 def side(values: Mapping[int, float]) -> Side:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from html import escape
 
 from kdbench.gate.steps import Level, Track
-from kdbench.gate.words import amount, bare, level
+from kdbench.gate.words import bare, level
 from kdbench.jobs.job import where
 from kdbench.metrics.catalogue import METRICS, MetricInfo
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 150, 62, 14, 12, 34
+COMMIT = 52  # what a commit's short name takes
 BAND = 2.0  # standard deviations of a run to either side of its level
+Place = Callable[[float], float]
 STYLE = """
-:root { color-scheme: light dark; --ink: #222; --soft: #777; --band: #4a7fb533; --line: #2b6cb0; --step: #c53030; --paper: #fff }
+:root { color-scheme: light dark; --ink: #222; --soft: #777; --band: #4a7fb533; --line: #2b6cb0; --paper: #fff }
+:root { --worse: #c53030; --better: #2f855a }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #ddd; --soft: #999; --band: #6ea8e033; --line: #7fb3e6; --step: #fc8181; --paper: #16181c }
+  :root { --ink: #ddd; --soft: #999; --band: #6ea8e033; --line: #7fb3e6; --paper: #16181c }
+  :root { --worse: #fc8181; --better: #68d391 }
 }
 body { font: 14px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper) }
 body { max-width: 900px; margin: 2em auto; padding: 0 1em }
@@ -23,8 +28,9 @@ svg { display: block; width: 100%; height: auto; font: 11px system-ui, sans-seri
 svg text { fill: var(--soft) } .band { fill: var(--band) } .mean { stroke: var(--line); stroke-width: 1.5; fill: none }
 path { fill: none }
 .run { fill: var(--soft); opacity: .6 } .point { fill: var(--line) } .axis { stroke: var(--soft); stroke-width: .5 }
-.step { stroke: var(--step); stroke-dasharray: 3 2 } .break { stroke: var(--soft); stroke-dasharray: 1 3 }
-svg .said { fill: var(--step) }
+.step { stroke-dasharray: 3 2 } .break { stroke: var(--soft); stroke-dasharray: 1 3 }
+path.worse { stroke: var(--worse) } path.better { stroke: var(--better) }
+svg text.worse { fill: var(--worse) } svg text.better { fill: var(--better) }
 h2 { font-size: 1.05em; margin: 1.6em 0 .2em } p { color: var(--soft); margin: .2em 0 }
 """
 
@@ -37,8 +43,9 @@ def page(suite: str, tracks: list[Track], notes: list[str]) -> str:
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>',
         f"<h1>{escape(suite)}: history</h1>",
         "<p>Small dots are runs, large ones the mean of what a commit brought. The band is the level ± two standard deviations "
-        "of a run. A red line is a step: a change that the gate's rule proves, with 5 % shared over all comparisons of this "
-        "history. A dotted line begins another experiment, to which nothing before it is compared.</p>",
+        "of a run. A dashed line is a step (red: for the worse, green: for the better): a change that the gate's rule proves, "
+        "with 5 % shared over all comparisons of this history. A dotted line begins another experiment, to which nothing before "
+        "it is compared.</p>",
         *(f"<p>{escape(note)}</p>" for note in notes),
     ]
     for track in tracks:
@@ -80,11 +87,10 @@ def drawn(track: Track, info: MetricInfo, title: str) -> str:
             parts.append(f'<rect class="band" x="{left:.1f}" y="{y(top):.1f}" {size}/>')
         parts.append(f'<path class="mean" d="M{left:.1f} {y(one.mean):.1f}H{right:.1f}"/>')
         if one.began:
-            kind = "step" if one.began == "step" else "break"
+            kind = "break" if one.began != "step" else "step worse" if one.worse(info) else "step better"
             parts.append(f'<path class="{kind}" d="M{left:.1f} {TOP}V{HEIGHT - BOTTOM}"/>')
         if one.began == "step":
-            said = amount(one.change, info.unit, sign=True)
-            parts.append(f'<text class="said" x="{left + 3:.1f}" y="{TOP + 9}">{escape(said)}</text>')
+            parts.append(f'<text class="{kind}" x="{left + 3:.1f}" y="{TOP + 9}">{escape(one.said(info))}</text>')
     for place, point in enumerate(points):
         runs = [value.value for value in point.values]
         parts += [f'<circle class="run" cx="{x(place):.1f}" cy="{y(value):.1f}" r="1.8"/>' for value in runs]
@@ -93,17 +99,22 @@ def drawn(track: Track, info: MetricInfo, title: str) -> str:
         parts.append(
             f'<circle class="point" cx="{x(place):.1f}" cy="{y(middle):.1f}" r="3.5"><title>{escape(told)}</title></circle>'
         )
-    parts += axes(points[0].day, points[-1].day, len(points), low, high, x, y, info)
+    parts += axes([(point.day, point.commit) for point in points], low, high, x, y, info)
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
 
 
-def axes(first: str, last: str, count: int, low: float, high: float, x, y, info: MetricInfo) -> list[str]:  # type: ignore[no-untyped-def]
+def axes(commits: Sequence[tuple[str, str]], low: float, high: float, x: Place, y: Place, info: MetricInfo) -> list[str]:
+    """Both axes: round values; the first and the last day, and every commit where there is room for its name."""
     base = HEIGHT - BOTTOM
     parts = [f'<path class="axis" d="M{LEFT} {TOP}V{base}H{WIDTH - RIGHT}"/>']
     for value in ticks(low, high):
         parts.append(f'<text x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{bare(value, info.unit)}</text>')
-    ends = [(0, first, "start")] + ([(count - 1, last, "end")] if count > 1 else [])
-    parts += [f'<text x="{x(place):.1f}" y="{base + 16}" text-anchor="{anchor}">{day}</text>' for place, day, anchor in ends]
+    days = {0: commits[0][0], len(commits) - 1: commits[-1][0]}
+    named = len(commits) * COMMIT <= WIDTH - LEFT - RIGHT
+    for place, (_, commit) in enumerate(commits):
+        told = ([commit[:7]] if named else []) + ([days[place]] if place in days else [])
+        for line, words in enumerate(told):
+            parts.append(f'<text x="{x(place):.1f}" y="{base + 14 + 13 * line}" text-anchor="middle">{words}</text>')
     return parts
 
 

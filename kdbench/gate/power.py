@@ -137,6 +137,8 @@ noise is pooled over the methods of a task as far as these are equally noisy, an
 What this does not cover: noise is drawn from the normal distribution. With heavy tails (t with 5 degrees of freedom) false alarms
 were 2 to 4 % at 3 new seeds or 5 baseline seeds, and up to 8 % at three looks against 10 baseline seeds. Students that share one
 teacher shift together when it is trained anew; the gate says so where a suite has only one.
+
+What the gate saw of methods that were broken on purpose, in real runs: `gate-broken.md`.
 """
 
 

@@ -15,7 +15,9 @@ import numpy as np
 from kdbench.gate.history import Point, Series, Value
 from kdbench.gate.noise import Pool, Sample, assumed, pool, unevenness
 from kdbench.gate.rule import BETTER, WORSE, judge
+from kdbench.gate.words import amount
 from kdbench.jobs.job import Cell
+from kdbench.metrics.catalogue import MetricInfo
 from kdbench.stats.intervals import mean
 
 ALPHA = 0.05
@@ -35,6 +37,13 @@ class Level:
     @property
     def mean(self) -> float:
         return mean([value.value for value in self.values])
+
+    def said(self, info: MetricInfo) -> str:
+        """`−1.47 pp, worse`"""
+        return f"{amount(self.change, info.unit, sign=True)}, {'worse' if self.worse(info) else 'better'}"
+
+    def worse(self, info: MetricInfo) -> bool:
+        return (self.change < 0) == (info.direction == "up")
 
 
 @dataclass

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Callable, Sequence
+
 from kdbench.gate.looks import next_look
 from kdbench.gate.table import Table, claimed, details, headline, loud, promise, tables
 from kdbench.gate.verdicts import GateReport, Verdict
@@ -9,56 +12,78 @@ from kdbench.gate.words import count
 from kdbench.jobs.job import where
 
 OPEN_SHOWN = 8  # inconclusive cells that are told in full
-LEAST = 20  # characters of a label that are kept however narrow the terminal is
+FIXED = 3  # columns that every part of a table begins with: verdict, cell, seeds
+LEAST = 22  # columns of a label that are kept however narrow the terminal is
+COLUMN = 14  # of verdicts, in what is told below the tables
+Paint = Callable[[str, str], str]  # a text and the verdict whose colour it takes
 
 
-def terminal(report: GateReport, width: int, command: str) -> str:
+def terminal(report: GateReport, width: int, command: str, paint: Paint = lambda text, verdict: text) -> str:
     """All of it; `command` is what runs the suite."""
-    parts = [headline(report), promise(report)]
+    parts = [*lines(headline(report), width), *lines(promise(report), width)]
     for table in tables(report):
-        parts += ["", table.place, *laid_out(table, width)]
-        parts += [f"  {table.detectable}"] if table.detectable else []
+        parts += ["", table.place, *laid_out(table, width, paint)]
     if said := [*cells(report), *claims(report)]:
-        parts += ["", *said]
-    parts += [f"note: {note}" for note in report.notes]
-    parts += advice(report, command)
-    return "\n".join(parts)
+        parts += [""]
+        for verdict, texts in said:
+            block = [line for text in texts for line in lines(text, width - COLUMN)]
+            parts += [paint(verdict.ljust(COLUMN), verdict) + block[0], *(" " * COLUMN + line for line in block[1:])]
+    told = [*(f"note: {note}" for note in report.notes), *advice(report, command)]
+    return "\n".join([*parts, *(line for text in told for line in lines(text, width))])
 
 
-def laid_out(table: Table, width: int) -> list[str]:
-    """Columns side by side; the cell's label gives way where the terminal ends."""
+def lines(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def laid_out(table: Table, width: int, paint: Paint) -> list[str]:
+    """Columns side by side, one part below the other where they are wider than the terminal; labels give way first."""
     rows = [table.head, *(row + [""] * (len(table.head) - len(row)) for row in table.rows)]
-    wide = [max(len(row[i]) for row in rows) for i in range(len(table.head))]
-    over = sum(wide) + 2 * len(wide) - width
-    wide[1] = max(min(wide[1], LEAST), wide[1] - max(0, over))
-    return [f"  {'  '.join(cut(text, room).ljust(room) for text, room in zip(row, wide))}".rstrip() for row in rows]
+    wide = [2 + max(len(row[i]) for row in rows) for i in range(len(table.head))]
+    wide[1] = max(min(wide[1], LEAST), wide[1] - max(0, sum(wide) - width))
+    made: list[str] = []
+    for part in parts_of(wide, width):
+        for row in rows:
+            cells = [cut(row[i], wide[i] - 2).ljust(wide[i] - 2) for i in (*range(FIXED), *part)]
+            made.append("  " + "  ".join([paint(cells[0], row[0]), *cells[1:]]).rstrip())
+    return made
+
+
+def parts_of(wide: Sequence[int], width: int) -> list[list[int]]:
+    """The columns after the fixed ones, as many at a time as there is room for."""
+    parts: list[list[int]] = [[]]
+    for column in range(FIXED, len(wide)):
+        if parts[-1] and sum(wide[i] for i in (*range(FIXED), *parts[-1], column)) > width:
+            parts.append([])
+        parts[-1].append(column)
+    return parts
 
 
 def cut(text: str, room: int) -> str:
     return text if len(text) <= room else text[: room - 1] + "…"
 
 
-def cells(report: GateReport) -> list[str]:
+def cells(report: GateReport) -> list[tuple[str, list[str]]]:
     """A block for each cell of which there is something to say; cells of one fate for one reason share it."""
     groups: dict[tuple[Verdict, tuple[str, ...]], list[str]] = {}
     for cell in loud(report.cells):
         name = f"{where(cell.cell.task, cell.cell.pair)} {cell.cell.cell}"
         groups.setdefault((cell.verdict, tuple(details(cell))), []).append(name)
-    told: list[str] = []
+    told: list[tuple[str, list[str]]] = []
     silent = 0
-    for (verdict, lines), names in groups.items():
-        if verdict is Verdict.inconclusive and sum(line.startswith(verdict) for line in told) >= OPEN_SHOWN:
+    for (verdict, reasons), names in groups.items():
+        if verdict is Verdict.inconclusive and sum(kind == verdict for kind, _ in told) >= OPEN_SHOWN:
             silent += len(names)
             continue
-        place = f"{verdict:12}  {names[0] if len(names) == 1 else count(len(names), 'cell')}"
-        told += [f"{place}: {lines[0]}"] if len(lines) == 1 else [place, *(f"{'':14}{line}" for line in lines)]
+        place = names[0] if len(names) == 1 else count(len(names), "cell")
+        told.append((str(verdict), [f"{place}: {reasons[0]}"] if len(reasons) == 1 else [place, *reasons]))
     if silent:
-        told.append(f"and {silent} more {Verdict.inconclusive}: --json tells all")
+        told.append((str(Verdict.inconclusive), [f"and {silent} more: --json tells all"]))
     return told
 
 
-def claims(report: GateReport) -> list[str]:
-    return [f"{claim.outcome:12}  claim {claim.claim.id}: {claimed(claim)}" for claim in report.claims]
+def claims(report: GateReport) -> list[tuple[str, list[str]]]:
+    return [(claim.outcome, [f"claim {claim.claim.id}: {claimed(claim)}"]) for claim in report.claims]
 
 
 def advice(report: GateReport, command: str) -> list[str]:

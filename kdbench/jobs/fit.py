@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kdbench.contract.needs import Gives, Needs, Offer, check
+from kdbench.contract.needs import Gives, Needs, Offer, behind, check
 from kdbench.registry import Registry
 from kdbench.suite.arm import Arm
 from kdbench.suite.entry import EARLIER
@@ -37,7 +37,7 @@ def misfits(arm: Arm, registry: Registry, before: Sequence[Arm] = ()) -> list[st
         grid=task.facts["grid"],
         student_taps=frozenset(student.facts["taps"]),
         teacher_taps=frozenset.intersection(*taps) if taps else frozenset(),
-        mixes=frozenset(stage.name for stage in stages if stage.facts["mixes"]),
+        mixes=frozenset(stage.name for stage in stages if stage.facts["mixes"] and not stage.facts.get("after")),
     )
     if arm.source is not None:
         source = registry.source(arm.source["plugin"])
@@ -49,6 +49,10 @@ def misfits(arm: Arm, registry: Registry, before: Sequence[Arm] = ()) -> list[st
         if kinds > 1 and arm.source["teachers"] % kinds:
             each = f"a source that asks {arm.source['teachers']} would ask other kinds in every seed"
             reasons.append(f"the pair has {kinds} kinds of teachers, so {each}; give it `teachers: {kinds}`")
+    for stage in stages:
+        if stage.facts.get("after"):
+            offer, wrong = behind(stage.facts, stage.name, offer)
+            reasons += wrong
     return reasons + check(needs, offer)
 
 

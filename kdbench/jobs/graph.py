@@ -53,11 +53,13 @@ def graph(arms: Sequence[Arm], registry: Registry, root: Path = Path(".")) -> Jo
 def refused(arm: Arm, registry: Registry) -> list[str]:
     """Every reason why an arm cannot run, with the round that it is about where there are several."""
     parts = (*arm.before, arm)
-    found = []
+    rounds: dict[str, list[str]] = {}
     for number, part in enumerate(parts):
-        reasons = misfits(part, registry, parts[:number]) + unstartable(part, parts[:number]) + unshowable(part, registry)
-        found += [f"round {number + 1}: {reason}" for reason in reasons] if arm.before else reasons
-    return found
+        for reason in misfits(part, registry, parts[:number]) + unstartable(part, parts[:number]) + unshowable(part, registry):
+            rounds.setdefault(reason, []).append(str(number + 1))
+    if not arm.before:
+        return list(rounds)
+    return [f"round{'s' if len(where) > 1 else ''} {', '.join(where)}: {reason}" for reason, where in rounds.items()]
 
 
 def round_jobs(
@@ -153,6 +155,7 @@ def with_defaults(view: dict[str, Any], task: PluginInfo) -> dict[str, Any]:
         "augment": view.get("augment") or policies[0],
         "bank": task.facts["bank"] if bank is None else bank or None,
         "stages": view.get("stages", []),
+        "sampler": view.get("sampler", "shuffled"),
         "seed": view.get("seed", "fixed"),
     }
 

@@ -28,3 +28,11 @@ def without_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> 
     """Only what differs from the defaults, so that a default written out is the same job."""
     missing = object()
     return {name: value for name, value in values.items() if value != defaults.get(name, missing)}
+
+
+def unseeded(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What the seeds of a cell have in common: the identity without its seed and without the jobs of that seed."""
+    found = {name: value for name, value in identity.items() if name not in ("seed", "teachers")}
+    if isinstance(found.get("init"), Mapping) and "job" in found["init"]:
+        found["init"] = {**found["init"], "job": "of the same seed"}
+    return found

@@ -79,7 +79,7 @@ def outdated(record: Any, present: Mapping[str, str]) -> list[str]:
 def modules_of(job: Job) -> list[Any]:
     """The source files whose code decides a job's result: its plugins and the training loop."""
     where = sorted({target.rpartition(":")[0] for target in job.targets.values()})
-    return [Path(w) if w.endswith(".py") else w for w in where] + ["kdbench.train.loop"]
+    return [Path(w) if w.endswith(".py") else w for w in where] + ["kdbench.train.loop", "kdbench.train.step"]
 
 
 def payload(job: Job, jobs: JobSet, home: Path, results: Path, checkpoint_seconds: float) -> dict[str, Any]:

@@ -20,7 +20,8 @@ class Arm:
     source   {name (label), plugin, version, params, teachers: how many of the pool are asked}, or None where the method learns
              alone. Where students are asked as well: also [earlier | initial, ...]
     view     {name (label), labelled, transfer, augment, bank, seed}; transfer is None where the method cannot read it;
-             a bank of 0 draws a new view in every epoch. Where there are stages: stages [{name, version, params}, ...]
+             a bank of 0 draws a new view in every epoch. Where there are stages: stages [{name, version, params}, ...];
+             where labelled samples are not simply shuffled: sampler
     init     "fresh", {mix: share of the teacher's weights}, or {earlier: rounds before | file: path, part: [prefix, ...]}
     preset   the name of the preset that all this comes from, if any
     before   the rounds before this one, in their order; what is above is the last

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PrivateAttr, StringConstraints, model_validator
+from pydantic import Field, PrivateAttr, StringConstraints, model_serializer, model_validator
 
 from kdbench.suite.marks import OneOrMany, Shorthand, Strict, identity, runtime
 from kdbench.suite.recipe import Recipe
@@ -53,9 +53,11 @@ class Init(Strict):
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
         return {"anyOf": [{"enum": [FRESH, EARLIER]}, handler(core_schema)]}
 
+    @model_serializer
     def plain(self) -> Any:
         """`fresh`, or only what differs from it: no share of the teacher is a fresh start."""
-        return {name: value for name, value in self.model_dump(mode="json").items() if value} or FRESH
+        found = {"mix": self.mix, "earlier": self.earlier, "file": self.file, "part": list(self.part)}
+        return {name: value for name, value in found.items() if value} or FRESH
 
 
 class Round(Strict):
@@ -142,4 +144,8 @@ class View(Strict):
     augment: str | None = identity("augmentation policy of the task", None)
     bank: int | None = identity("frozen views of each sample; 0 draws a new view in every epoch", None, ge=0)
     stages: OneOrMany[Stage] = identity("changes to the distillation stream, in order, e.g. mixup", ())
+    sampler: Literal["shuffled", "balanced", "grouped"] = identity(
+        "order of the labelled stream: drawn freely, all classes alike in every batch, or several of a class beside each other",
+        "shuffled",
+    )
     seed: Literal["fixed", "per_seed"] = identity("one stream of views for all seeds, or one for each", "fixed")

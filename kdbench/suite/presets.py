@@ -7,8 +7,9 @@ by hand; only its name is shorter.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 from kdbench.suite.catalogue import Catalogue, Plugin, find
 from kdbench.suite.entry import Arm, Entry, Name, Source, Text, View
@@ -121,6 +122,17 @@ def with_presets(suite: Suite, catalogue: Catalogue) -> Suite:
     return suite.model_copy(update={"methods": methods, "tasks": tasks, "sources": sources, "views": views})
 
 
-def as_written(preset: Preset) -> Mapping[str, Any]:
-    """What a preset stands for, as one would write it: only what is set."""
-    return preset.model_dump(mode="json", exclude_unset=True, exclude={"paper", "requires", "controls"})
+@dataclass(frozen=True)
+class Sections:
+    """A preset's file for a reader: what it is, where it comes from, and what one would write without it."""
+
+    comment: str
+    paper: str
+    written: str
+
+
+def sections(plugin: Plugin, catalogue: Catalogue) -> Sections:
+    lines = plugin.facts["text"].splitlines()
+    comment = [line.removeprefix("#").removeprefix(" ") for line in lines if line.startswith("#")]
+    written = [line for line in lines if line and not line.startswith(("#", "paper:"))]
+    return Sections("\n".join(comment), read_preset(plugin, catalogue).paper, "\n".join(written))

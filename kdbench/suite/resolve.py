@@ -157,6 +157,8 @@ class Resolver:
         full = {"name": name, **chosen, "bank": bank or 0, "seed": view.seed}
         if view.stages and role != "teacher":  # a view without stages is written as it was before there were any
             full["stages"] = [self.part("stage", stage.stage, stage.params) for stage in view.stages]
+        if view.sampler != "shuffled" and role != "teacher":
+            full["sampler"] = view.sampler
         return full
 
     def _set(self, plan: TaskPlan, view: str, key: str, name: str, quiet: bool) -> str:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
+from kdbench.contract.errors import DataError
 from kdbench.contract.model import Config, Facts, ModelPlugin
 from kdbench.contract.task import Forward, Samples
 from kdbench.tasks.classification import Classification
@@ -55,7 +56,7 @@ class Photos:
 class Photographs(Classification):
     """One class per photograph."""
 
-    Config = PhotoConfig
+    Config: ClassVar[type[PhotoConfig]] = PhotoConfig
     sets = {
         "train": "the training images (params.train of them), with labels",
         "labelled": "the first params.labelled training images, with labels",
@@ -123,9 +124,13 @@ class Photographs(Classification):
         return super().evaluate(forward, split) if len(self.data(split)) else {}
 
     def describe(self) -> dict[str, Any]:
-        found = self.photos()
+        what = {"what": (self.__doc__ or "").split("\n")[0]}
+        try:
+            found = self.photos()
+        except DataError as error:  # what is missing is told, and all else can still be read
+            return {**what, "data": str(error)}
         return {
-            "what": (self.__doc__ or "").split("\n")[0],
+            **what,
             "sizes": {name: len(self.data(name)) for name in ("train", "val", "test")},
             "classes": len(found.classes),
             "read from": found.origin,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdbench.contract.draw import seed_for
 from kdbench.contract.method import Owner, Step, Term
 from kdbench.contract.model import Net
 from kdbench.contract.task import Task
 from kdbench.suite.recipe import RECIPE_DEFAULTS
 from kdbench.testing.setting import Setting
 from kdbench.train import build, checkpoint
+from kdbench.train.learner import make_learner
 from kdbench.train.loop import Learner
 from kdbench.train.seeding import reseed
 from kdbench.train.stream import Tick
@@ -54,6 +55,7 @@ class Run:
     streams: dict[str, Any]
     teachers: tuple[Net, ...]
     plain: Net
+    folder: Any  # of what sweeps keep; it goes with the run
     step: Step | None = None
 
     @property
@@ -86,9 +88,13 @@ class Run:
         return self
 
     def names(self) -> dict[str, torch.nn.Parameter]:
-        """Everything that may learn, by name: the student's parameters and the method's own."""
-        student = {f"student.{name}": p for name, p in self.learner.net.named_parameters()}
-        return student | {f"method.{name}": p for name, p in self.learner.method.named_parameters()}
+        """Everything that may learn, by name: of the students, of the method, and of a source that learns."""
+        found: dict[str, torch.nn.Parameter] = {}
+        for seat in self.learner.seats:
+            found |= {f"{seat.prefix}student.{name}": p for name, p in seat.net.named_parameters()}
+            found |= {f"{seat.prefix}method.{name}": p for name, p in seat.method.named_parameters()}
+        own = self.learner.own.owners() if self.learner.own is not None else {}
+        return found | {f"{name}.{n}": p for name, owner in own.items() for n, p in enumerate(owner.params)}
 
     def own(self) -> list[str]:
         """The method's own parameters that learn."""
@@ -133,28 +139,35 @@ def start(
     batch: int | None = None,
     recipe: Mapping[str, Any] | None = None,
     lens: Callable[[Task], Any] = lambda task: task,
+    twins: bool = False,
 ) -> Run:
-    """Build a run by the steps of a real job. `lens` may stand between the task and everything that reads it."""
+    """Build a run by the steps of a real job. `lens` may stand between the task and everything that reads it.
+
+    With `twins` the teachers are the student, as it answers in evaluation mode, and it stays in that mode.
+    """
     size = setting.family.batch if batch is None else batch
-    identity, targets = described(setting, {"steps": steps, "batch": {"labelled": size, "transfer": size}, **(recipe or {})})
+    job = described(setting, {"steps": steps, "batch": {"labelled": size, "transfer": size}, **(recipe or {})})
+    identity, targets = job["identity"], job["targets"]
     task = lens(build.make_task(identity, targets))
     streams = build.make_streams(task, identity, targets, CPU)
-    count = setting.source.teachers if setting.source else 0
-    job = {"identity": identity, "targets": targets, "teachers": [{"key": f"conformance{n}"} for n in range(count)]}
-    teachers = []
-    for number in range(count):
-        reseed(CPU, "teacher", number)
-        net = awake(build.make_net(task, setting.teacher, targets, CPU), streams["labelled"])
-        teachers.append(net.eval().requires_grad_(False))
     reseed(CPU, "student", 0, "init")
     net = build.make_net(task, setting.student, targets, CPU)
-    source = build.make_source(task, job, teachers, streams["transfer"], Path("unused"))
-    method = build.make_method(job)
-    reseed(CPU, "student", 0, "method")
-    method.build(build.specs_of(net, teachers, streams["transfer"]), task)
-    adapted = method.adapt(net, tuple(teachers))
-    learner = Learner(task, adapted, method, source, identity["recipe"], seed_for("student", 0), CPU)
-    return Run(setting, learner, streams, tuple(teachers), net)
+    if twins:
+        awake(net, streams["labelled"])
+    teachers = []
+    for number in range(len(job["teachers"])):
+        reseed(CPU, "teacher", number)
+        teacher = awake(build.make_net(task, setting.teacher, targets, CPU), streams["labelled"])
+        if twins:
+            teacher.load_state_dict(net.state_dict())
+        teachers.append(teacher.eval().requires_grad_(False))
+    folder = tempfile.TemporaryDirectory(prefix="kdbench-conformance-")
+    learner = make_learner(task, job, net, teachers, streams, Path(folder.name))
+    learner.probes &= {0, steps // 2}  # the loop's measurement of gradients, now and then as in a long run
+    if twins:
+        student = learner.net.eval()
+        object.__setattr__(student, "train", lambda mode=True: student)
+    return Run(setting, learner, streams, tuple(teachers), net, folder)
 
 
 @torch.no_grad()
@@ -171,17 +184,18 @@ def awake(net: Net, stream: Any) -> Net:
     return net
 
 
-def described(setting: Setting, recipe: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """A job's identity and targets, as far as building reads them."""
-    task, roles = setting.task, setting.task.facts["roles"]
+def described(setting: Setting, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A job as far as building reads it."""
+    task, roles, source = setting.task, setting.task.facts["roles"], setting.source
     parts = {f"model:{m['model']}": setting.registry.model(m["model"]).target for m in (setting.student, setting.teacher)}
     parts |= {f"wrapper:{wrapper.name}": wrapper.target for wrapper, _ in setting.wrap}
     targets = {"task": task.target, "method": setting.method.target, **parts}
-    if setting.source is not None:
-        targets["source"] = setting.source.plugin.target
+    if source is not None:
+        targets["source"] = source.plugin.target
     identity = {
         "role": "student",
         "seed": 0,
+        "init": "fresh",
         "task": {"params": dict(setting.family.params)},
         "student": setting.student,
         "method": {
@@ -189,7 +203,7 @@ def described(setting: Setting, recipe: Mapping[str, Any]) -> tuple[dict[str, An
             "params": dict(setting.params),
             "wrap": [{"name": wrapper.name, "params": dict(params)} for wrapper, params in setting.wrap],
         },
-        "source": None if setting.source is None else {"params": dict(setting.source.params)},
+        "source": None if source is None else {"params": dict(source.params)},
         "view": {
             "labelled": roles["labelled"],
             "transfer": roles["transfer"] if setting.transfer else None,
@@ -199,4 +213,5 @@ def described(setting: Setting, recipe: Mapping[str, Any]) -> tuple[dict[str, An
         },
         "recipe": {**RECIPE_DEFAULTS, **recipe},
     }
-    return identity, targets
+    teachers = [{"key": f"conformance{n}", **setting.teacher} for n in range(source.teachers if source else 0)]
+    return {"identity": identity, "targets": targets, "teachers": teachers}

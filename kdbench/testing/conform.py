@@ -137,7 +137,9 @@ def exemptions(plugin: PluginInfo) -> list[Finding]:
         said = ""
         if name not in RULES or name == FIRST:
             near = nearest(name, RULES)
-            said = f"`exempt` names {name!r}, which is no rule that may be exempted" + (f"; did you mean {near!r}?" if near else "")
+            said = f"`exempt` names {name!r}, which is no rule that may be exempted" + (
+                f"; did you mean {near!r}?" if near else ""
+            )
         elif len(reason.split()) < 3:
             said = f"`exempt` gives no reason why {name!r} cannot hold"
         if said:

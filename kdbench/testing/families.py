@@ -41,6 +41,6 @@ def _model(side: Mapping[str, Any]) -> Model:
 FAMILIES = (
     Family("classification", "digits"),
     Family("segmentation", "streets", {"size": "small"}, batch=4),
-    Family("retrieval", "topics", {"size": "small"}, taps=("embedding", "documents")),
+    Family("retrieval", "topics", {"size": "small"}, taps=("documents", "embedding")),
     Family("tagging", "sounds", {"size": "small"}),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdbench.contract.batch import Batch
+from kdbench.contract.batch import Batch, Signal
 from kdbench.contract.decisions import Decisions
 from kdbench.contract.draw import Draw
 from kdbench.contract.model import Facts
@@ -59,11 +59,16 @@ class OneAnswer(Lens):
 
 def decided(run: Run, change: Callable[[Decisions], Decisions], student: bool = True, teacher: bool = True) -> Run:
     """Put a lens before what the run's student, its teachers or both decide."""
-    learner = run.learner
+    learner, source = run.learner, run.learner.source
     if student:
         learner.task = Deciding(learner.task, change)  # type: ignore[assignment]
-    if teacher and learner.source is not None:
-        learner.source.task = Deciding(learner.source.task, change)  # type: ignore[assignment]
+    if teacher and source is not None:
+        see = source.see
+
+        def changed(signal: Signal) -> Signal:
+            return Signal(change(signal.decisions), signal.taps, tuple(map(changed, signal.members)))
+
+        source.see = lambda step, batch: changed(see(step, batch))  # type: ignore[method-assign]
     return run
 
 
@@ -73,9 +78,10 @@ def invalid(decisions: Decisions) -> Decisions:
 
 
 def extreme(decisions: Decisions) -> Decisions:
-    """The same order of answers, with logits up to ±50 in every row."""
+    """The same order of answers, stretched in every row from -50 to 50."""
     values = decisions.values
-    return decisions.but(values=values * (50.0 / values.detach().abs().amax(-1, keepdim=True).clamp(min=1e-6)))
+    low, high = values.detach().amin(-1, keepdim=True), values.detach().amax(-1, keepdim=True)
+    return decisions.but(values=(values - (low + high) / 2) * (100.0 / (high - low).clamp(min=1e-6)))
 
 
 def weighted(weight: float) -> Callable[[Decisions], Decisions]:

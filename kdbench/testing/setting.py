@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,9 @@ PLAIN_SOURCES: tuple[tuple[str, Mapping[str, Any], int], ...] = (
     ("live", {}, 1),
     ("ensemble", {}, 2),
     ("ensemble", {"reduce": "logit"}, 2),
+    ("live", {"learns": True}, 1),
+    ("live", {"labels": "argmax"}, 1),
+    ("ensemble", {"labels": "argmax"}, 2),
 )
 INNER = "kd"  # what a wrapper is tried around
 
@@ -54,28 +58,28 @@ def settings(plugin: PluginInfo, family: Family, registry: Registry) -> tuple[li
     wrap: tuple[tuple[PluginInfo, Mapping[str, Any]], ...] = ((plugin, {}),) if plugin.kind == "wrapper" else ()
     around = [wrapper for wrapper, _ in wrap]
     method = registry.method(INNER) if wrap else plugin
-    found, reasons = [], []
-    for teacher in family.all_teachers(registry):
-        for params in told_taps(method, family):
-            for source in asked(method, around, registry):
-                setting = Setting(
-                    family,
-                    family.info(registry),
-                    family.student(registry),
-                    teacher,
-                    method,
-                    params,
-                    wrap,
-                    source,
-                    needs_of(method, around, params),
-                    reads_transfer(method, around),
-                    registry,
-                )
-                wrong = misfits(setting)
-                if wrong:
-                    reasons.append(wrong)
-                else:
-                    found.append(setting)
+    found: list[Setting] = []
+    reasons: list[list[str]] = []
+    choices = itertools.product(asked(method, around, registry), family.all_teachers(registry), list(told_taps(method, family)))
+    for source, teacher, params in choices:
+        setting = Setting(
+            family,
+            family.info(registry),
+            family.student(registry),
+            teacher,
+            method,
+            params,
+            wrap,
+            source,
+            needs_of(method, around, params),
+            reads_transfer(method, around),
+            registry,
+        )
+        wrong = misfits(setting)
+        if wrong:
+            reasons.append(wrong)
+        else:
+            found.append(setting)
     return found, ([] if found else reasons[0])
 
 
@@ -105,15 +109,16 @@ def misfits(setting: Setting) -> list[str]:
 
 
 def asked(method: PluginInfo, wrap: Sequence[PluginInfo], registry: Registry) -> Iterator[Asked | None]:
-    """The sources that might serve: none for one that learns alone, else the plain ones and then every other."""
+    """The sources that might serve: none for one that learns alone, else the plain ones, then every other at its defaults."""
     if learns_alone(method, wrap):
         yield None
         return
     for name, params, teachers in PLAIN_SOURCES:
         yield Asked(registry.source(name), params, teachers)
     for name in registry.names("source"):
-        if name not in ("live", "ensemble", "stored"):
-            yield from (Asked(registry.source(name), {}, teachers) for teachers in (1, 2, 0))
+        if name not in ("live", "ensemble", "stored"):  # a stored one gives less than a live one
+            gives = Gives.read(registry.source(name).facts["gives"])
+            yield from (Asked(registry.source(name), {}, gives.asked(teachers)) for teachers in (1, 2))
 
 
 def told_taps(method: PluginInfo, family: Family) -> Iterator[dict[str, Any]]:

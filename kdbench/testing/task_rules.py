@@ -1,4 +1,4 @@
-"""What every task owes, as rules: honest splits, views that can be replayed, decisions and outputs that its family's metrics read."""
+"""What every task owes, as rules: honest splits, views that can be replayed, decisions and outputs that metrics can read."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from kdbench.train.evaluate import forward_of
 from kdbench.train.seeding import reseed
 from kdbench.train.stream import Stream, ViewSpec
 
+task_rule = functools.partial(rule, of=TASK_RULES)
 HELD_OUT = ("val", "test")
 FEW = 6
 ENDINGS = {"retrieval": ".txt", "tagging": ".wav"}  # what a family shows first; the others show a picture
@@ -73,7 +74,11 @@ def digests(samples: Samples, fields: tuple[str, ...]) -> list[bytes]:
     return [hashlib.sha256(b"".join(column[row].tobytes() for column in columns)).digest() for row in range(len(samples))]
 
 
-@rule("sets", mend="name in `sets` what data() gives, in `roles` three of these names, and give fields of equal length", of=TASK_RULES)
+@task_rule(
+    "sets",
+    mend="name in `sets` what data() gives, in `roles` three of these names, and give fields of equal length",
+    of=TASK_RULES,
+)
 def sets(case: TaskCase) -> Verdict:
     """Every set, role and split gives samples: fields of one length, with all that the task names."""
     facts = case.plugin.facts
@@ -91,7 +96,7 @@ def sets(case: TaskCase) -> Verdict:
     return holds(", ".join(f"{name} {len(case.task.data(name)):,}" for name in HELD_OUT))
 
 
-@rule("disjoint", mend="split before anything else; remove what occurs twice", of=TASK_RULES)
+@task_rule("disjoint", mend="split before anything else; remove what occurs twice")
 def disjoint(case: TaskCase) -> Verdict:
     """No sample of val or test occurs in the other, nor in any set that a student or teacher learns from."""
     task, fields = case.task, tuple(case.plugin.facts["fields"])
@@ -106,7 +111,7 @@ def disjoint(case: TaskCase) -> Verdict:
     return holds()
 
 
-@rule("hidden-labels", mend="give the transfer set the task's `fields` alone, or offer it as a labelled set", of=TASK_RULES)
+@task_rule("hidden-labels", mend="give the transfer set the task's `fields` alone, or offer it as a labelled set")
 def hidden_labels(case: TaskCase) -> Verdict:
     """Labels are absent from the distillation set, unless it is the labelled set itself."""
     facts, samples = case.plugin.facts, case.task.data(case.plugin.facts["roles"]["transfer"])
@@ -116,7 +121,11 @@ def hidden_labels(case: TaskCase) -> Verdict:
     return fails(f"the distillation set shows {several(further)}") if further else holds()
 
 
-@rule("views", mend="draw with draw.uniform or draw.normal by view and index; never from a generator, never from the batch", of=TASK_RULES)
+@task_rule(
+    "views",
+    mend="draw with draw.uniform or draw.normal, by view and index; never from a generator",
+    of=TASK_RULES,
+)
 def views(case: TaskCase) -> Verdict:
     """A view is a pure function of draw, view and sample: the same again, in any company, and the sample is not touched."""
     samples = case.task.data(case.plugin.facts["roles"]["labelled"])
@@ -148,7 +157,7 @@ def differ(a: Batch, b: Batch) -> str | None:
     return next((name for name, value in a.fields.items() if not torch.equal(value, b.fields[name])), None)
 
 
-@rule("decides", mend="decide() reads values and batch alone; loss() is a mean over decisions that count", of=TASK_RULES)
+@task_rule("decides", mend="decide() reads values and batch alone; loss() is a mean over decisions that count")
 def decides(case: TaskCase) -> Verdict:
     """A net's values become decisions of the declared axis and grid, labels only where there are some; the loss is finite."""
     task, facts, net = case.task, case.plugin.facts, awake(case.net("student"), case.stream("labelled"))
@@ -175,7 +184,7 @@ def decides(case: TaskCase) -> Verdict:
     return holds()
 
 
-@rule("scored", mend="see the family's other tasks for the arrays that its metrics read", of=TASK_RULES)
+@task_rule("scored", mend="see the family's other tasks for the arrays that its metrics read")
 def scored(case: TaskCase) -> Verdict:
     """Evaluation outputs of val and test are read by the family's metrics, and a net agrees fully with itself."""
     if case.task.family not in card.FAMILIES:
@@ -189,19 +198,21 @@ def scored(case: TaskCase) -> Verdict:
     return holds()
 
 
-@rule("pair", mend="name models of the registry in `pair`, with params that fit", of=TASK_RULES)
+@task_rule("pair", mend="name models of the registry in `pair`, with params that fit")
 def pair(case: TaskCase) -> Verdict:
     """The task's own teacher and student can be built, and answer on every stream."""
     for side in ("teacher", "student"):
         for role in ("labelled", "transfer"):
             batch = case.stream(role).batch(0)
             outputs = case.net(side).eval()(batch)
-            if not len(outputs.values) == len(batch):
+            if len(outputs.values) != len(batch):
                 return fails(f"the {side} gives {len(outputs.values)} answers on {len(batch)} samples of the {role} set")
     return holds()
 
 
-@rule("stable", mend="identify data by generator and version, or by a digest of files; never by time, path or hash()", of=TASK_RULES)
+@task_rule(
+    "stable", mend="identify data by generator and version, or by a digest of files; never by time, path or hash()", of=TASK_RULES
+)
 def stable(case: TaskCase) -> Verdict:
     """Fingerprint and data are the same in a second object with the same params."""
     kind = load_target(case.plugin.target)
@@ -217,7 +228,7 @@ def stable(case: TaskCase) -> Verdict:
     return holds(first)
 
 
-@rule("described", mend="describe() gives plain data with a line `what` and sizes; sample() writes one file", of=TASK_RULES)
+@task_rule("described", mend="describe() gives plain data with a line `what` and sizes; sample() writes one file")
 def described(case: TaskCase) -> Verdict:
     """describe() is plain data, and sample() writes a file that shows the data."""
     told = case.task.describe()

@@ -1,7 +1,7 @@
 """`pytest --pyargs kdbench.testing`: one test for each plugin, rule and family that the plugin's needs accept.
 
-Plugin files come from --plugin FILE or, separated like PATH, from the variable KDBENCH_PLUGINS. Where a file is given, its plugins
-alone are looked at; otherwise everything that is registered.
+Plugin files come from the variable KDBENCH_PLUGINS (separated as in PATH), or from --plugin FILE, which pytest knows with
+`-p kdbench.testing.options`. Where a file is given, its plugins alone are looked at; otherwise everything that is registered.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("files, plugin, rule, family", rows, ids=ids)
     elif "task" in names:
         ready = [p for p in asked(files, "task") if set(p.schema.get("properties", {})) <= p.defaults.keys()]
-        rows = [(files, plugin, each) for plugin in ready for each in TASK_RULES.values()]
-        metafunc.parametrize("files, task, rule", rows, ids=[f"{row[1].name}-{row[2].name}" for row in rows])
+        checks = [(files, plugin, each) for plugin in ready for each in TASK_RULES.values()]
+        metafunc.parametrize("files, task, rule", checks, ids=[f"{task.name}-{rule}" for task in ready for rule in TASK_RULES])
     elif "plugin" in names:
         found = asked(files, "method", "wrapper")
         metafunc.parametrize("plugin", found, ids=[plugin.name for plugin in found])

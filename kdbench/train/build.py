@@ -134,7 +134,7 @@ def specs_of(net: Net, teachers: Sequence[Net], stream: Stream) -> Specs:
     """Shapes of all taps, from one forward of two samples in evaluation mode."""
     batch = stream.show(torch.arange(2, device=stream.device), torch.zeros(2, dtype=torch.long, device=stream.device))
     specs = tuple(spec_of(t, batch) for t in teachers)
-    return Specs(spec_of(net, batch), specs, len(stream.samples), stream.samples.fields.get("label"))
+    return Specs(spec_of(net, batch), specs, len(stream.samples), stream.samples.fields.get("label"), batch)
 
 
 def spec_of(net: Net, batch: Batch) -> NetSpec:

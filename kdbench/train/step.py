@@ -12,6 +12,7 @@ from torch import Tensor
 from kdbench.contract.batch import Batch, Outputs, Signal
 from kdbench.contract.decisions import Decisions
 from kdbench.contract.errors import MethodError
+from kdbench.contract.source import Source
 from kdbench.train.stream import Tick
 
 if TYPE_CHECKING:
@@ -91,17 +92,21 @@ class LearnerStep:
 
     def ask(self, batch: Batch, grad: bool = False) -> Signal:
         """The source on a batch of the method's own making; with `grad`, to be differentiated to the batch's fields."""
-        return self._source().ask(batch, grad=True) if grad else self._ask(batch)
+        return self._asked(batch).ask(batch, grad=True) if grad else self._ask(batch)
 
-    def _source(self):
-        if self._learner.source is None:
-            raise MethodError(f"{self._seat.method.name} asks a teacher, but this run has no source")
-        return self._learner.source
+    def _asked(self, batch: Batch) -> Source:
+        """The source, if it can answer about this batch."""
+        name, source = self._seat.method.name, self._learner.source
+        if source is None:
+            raise MethodError(f"{name} asks a teacher, but this run has no source")
+        if not source.gives.asks and batch is not self._tick.batch("transfer"):
+            raise MethodError(f"{name} asks about other inputs, source {source.name} answers about the distillation stream alone")
+        return source
 
     def _ask(self, batch: Batch) -> Signal:
         if id(batch) not in self._signals:
             began = time.perf_counter()
-            signal = self._source().see(self, batch)
+            signal = self._asked(batch).see(self, batch)
             self._learner.asking += time.perf_counter() - began
             self._signals[id(batch)] = batch, signal
             self._watch(signal.decisions.values, *signal.taps.values())

@@ -51,7 +51,8 @@ class Stream:
         self.device, self.sampler = device, sampler
         self.classes = None if sampler == "shuffled" else classes_of(self.samples, set_name, sampler)
         # A stream with stages draws for itself: whatever is stored by the seed of its draw is about what it shows.
-        told = [f"{kind.name}@{kind.version} {config.model_dump_json()}" for kind, config in stages]
+        # Defaults are not told, as in a job's identity: a parameter that is new changes no draw.
+        told = [f"{kind.name}@{kind.version} {config.model_dump_json(exclude_defaults=True)}" for kind, config in stages]
         self.draw = Draw(seed_for(view.seed, set_name, *told))
         self.stages = [kind(config, self.draw, len(self.samples)) for kind, config in stages]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -103,9 +104,16 @@ def test_the_table_and_the_page(repo: Bench, capsys):
     capsys.readouterr()
     assert repo("history", "made.yaml") == 0
     out = capsys.readouterr().out
-    assert "digits kd: accuracy" in out and "step −3." in out and "plot: reports/made/history.html" in out
+    assert (
+        "digits kd: accuracy" in out and re.search(r"step −3\.\d\d pp, worse", out) and "plot: reports/made/history.html" in out
+    )
     page = (repo.folder / "reports" / "made" / "history.html").read_text()
-    assert page.count("<svg") == 3 and page.count('class="step"') == 1 and 'class="band"' in page and "first &lt;b&gt;" in page
+    assert (
+        page.count("<svg") == 3
+        and page.count('path class="step worse"') == 1
+        and 'class="band"' in page
+        and "first &lt;b&gt;" in page
+    )
     assert "http" not in page and "<b>" not in page  # loads nothing, and shows messages as text
     repo("history", "made.yaml")
     assert (repo.folder / "reports" / "made" / "history.html").read_text() == page

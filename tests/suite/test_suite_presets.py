@@ -150,7 +150,9 @@ def test_every_built_in_preset_is_right(name: str):
     assert plugin.doc.endswith(".") and len(preset.paper) > 20
     for task in REGISTRY.names("task"):
         info = REGISTRY.task(task)
-        if info.facts["axis"] not in preset.requires.axes or any(n not in info.defaults for n in info.schema.get("properties", {})):
+        if info.facts["axis"] not in preset.requires.axes or any(
+            n not in info.defaults for n in info.schema.get("properties", {})
+        ):
             continue
         document = {"version": 1, "name": "s", "tasks": [{"task": task, "teachers": {"pool": 4}}], "methods": [name]}
         arms = expand(parse_suite(loads(json.dumps(document), "s.yaml"), REGISTRY), REGISTRY).arms

@@ -8,7 +8,7 @@ import pytest
 from fake_catalogue import CATALOGUE, suite_of
 from pydantic import BaseModel
 
-from kdbench.suite import RECIPE_DEFAULTS, SuiteError, json_schema, entry, marks, parse_suite, presets, read_suite, recipe, schema
+from kdbench.suite import RECIPE_DEFAULTS, SuiteError, entry, json_schema, marks, parse_suite, presets, read_suite, recipe, schema
 from kdbench.suite.yaml import loads
 
 FIVE = """\

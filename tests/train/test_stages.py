@@ -63,6 +63,27 @@ def test_a_blend_does_not_depend_on_order_or_batch_size():
     assert both.view[900:].unique().tolist() == [1] and torch.equal(both["image"][900:], alone["image"])
 
 
+def test_of_partial_mixup_some_are_blended_as_ever_and_the_rest_not_at_all():
+    index = torch.arange(900)
+    view = torch.zeros_like(index)
+    some = stream(stages=[(Mixup, Mixup.Config(part=0.25))])
+    [stage] = some.stages
+    plain = some.task.augment("warp", batch_of(some, index, view), some.draw)["image"]
+    shown = some.show(index, view)["image"]
+    blended = (shown != plain).flatten(1).any(1)
+    assert 0.2 < blended.float().mean() < 0.3
+    share = some.draw.uniform("mixup share", view, index)[:, None, None, None]
+    whole = torch.lerp(plain[stage.partners(index, view)], plain, share)
+    assert torch.equal(shown[blended], whole[blended]) and torch.equal(shown[~blended], plain[~blended])
+    [none] = stream(stages=[(Mixup, Mixup.Config(part=0))]).stages
+    assert torch.equal(none(some.batch(0), lambda i, v: some.batch(1))["image"], some.batch(0)["image"])
+
+
+def test_a_default_that_is_written_out_draws_as_one_that_is_not():
+    assert stream(stages=[(Mixup, Mixup.Config(part=1.0))]).draw.seed == stream().draw.seed
+    assert stream(stages=[(Mixup, Mixup.Config(part=0.5))]).draw.seed != stream().draw.seed
+
+
 def test_a_blend_has_no_label():
     assert set(stream(name="labelled").batch(0).fields) == {"image"}
 

@@ -106,9 +106,9 @@ def decode(path: Path, size: int, exact: bool = False) -> np.ndarray:
         raise DataError(f"{path}: cannot be read as an image: {error}") from None
     if not exact:
         scale = size / min(image.size)
-        wide = tuple(max(size, round(side * scale)) for side in image.size)
-        image = image.resize(wide, Image.Resampling.BILINEAR) if wide != image.size else image
-        left, top = ((side - size) // 2 for side in wide)
+        wide, high = (max(size, round(side * scale)) for side in image.size)
+        image = image.resize((wide, high), Image.Resampling.BILINEAR) if (wide, high) != image.size else image
+        left, top = (wide - size) // 2, (high - size) // 2
         image = image.crop((left, top, left + size, top + size))
     return np.asarray(image).transpose(2, 0, 1)
 

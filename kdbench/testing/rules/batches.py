@@ -60,7 +60,10 @@ class Shuffled:
         return batch.but(fields=fields, index=batch.index[rows], view=batch.view[rows])
 
 
-@rule("decision-weight", mend="reduce with decisions.mean(per_row), which multiplies by the weights and does not divide by their sum")
+@rule(
+    "decision-weight",
+    mend="reduce with decisions.mean(per_row), which multiplies by the weights and does not divide by their sum",
+)
 def decision_weight(case: Case) -> Verdict:
     """Where every decision weighs q, a loss over decisions is q times as large."""
     needs = case.setting.needs
@@ -74,6 +77,8 @@ def decision_weight(case: Case) -> Verdict:
         for name, seen in whole.items():
             shares = [float(found[name].value / seen.value) for found in (by_student, by_teacher) if name in found]
             if not any(abs(share - Q) <= CLOSE for share in shares):
-                return fails(f"term {name!r}{case.place(phase)} is {shares[0]:.4g} times as large where every decision weighs {Q}")
+                return fails(
+                    f"term {name!r}{case.place(phase)} is {shares[0]:.4g} times as large where every decision weighs {Q}"
+                )
             compared += 1
     return holds() if compared else skips("every term is 0 here")

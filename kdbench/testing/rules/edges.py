@@ -40,7 +40,9 @@ def nothing_valid(case: Case) -> Verdict:
         return ended
     for phase, at in case.stations:
         terms = decided(case.start(), invalid).jump(at).look()
-        left = {name: float(seen.value) for name, seen in terms.items() if seen.owner == "student" and abs(float(seen.value)) > ZERO}
+        left = {
+            name: float(seen.value) for name, seen in terms.items() if seen.owner == "student" and abs(float(seen.value)) > ZERO
+        }
         if left:
             name, value = next(iter(left.items()))
             return fails(f"term {name!r}{case.place(phase)} is {value:.4g} where no decision is valid")
@@ -53,10 +55,11 @@ def finite(case: Case, begin: Callable[[], Run], refusals: bool = True) -> Verdi
         try:
             terms = begin().jump(at).look(gradients=True)
         except Exception as error:
-            said = refusal(error) if refusals else None
-            if said is not None:
-                return holds(f"refused: {said}")
-            return fails(f"it breaks{case.place(phase)}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+            if refusals and (words := refusal(error)) is not None:
+                return holds(f"refused: {words}")
+            return fails(
+                f"it breaks{case.place(phase)}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            )
         for name, seen in terms.items():
             if not bool(seen.value.isfinite().all()):
                 return fails(f"term {name!r}{case.place(phase)} is {float(seen.value)}")

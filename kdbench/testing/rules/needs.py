@@ -67,12 +67,12 @@ def stripped(run: Run) -> Run:
         run.streams = {"labelled": labelled, "transfer": Bare(transfer)}
     source: Any = run.learner.source
     if source is not None:
-        ask = source.ask
+        see = source.see
 
-        def asked(shown: Batch) -> Signal:
-            found: Signal = ask(shown)
+        def seen(step: Any, shown: Batch) -> Signal:
+            found: Signal = see(step, shown)
             taps = {name: tap for name, tap in found.taps.items() if name in needs.teacher_taps}
             return replace(found, taps=taps, members=found.members if "members" in needs.signal else ())
 
-        source.ask = asked
+        source.see = seen
     return run

@@ -11,9 +11,12 @@ from kdbench.testing.verdict import Verdict, fails, holds, rule
 from kdbench.train.stream import Tick
 
 
-@rule("gradient", mend="look for a detach, a branch that no term reads, or freeze what is not meant to learn (requires_grad_(False))")
+STILL = 1e-9  # norm of a gradient that is rounding and nothing else
+
+
+@rule("gradient", mend="look for a detach, or a branch that no term reads; requires_grad_(False) for what is not to learn")
 def gradient(case: Case) -> Verdict:
-    """Within a short budget a gradient reaches the student and every module that claims to learn."""
+    """Within a short budget a gradient reaches the student and every module that claims to learn, and every term has one."""
     whole = case.whole
     learns = {name for name, p in whole.run.names().items() if p.requires_grad}
     idle = learns - whole.owned
@@ -22,6 +25,13 @@ def gradient(case: Case) -> Verdict:
     unreached = (whole.owned & learns) - whole.reached
     if unreached:
         return fails(f"no gradient reaches {several(unreached)} in {whole.run.learner.at} steps")
+    moving: dict[str, float] = {}
+    for _, at in case.stations:
+        for name, seen in case.at(at).look(gradients=True).items():
+            moving[name] = max(seen.slope, moving.get(name, 0.0))
+    still = [name for name, slope in moving.items() if slope <= STILL]
+    if still:
+        return fails(f"term {several(still)} moves nothing: its gradient is 0 wherever it was looked at")
     return holds(f"{len(whole.reached)} parameters learn")
 
 

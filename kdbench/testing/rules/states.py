@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from kdbench.registry import PluginInfo, load_target
 from kdbench.testing.bench import CPU, Run, described, start
@@ -20,14 +18,16 @@ from kdbench.train.stream import Tick
 CONTROL = "none"
 
 
-@rule("weight-zero", mend="compute a term in a function, so that weight 0 costs nothing; draw own modules in build, not in the step")
+@rule(
+    "weight-zero", mend="compute a term in a function, so that weight 0 costs nothing; draw own modules in build, not in the step"
+)
 def weight_zero(case: Case) -> Verdict:
     """With every own weight at 0 and the task's at 1 it is the control `none`, bit for bit."""
     if case.whole.run.rewritten:
         return skips("the student is rewritten, so it is not the control's network")
     setting = switched_off(case.setting, case.whole.terms)
     run = start(setting)
-    for phase, at in run.stations:
+    for _, at in run.stations:
         terms = start(setting).jump(at).look()
         left = [name for name, seen in terms.items() if not name.startswith("task") and seen.owner == "student"]
         if left:
@@ -39,9 +39,9 @@ def weight_zero(case: Case) -> Verdict:
     for _ in range(run.learner.recipe["steps"]):
         for each in (run, alone):
             each.learner.update(Tick(each.learner.at, each.streams))
-        changed = difference(dict(alone.learner.net.state_dict()), dict(run.learner.net.state_dict()))
-        if changed:
-            return fails(f"with all weights 0, {changed} of the student is not the control's after step {run.learner.at}")
+        other = difference(dict(alone.learner.net.state_dict()), dict(run.learner.net.state_dict()))
+        if other:
+            return fails(f"with all weights 0, {other} of the student is not the control's after step {run.learner.at}")
     return holds()
 
 
@@ -112,12 +112,13 @@ def export(case: Case) -> Verdict:
 
 def plain(run: Run) -> Any:
     """The student's network, made anew as the task makes it."""
-    identity, targets = described(run.setting, {})
     reseed(CPU, "another")
-    return build.make_net(run.learner.task, run.setting.student, targets, CPU)
+    return build.make_net(run.learner.task, run.setting.student, described(run.setting, {})["targets"], CPU)
 
 
-@rule("parameters", mend="come to students and teachers through the step: a net that is your submodule is counted and saved twice")
+@rule(
+    "parameters", mend="come to students and teachers through the step: a net that is your submodule is counted and saved twice"
+)
 def parameters(case: Case) -> Verdict:
     """Parameters are counted with and without what is dropped, and no net is counted as the method's own."""
     run = case.whole.run
@@ -126,15 +127,5 @@ def parameters(case: Case) -> Verdict:
         taken = {own[id(p)] for net in nets for p in net.parameters() if id(p) in own}
         if taken:
             return fails(f"the method registers parameters of the {whose} as its own: {several(taken)}")
-    trained = unique({**dict(run.learner.net.named_parameters()), **{f"method.{n}": p for n, p in named_own(run).items()}})
-    kept = unique(dict(run.learner.exported().named_parameters()))
-    return holds(f"{kept:,} kept, {trained - kept:,} dropped")
-
-
-def named_own(run: Run) -> dict[str, Tensor]:
-    return dict(run.learner.method.named_parameters())
-
-
-def unique(named: Mapping[str, Tensor]) -> int:
-    """Values in all tensors, shared ones once."""
-    return sum(p.numel() for p in {id(p): p for p in named.values()}.values())
+    kept = sum(p.numel() for p in run.learner.exported().parameters())
+    return holds(f"{kept:,} kept, {run.learner.dropped():,} dropped")

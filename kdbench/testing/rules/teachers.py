@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kdbench.contract.batch import Batch, Outputs, Signal
 from kdbench.contract.errors import MethodError
-from kdbench.testing.bench import Run, Seen, awake
+from kdbench.testing.bench import Run, Seen
 from kdbench.testing.case import Case, several
 from kdbench.testing.setting import misfits
 from kdbench.testing.verdict import Verdict, fails, holds, rule, skips
@@ -19,12 +19,14 @@ from kdbench.train.stream import Tick
 STATIONARY = 1e-3  # of the gradient that the same term has towards another teacher
 
 
-@rule("teacher", mend="never call train() on a teacher, and do not keep one as a submodule: it would be switched and saved with you")
+@rule(
+    "teacher", mend="never call train() on a teacher, and do not keep one as a submodule: it would be switched and saved with you"
+)
 def teacher(case: Case) -> Verdict:
     """A frozen teacher stays in evaluation mode, bit for bit as it was, and gets no gradient."""
     run = case.start()
     if not run.teachers:
-        return skips("it learns without a teacher")
+        return skips("it has no frozen teacher")
     before = [{name: value.clone() for name, value in net.state_dict().items()} for net in run.teachers]
     modes: set[str] = set()
 
@@ -102,14 +104,14 @@ def watch(run: Run, keep: Any) -> None:
     run.learner.net.register_forward_hook(outputs)
     source: Any = run.learner.source
     if source is not None:
-        ask = source.ask
+        see = source.see
 
-        def asked(shown: Batch) -> Signal:
-            found = ask(shown)
+        def seen(step: Any, shown: Batch) -> Signal:
+            found: Signal = see(step, shown)
             signal(found)
             return found
 
-        source.ask = asked
+        source.see = seen
 
 
 @rule("fixed-point", mend="where a student that equals its teacher still has something to learn, say so in `exempt`")
@@ -117,8 +119,8 @@ def fixed_point(case: Case) -> Verdict:
     """A student that is its teacher has nothing to learn from it: own terms are zero there, or stationary."""
     setting = case.setting.but(teacher=case.setting.student)
     whole = case.whole.run
-    if not whole.teachers:
-        return skips("it learns without a teacher")
+    if not whole.teachers or whole.learner.own is not None:
+        return skips("it has no frozen teacher")
     if whole.own():
         return skips(f"own modules stand between student and teacher ({several(whole.own(), 1)})")
     if whole.rewritten:
@@ -128,25 +130,18 @@ def fixed_point(case: Case) -> Verdict:
     same = Case(setting)
     for phase, at in case.stations:
         far = {name: seen for name, seen in case.start().jump(at).look(gradients=True).items() if matched(name, seen)}
-        near = twins(same.start()).jump(at).look(gradients=True)
+        near = same.start(twins=True).jump(at).look(gradients=True)
         for name, seen in far.items():
             if name not in near or abs(float(near[name].value)) <= 1e-6 * max(1.0, abs(float(seen.value))):
                 continue
             if near[name].slope > STATIONARY * max(seen.slope, 1e-12):
                 share = near[name].slope / max(seen.slope, 1e-12)
-                return fails(f"term {name!r}{case.place(phase)} pulls a student away from equality ({share:.2g} of its usual pull)")
+                return fails(
+                    f"term {name!r}{case.place(phase)} pulls a student away from equality ({share:.2g} of its usual pull)"
+                )
     return holds()
 
 
 def matched(name: str, seen: Seen) -> bool:
     """Whether a term is the student's own wish to resemble a teacher."""
     return not name.startswith("task") and seen.owner == "student"
-
-
-def twins(run: Run) -> Run:
-    """Teachers with the student's weights, and a student that answers as they do, in evaluation mode."""
-    student = awake(run.learner.net, run.streams["labelled"]).eval()
-    for net in run.teachers:
-        net.load_state_dict(student.state_dict())
-    object.__setattr__(student, "train", lambda mode=True: student)
-    return run

@@ -9,7 +9,8 @@ CVPR workshops (LLID) 2021.
 
 Only label maps enter the fusion, so that teachers whose probabilities are not comparable may stand together. Where nobody claims
 anything within the square, κ is 0. The release fixes π by hand; here it follows from the teachers' certainty on the distillation
-set (the paper's, as far as is known), or from their IoU on the labelled set. At the border, means are over the pixels that exist.
+set (the paper's, as far as is known), or from their IoU on the labelled set. The square has a side of 2 · reach + 1 (5 in one
+release, 35 in another, on maps ten times as large); at the border, means are over the pixels that exist.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from kdbench.contract.method import Sweep
 from kdbench.contract.model import Net
 
 
-def channel(members: Sequence[Decisions], teacher_of: Tensor, radius: int) -> tuple[Tensor, Tensor]:
+def channel(members: Sequence[Decisions], teacher_of: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     """Label [N] and certainty [N]; `teacher_of` [K] is π."""
     grid = members[0].grid
     assert grid is not None
@@ -36,7 +37,7 @@ def channel(members: Sequence[Decisions], teacher_of: Tensor, radius: int) -> tu
 
     def around(rows: Tensor) -> Tensor:
         maps = rows.view(len(rows), *grid).transpose(0, 1)
-        pooled = F.avg_pool2d(maps, radius, 1, radius // 2, count_include_pad=False)
+        pooled = F.avg_pool2d(maps, 2 * reach + 1, 1, reach, count_include_pad=False)
         return pooled.transpose(0, 1).reshape(len(rows), -1)
 
     single = claims.sum(0) == 1
@@ -69,11 +70,12 @@ def chosen(nets: Sequence[Net], how: str, sweep: Sweep) -> Tensor:
     on, count = ("transfer", by_certainty) if how == "certainty" else ("labelled", by_overlap)
 
     def measure() -> dict[str, Tensor]:
-        above, below = 0.0, 0.0
+        zero = torch.zeros((), dtype=torch.double)
+        above, below = zero, zero
         for batch in sweep(on, ask=False):
             with torch.no_grad():
                 more, most = count([sweep.task.decide(net(batch).values, batch) for net in nets])
             above, below = above + more, below + most
-        return {"teacher_of": (torch.as_tensor(above) / torch.as_tensor(below).clamp(min=1)).argmax(0)}
+        return {"teacher_of": (above / below.clamp(min=1)).argmax(0)}
 
     return sweep.kept(f"channel: {how}", measure, on)["teacher_of"]

@@ -68,11 +68,11 @@ class EMA(Source):
             mine.lerp_(theirs, 1 - kept)
         if self.c.statistics == "batch":
             return
-        for mine, theirs in zip(self.net.buffers(), self.student.buffers()):
-            if self.c.statistics == "average" and mine.is_floating_point():
-                mine.lerp_(theirs, 1 - kept)
+        for own, present in zip(self.net.buffers(), self.student.buffers()):
+            if self.c.statistics == "average" and own.is_floating_point():
+                own.lerp_(present, 1 - kept)
             else:
-                mine.copy_(theirs)
+                own.copy_(present)
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"steps": self.steps, **{f"net.{name}": value for name, value in self.net.state_dict().items()}}

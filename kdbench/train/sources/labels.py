@@ -1,7 +1,8 @@
 """Pseudo-labels: what a teacher would say if it had to name one answer, and how much each answer counts.
 
-Two choices make a policy. `fusion` turns the answers of several teachers into one, with a certainty in [0, 1]; `labels` says which
-of these count. It is all a statement about the teachers, so it stands with the source: a view carries labels, a method reads them.
+Two choices make a policy. `fusion` turns the answers of several teachers into one, with a certainty in [0, 1]; `labels` says
+which of these count. Both are statements about the teachers, so they stand with the source: a view carries labels, a method reads
+them.
 """
 
 from __future__ import annotations
@@ -27,15 +28,13 @@ class LabelConfig(Config):
 
     labels: Literal["none", "argmax", "threshold", "share", "uniform", "certainty"] = Field(
         "none",
-        description="pseudo-labels: every answer (argmax), those above the threshold, of each class the most certain share; or all, "
-        "weighed alike by how many of the batch are certain (uniform) or each by its own certainty",
+        description="pseudo-labels: every answer (argmax), those above the threshold, of each class the most certain share; "
+        "or all, weighed alike by how many of the batch are certain (uniform) or each by its own certainty",
     )
     threshold: float = Field(0.968, ge=0, le=1, description="certainty that an answer needs (labels: threshold, uniform)")
-    keep: float = Field(
-        0.5, gt=0, le=1, description="of each class, the share of the batch's answers that counts (labels: share)"
-    )
+    keep: float = Field(0.5, gt=0, le=1, description="of each class, the share of answers in a batch that counts (labels: share)")
     abstain: Literal["all", "kept"] = Field(
-        "all", description="what the loss is a mean over where answers are left out: all of them (they weigh 0), or the kept ones"
+        "all", description="the loss where answers are left out: a mean over all of them (these weigh 0), or over the kept ones"
     )
 
 
@@ -45,7 +44,7 @@ class FusionConfig(LabelConfig):
         description="one label from several teachers: of their mean probability, of most of them, of the most certain one, or "
         "class by class of the teacher chosen for it",
     )
-    radius: int = Field(5, ge=1, description="side of the square that settles disputed pixels (fusion: channel); odd")
+    reach: int = Field(2, ge=0, description="a disputed pixel is settled by those up to so far from it (fusion: channel)")
     choose: Literal["certainty", "labelled"] = Field(
         "certainty",
         description="a class's teacher: the one most certain of it on the distillation set, or best on the labelled set "
@@ -54,7 +53,7 @@ class FusionConfig(LabelConfig):
 
 
 def answer(decisions: Decisions) -> tuple[Tensor, Tensor]:
-    """Label and certainty of one teacher (or of a mean): class [N] and its probability, or tags [N,K] and their mean certainty."""
+    """Label and certainty of one teacher (or of a mean): class [N] and probability, or tags [N,K] and mean certainty."""
     log_probs = decisions.log_probs()
     if decisions.axis == "tag":
         on = log_probs[..., 0].exp()
@@ -91,7 +90,7 @@ def fused(signal: Signal, config: Any, teacher_of: Tensor | None = None) -> tupl
         return most_certain(members)
     if fusion == "channel":
         assert teacher_of is not None
-        return channel(members, teacher_of.to(signal.decisions.values.device), config.radius)
+        return channel(members, teacher_of.to(signal.decisions.values.device), config.reach)
     return answer(signal.decisions)
 
 

@@ -2,9 +2,9 @@
 
 Y. Zhang, T. Xiang, T. M. Hospedales, H. Lu: Deep Mutual Learning. CVPR 2018 (with method kd at T 1: `dml`).
 
-Every student has its own start, its own instance of the method and its own optimiser. All are forwarded first and stepped together,
-so nobody sees another's new weights; the paper's code updates one after the other, with a forward of its own each. The first one
-is evaluated and kept, whichever turned out best: choosing the best one would be choosing on the test set or cost a third split.
+Every student has its own start, its own instance of the method and its own optimiser. All are forwarded first and stepped
+together, so nobody sees another's new weights; the paper's code updates one after the other, each with a forward of its own. The
+first one is kept, whichever turned out best.
 
 Several peers are averaged by probability. At T 1 the forward divergence to their mean has the gradient of the mean of their
 divergences, which is the paper's loss.
@@ -51,7 +51,8 @@ class Peers(Source):
 
     def bind(self, learner: Any) -> None:
         for number in range(1, self.c.students):
-            learner.seats.append(Seat(*learner.workshop.peer(number), prefix=f"peer{number}/"))
+            net, method = learner.workshop.peer(number)
+            learner.seats.append(Seat(net, method, f"peer{number}/"))
         self.seats = learner.seats
 
     def see(self, step: Any, batch: Batch) -> Signal:

@@ -49,6 +49,7 @@ class Stored(Source):
         several=frozenset({"members"}),
         when=(("reduce", "logit", frozenset({"values"})), *WHEN),
         maps=(("fusion", "channel"),),
+        asks=False,
         policies=(("targets", "clean", "none"),),
         notes={
             "values": "a mean of probabilities has no logits; reduce: logit gives some",

@@ -1,4 +1,7 @@
-"""Options of `pytest --pyargs kdbench.testing`: which plugin files to look at beside what is installed."""
+"""The option --plugin of pytest: `pytest -p kdbench.testing.options --pyargs kdbench.testing --plugin FILE`.
+
+A conftest.py would come too late: pytest reads those of named packages after its command line.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,141 @@
+"""Documentation of methods, wrappers and presets made from the code: `python -m kdbench.docs` writes docs/methods/.
+
+A page holds what the code says (docstring with formula and papers, params, needs) and where it runs: on each family's built-in
+set the taps and the source with which a plan accepts it, or the reason why a plan refuses it. A test compares pages and code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kdbench.jobs.graph import graph
+from kdbench.registry import PluginInfo, Registry, load_target
+from kdbench.suite import expand, parse_suite
+from kdbench.suite.params import describe
+from kdbench.suite.presets import sections
+from kdbench.suite.yaml import loads
+from kdbench.testing.families import FAMILIES, Family
+from kdbench.testing.setting import Setting, settings
+
+FOLDER = Path("docs/methods")
+KINDS = ("method", "wrapper", "preset")
+POOL = 4
+INTRODUCTION = """\
+# Methods
+
+Made from the code by `python -m kdbench.docs`; do not edit. A *method* turns a step into terms of a loss, a *wrapper* goes around
+a method, a *preset* is a named combination of method, source, view and rounds. In the matrix ● runs on the built-in set of the
+family, ○ runs there with taps, a source or a teacher other than the usual ones, and · is refused before anything runs; the page
+says how and why.
+"""
+
+
+def pages(registry: Registry | None = None) -> dict[str, str]:
+    """Every page by its file name."""
+    registry = registry or Registry(packages=False)
+    found, rows = {}, []
+    for kind in KINDS:
+        for name in registry.names(kind):
+            info = registry.get(kind, name)
+            served = {family.name: serves(info, family, registry) for family in FAMILIES}
+            found[f"{name}.md"] = page(info, served, registry)
+            marks = " | ".join("·" if not runs else "●" if said == "as it is" else "○" for runs, said in served.values())
+            rows.append(f"| [{name}]({name}.md) | {kind} | {cell(info.doc)} | {marks} |")
+    families = [family.name for family in FAMILIES]
+    counts = ", ".join(f"{len(registry.names(kind))} {kind}s" for kind in KINDS)
+    head = f"| name | kind | | {' | '.join(families)} |\n|---|---|---|{'---|' * len(families)}\n"
+    found["README.md"] = f"{INTRODUCTION}\n{counts}.\n\n{head}" + "\n".join(rows) + "\n"
+    return found
+
+
+def page(info: PluginInfo, served: Mapping[str, tuple[bool, str]], registry: Registry) -> str:
+    parts = [
+        f"# {info.name}",
+        f"{info.kind}, version {info.version}" if info.kind != "preset" else "preset",
+        body(info, registry),
+    ]
+    if info.schema.get("properties"):
+        rows = "\n".join(f"| `{name}` | {default} | {cell(words)} |" for name, default, words in params(info))
+        parts.append(f"## Params\n\n| param | default | meaning |\n|---|---|---|\n{rows}")
+    if needs := "\n".join(f"- {name.replace('_', ' ')}: {value}" for name, value in needed(info)):
+        parts.append(f"## Needs\n\n{needs}")
+    rows = "\n".join(f"| {family} | {'runs' if runs else 'refused'} | {cell(said)} |" for family, (runs, said) in served.items())
+    parts.append(f"## Runs on\n\n| family | | |\n|---|---|---|\n{rows}")
+    return "\n\n".join(parts) + "\n"
+
+
+def body(info: PluginInfo, registry: Registry) -> str:
+    """The docstring of the method's file, or a preset's comment with what it stands for."""
+    if info.kind != "preset":
+        target = load_target(info.target)
+        module = importlib.import_module(target.__module__)
+        own = inspect.getdoc(target) or ""
+        return f"{own}\n\n{inspect.cleandoc(module.__doc__ or '')}"
+    told = sections(info, registry)
+    return f"{told.comment}\n\n{told.paper}\n\n```yaml\n{told.written}\n```"
+
+
+def params(info: PluginInfo) -> Iterator[tuple[str, str, str]]:
+    for name, schema in info.schema["properties"].items():
+        default = f"`{json.dumps(info.defaults[name], ensure_ascii=False)}`" if name in info.defaults else "required"
+        meaning, wanted = schema.get("description", ""), describe(schema, info.schema)
+        yield name, default, f"{meaning} ({wanted})" if meaning else wanted
+
+
+def needed(info: PluginInfo) -> Iterator[tuple[str, str]]:
+    for name, value in info.facts.get("needs", {}).items():
+        if value not in ([], False, "any", None):
+            yield name, ", ".join(f"`{each}`" for each in value) if isinstance(value, list) else str(value).lower()
+
+
+def serves(info: PluginInfo, family: Family, registry: Registry) -> tuple[bool, str]:
+    """Whether a plan accepts the plugin on the family's built-in set, and how, or why not."""
+    if info.kind == "preset":
+        task = {"task": family.task, "params": dict(family.params), "teachers": {"pool": POOL}}
+        document = loads(json.dumps({"version": 1, "name": "docs", "tasks": [task], "methods": [info.name]}), info.name)
+        refusals = graph(expand(parse_suite(document, registry), registry).arms, registry).refusals
+        return (False, "; ".join(refusals[0].reasons)) if refusals else (True, "as it is")
+    found, reasons = settings(info, family, registry)
+    if not found:
+        return False, "; ".join(reasons)
+    usual = family.all_teachers(registry)[0]
+    pooled = [each for each in found if each.source is None or not each.source.plugin.facts["gives"]["own"]] or found
+    return True, told(next((each for each in pooled if each.teacher == usual), pooled[0]), usual)
+
+
+def told(setting: Setting, usual: Mapping[str, Any]) -> str:
+    """What a setting chooses beyond the defaults."""
+    words = [f"{name}: {json.dumps(value)}" for name, value in setting.params.items()]
+    if setting.source is not None and (setting.source.plugin.name, dict(setting.source.params)) != ("live", {}):
+        more = [f"{name}: {value}".lower() for name, value in setting.source.params.items()]
+        more += [f"{setting.source.teachers} teachers"] if setting.source.teachers > 1 else []
+        words.append(f"source {setting.source.plugin.name}" + (f" ({', '.join(more)})" if more else ""))
+    if setting.teacher != usual:
+        words.append(f"a teacher like the student ({setting.teacher['model']})")
+    return "; ".join(words) or "as it is"
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def main() -> int:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    made = pages()
+    for old in FOLDER.glob("*.md"):
+        if old.name not in made:
+            old.unlink()
+    for name, text in made.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+    print(f"{FOLDER}: {len(made)} pages")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

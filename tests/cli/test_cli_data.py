@@ -1,0 +1,80 @@
+"""`kdbench data` on folders of a person's own: what is there, what is wrong with it, and that nothing in it is ever run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_bench import Bench
+from PIL import Image
+
+SUITE = """\
+version: 1
+name: own
+tasks:
+  - task: images
+    params: {{root: {root}, content: {content}, size: 16, train: 40}}
+    pairs:
+      - name: small
+        teacher: {{model: resnet8, recipe: {{steps: 2, batch: 8}}}}
+        student: {{model: resnet8, recipe: {{steps: 2, batch: 8}}}}
+methods: [kd]
+"""
+
+
+@pytest.fixture
+def folder(bench: Bench) -> Path:
+    rng = np.random.default_rng(1)
+    for split, count in (("train", 20), ("test", 5)):
+        for label in ("cat", "dog", "eel"):
+            for n in range(count):
+                path = bench.folder / "set" / split / label / f"{n}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(path)
+    return bench.folder / "set"
+
+
+def test_what_there_is_and_what_is_missing(bench: Bench, folder: Path):
+    listed, found, wrong, missing, nowhere = bench.many(
+        "data list",
+        f"data list --root {folder} --json",
+        "data check cifar",
+        "data check cifar100 --root nowhere",
+        "data check svhn",
+    )
+    described = bench("describe", "task", "cifar100", code=0)
+    assert "params" in described.out and "set KDBENCH_DATA" in described.out
+    assert listed.code == 0 and "cifar-100-python.tar.gz" in listed.out and "https://" in listed.out
+    assert json.loads(found.out)["images"]["found"] == str(folder)
+    assert wrong.code == 2 and "did you mean 'cifar10'?" in wrong.err
+    assert missing.code == 2 and "it is not in nowhere or in cifar-100-python" in missing.err
+    assert nowhere.code == 2 and "set KDBENCH_DATA" in nowhere.err
+
+
+def test_a_folder_is_checked_and_then_runs_by_its_fingerprint(bench: Bench, folder: Path):
+    cache = str(bench.folder / "cache")
+    done = bench("data", "check", "images", "--root", str(folder), "--json", code=0, KDBENCH_CACHE=cache)
+    findings = {line["what"]: line["found"] for line in json.loads(done.out)["findings"]}
+    assert findings["train"] == "60 images, 3 classes, 20 each" and findings["leaks"] == "0 of test are also in train"
+    content = findings["fingerprint"].split(":")[0]
+    bench.write("own.yaml", SUITE.format(root=folder, content=content))
+    keys = set(bench.plan("own.yaml"))
+    bench("run", "own.yaml", code=0, KDBENCH_CACHE=cache)
+    moved = folder.rename(bench.folder / "elsewhere")
+    bench.write("own.yaml", SUITE.format(root=moved, content=content))
+    assert set(bench.plan("own.yaml")) == keys and set(bench.states("own.yaml").values()) == {"cached"}
+    bench("data", "sample", "images", "look.png", "--root", str(moved), code=0, KDBENCH_CACHE=cache)
+    assert (bench.folder / "look.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_what_is_wrong_is_named_and_nothing_is_run(bench: Bench, folder: Path):
+    (folder / "test" / "cat" / "0.png").write_bytes(b"\x89PNG")
+    python = bench.folder / "cifar-100-python"
+    python.mkdir()
+    for name in ("train", "test", "meta"):
+        (python / name).write_bytes(b"\x80\x02cposix\nsystem\n(X\x09\x00\x00\x00touch rantR.")
+    bad, evil = bench.many(f"data check images --root {folder}", "data check cifar100 --root .", KDBENCH_CACHE="cache")
+    assert bad.code == 1 and "NOT files" in bad.out and "0.png: cannot be read as an image" in bad.out
+    assert evil.code == 2 and "asks for posix.system" in evil.err and not (bench.folder / "ran").exists()
