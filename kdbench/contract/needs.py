@@ -24,7 +24,7 @@ class Needs:
 
     axes: frozenset[str] = AXES
     streams: frozenset[str] = _names("labelled")
-    signal: frozenset[str] = frozenset()  # of: probs, values, labels, members
+    signal: frozenset[str] = frozenset()  # of: probs, values, labels, members, member_taps
     student_taps: frozenset[str] = frozenset()
     teacher_taps: frozenset[str] = frozenset()
     teachers: Literal["none", "one", "many", "any"] = "any"
@@ -118,7 +118,7 @@ class Gives:
         """The offer after the source, and why the number of teachers does not fit it (if so)."""
         wrong = []
         if self.own:
-            teachers = params[self.own[1:]] - 1 if self.own.startswith("$") else int(self.own)
+            teachers = self.kin(params)
             offer = offer.but(teacher_taps=offer.student_taps)
         elif teachers < self.fewest or (self.most is not None and teachers > self.most):
             wanted = f"exactly {self.fewest}" if self.most == self.fewest else f"{self.fewest} or more"
@@ -139,6 +139,10 @@ class Gives:
         taps = offer.teacher_taps if self.taps and teachers == 1 else frozenset()
         more = {"learns": learns, "asks": self.asks, "notes": notes}
         return offer.but(signal=frozenset(signal), teachers=teachers, teacher_taps=taps, **more), wrong
+
+    def kin(self, params: Mapping[str, Any]) -> int:
+        """How many of the student's own kind teach."""
+        return params[self.own[1:]] - 1 if self.own.startswith("$") else int(self.own or 0)
 
     def asked(self, teachers: int) -> int:
         """How many teachers of the pool answer."""

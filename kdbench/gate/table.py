@@ -52,6 +52,8 @@ def tables(report: GateReport) -> list[Table]:
         table.rows.append([str(cell.verdict), cell.cell.cell, seeds, *(entry(parts.get(info.name)) for info in infos)])
     for table in found.values():
         table.head = table.head or ["verdict", "cell", "seeds"]
+        if not any(any(row[3:]) for row in table.rows):  # nothing was compared
+            table.head, table.rows = table.head[:3], [row[:3] for row in table.rows]
         table.rows += shown(report, table)
     return list(found.values())
 
@@ -89,7 +91,9 @@ def headline(report: GateReport) -> str:
 
 
 def promise(report: GateReport) -> str:
-    """What the intervals stand for."""
+    """What the intervals stand for; nothing where there are none."""
+    if not report.tests:
+        return ""
     looks = listed([str(look) for look in report.looks])
     share = f"{100 * report.alpha:.0f} %" if report.alpha >= 0.01 else f"{100 * report.alpha:.1f} %"
     rate = f"{count(report.tests, 'endpoint')} share a false-alarm rate of {share} over looks at {looks} seeds; ± is that sure."
@@ -109,17 +113,21 @@ def basis(part: Endpoint) -> str:
 
 
 def claimed(found: ClaimVerdict) -> str:
-    """`kd − none in accuracy at least +2.00 pp: +2.31 [+1.9, +2.7] pp over 5 seeds: the whole interval …`"""
+    """`kd − none in accuracy at least +2 pp: +2.31 [+1.9, +2.7] pp over 5 seeds, [+1.7, +2.9] pp over test examples, too: …`"""
     claim, judged = found.claim, found.judged
     plain = claim.metric.rpartition(".")[2]
     unit = next((info.unit for info in METRICS if info.name == plain), "")  # of any family: a unit goes with the name
-    over = "" if claim.over is None else f" − {claim.over}"
+    sign = claim.over is not None
+    over = f" − {claim.over}{f' ({claim.over_pair})' if claim.over_pair else ''}" if sign else ""
     bounds = [("at least", claim.at_least), ("at most", claim.at_most)]
-    said = " and ".join(f"{word} {amount(value, unit, True)}" for word, value in bounds if value is not None)
+    said = " and ".join(f"{word} {amount(value, unit, sign)}" for word, value in bounds if value is not None)
     text = f"{where(claim.task, claim.pair)} {claim.arm}{over} in {claim.metric} {said}"
     if judged.n:
-        interval = f" {span(judged.interval.low, judged.interval.high, unit)}" if judged.interval is not None else ""
-        text += f": {bare(judged.difference, unit, True)}{interval} over {count(judged.n, 'seed')}"
+        by_seeds, by_both = (
+            f"{span(one.low, one.high, unit, sign)} " if one is not None else "" for one in (judged.interval, judged.crossed)
+        )
+        text += f": {bare(judged.difference, unit, sign)} {by_seeds}over {count(judged.n, 'seed')}"
+        text += f", {by_both}over test examples, too" if by_both else ""
     return f"{text}: {judged.why}"
 
 

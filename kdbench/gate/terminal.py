@@ -33,7 +33,7 @@ def terminal(report: GateReport, width: int, command: str, paint: Paint = lambda
 
 
 def lines(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 def laid_out(table: Table, width: int, paint: Paint) -> list[str]:

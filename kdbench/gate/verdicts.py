@@ -144,12 +144,12 @@ def _endpoint(found: Endpoint) -> dict[str, Any]:
 
 def _claim(found: ClaimVerdict) -> dict[str, Any]:
     claim, judged = found.claim, found.judged
-    interval = None if judged.interval is None else [plain(judged.interval.low), plain(judged.interval.high)]
+    interval, crossed = (None if one is None else [plain(one.low), plain(one.high)] for one in (judged.interval, judged.crossed))
     arms = {"arm": claim.arm, "over": claim.over, "over_pair": claim.over_pair}
     named = {"id": claim.id, "task": claim.task, "pair": claim.pair, **arms, "metric": claim.metric}
     bounds = {"at_least": claim.at_least, "at_most": claim.at_most}
-    said = {"outcome": judged.outcome, "difference": plain(judged.difference), "interval": interval, "seeds": judged.n}
-    return {**named, **bounds, **said, "why": judged.why}
+    said = {"outcome": judged.outcome, "difference": plain(judged.difference), "interval": interval, "crossed": crossed}
+    return {**named, **bounds, **said, "seeds": judged.n, "why": judged.why}
 
 
 def plain(value: float) -> float | None:

@@ -27,9 +27,9 @@ def bare(value: float, unit: str, sign: bool = False) -> str:
     return ("−" if value < 0 else "+" if sign else "") + text
 
 
-def span(low: float, high: float, unit: str) -> str:
+def span(low: float, high: float, unit: str, sign: bool = True) -> str:
     """[−1.90, −0.55] pp"""
-    return f"[{bare(low, unit, True)}, {bare(high, unit, True)}] {UNITS.get(unit, '')}".rstrip()
+    return f"[{bare(low, unit, sign)}, {bare(high, unit, sign)}] {UNITS.get(unit, '')}".rstrip()
 
 
 def level(value: float, info: MetricInfo) -> str:

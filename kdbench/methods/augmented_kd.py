@@ -87,6 +87,9 @@ class AugmentedKD(Method):
         flat=True,  # where an image moves, the pixels of a map are others
     )
 
+    limits: Tensor
+    augment: Augmentor
+
     def build(self, specs: Specs, task: Task) -> None:
         c = self.c
         limits = torch.tensor([c.shift, c.shift, math.radians(c.turn), math.log1p(c.zoom)])

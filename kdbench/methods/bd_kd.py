@@ -73,5 +73,6 @@ class BDKD(Method):
             "task": Term(step.supervised, c.task),
             "balanced": Term(lean, c.weight),
             "task_teacher": Term(teach, owner="teacher"),
-            "follow": Term(follow, c.regularise, owner="teacher"),
+            # A student that does not listen is not shown the stream for the teacher's sake: its batch statistics would move.
+            "follow": Term(follow, c.regularise if c.weight else 0.0, owner="teacher"),
         }

@@ -15,6 +15,9 @@ replacement and adds 1e-7 inside the logarithms. Positives are the sample itself
 
 Scores against the whole memory are one matrix product from which the drawn ones are read: at 50,000 samples and 16,384 negatives
 this needs 13 MB a batch of 64 where gathering rows needs 537. Published with kd 1 as CRD+KD.
+
+On digits (three seeds, pair and recipe of the task, defaults not tuned; control 81.3, kd 85.9): 84.6 at 512
+negatives, 86.9 with kd 1 beside it.
 """
 
 from __future__ import annotations

@@ -11,6 +11,9 @@ not valid have no share and no loss, and a position's weight multiplies its part
 
 The paper's T is 4, its weights 3 for answers and 50 for features (from memory). MMRazor publishes T 1 and weight 5 for answers on
 Cityscapes, T 1 and weight 10 for features on COCO. One release counts only the first sample of a batch unless told otherwise.
+
+On digits (three seeds, pair and recipe of the task, defaults not tuned; control 81.3, kd 85.9): cwd_features at stage2
+80.6, below the control.
 """
 
 from __future__ import annotations

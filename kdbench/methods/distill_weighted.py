@@ -46,7 +46,7 @@ def parc(features: np.ndarray, labels: np.ndarray) -> float:
     if len(classes) < 2:
         return 0.0
     with np.errstate(invalid="ignore"):  # a sample without any variation has no correlation, and then there is no likeness
-        apart = [1 - np.corrcoef(rows.astype(np.float64))[below] for rows in (features, one_hot)]
+        apart = [1 - np.asarray(np.corrcoef(rows.astype(np.float64)))[below] for rows in (features, one_hot)]
     found = spearmanr(*apart).statistic
     return float(max(found, 0.0)) if np.isfinite(found) else 0.0
 
@@ -73,6 +73,8 @@ class DistillWeighted(Method):
         student_taps=frozenset({"$tap"}),
         flat=True,
     )
+    alpha: Tensor
+    heads: nn.ModuleList
     exempt = {"weight-zero": "its weights are shares: at share 1 it is `none`"}
 
     def build(self, specs: Specs, task: Task) -> None:

@@ -12,6 +12,9 @@ velocities. Around a method with a backward pass of its own, this one takes its 
 In the long run a gradient moves a weight by 1/(1 − m) times itself: at m .9, δ .075 that is 5.7 for the task and 40 for the rest,
 so that a part of the gain is a larger weight. The control is the inner method with its distilling weight times 7. δ is .075 on
 CIFAR, .09 on ImageNet.
+
+On digits (three seeds, pair and recipe of the task, defaults not tuned; control 81.3, kd 85.9): 82.8 around kd at a
+rate of .05, against kd under AdamW: a comparison of optimisers first of all.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ cross-entropy alone; in the first phase, where there is no other term, the weigh
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -50,6 +51,7 @@ class FSP(FeaturesFirst):
 
     name = "fsp"
     Config = FSPConfig
+    needs = replace(FeaturesFirst.needs, axes=frozenset({"class", "tag"}))  # a list's candidates make no map
     compares = (("map",),)
 
     def connect(self, student: Shape, teacher: Shape) -> nn.Module:

@@ -8,6 +8,8 @@ Knowledge Distillation. ICCV 2021.
 
 Sizes may differ, since G has no positions. Rows at norm 1 and division by C are the CIFAR release's; the paper's text has C² and
 raw products, the ImageNet release divides by C and twice by the batch. Published with weight 2.5, with and without kd 1.
+
+On digits (three seeds, pair and recipe of the task, defaults not tuned; control 81.3, kd 85.9): 81.7, no effect.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ arXiv 2009.08453.
     released:    both descend on tell, and a ReLU ends D. There is no reversal, so the two become easier to tell apart
 
 The divergence is written as KL: CE less the entropy of q, which has the same gradient and is 0 where the student says what q
-says. The learning rate of D is never used by the released code; here D has the student's, without weight decay. K/8 and K/64 are at
-least 8 and 4, since few classes would leave nothing. The paper starts from a trained student: that is said by `init`.
+says. The learning rate of D is never used by the released code; here D has the student's, without weight decay. K/8 and K/64 are
+at least 8 and 4, since few classes would leave nothing. The paper starts from a trained student: that is said by `init`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,9 @@ is a 1×1 convolution where widths differ; G is conv3×3, ReLU, conv3×3. Both l
 
 The sum ties the weight to the map: 7e-5 is for 2048 channels at 7×7 (7 per element), `reduction: mean` takes it per element.
 Released: channels, drop .15, 7e-5 for classification; positions, drop .65, 2e-5 for a one-stage detector.
+
+On digits (three seeds, pair and recipe of the task, defaults not tuned; control 81.3, kd 85.9): 81.6, no effect: the
+sum's weight is made for larger maps.
 """
 
 from __future__ import annotations

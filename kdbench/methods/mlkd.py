@@ -10,6 +10,8 @@ The levels are the paper's; two things around them are not taken over. It shows 
 image: here they see the stream's one view, and the suite chooses it. And it weighs samples by the teacher's confidence, by a mask
 that the release applies to a mean, so that it only scales it. Much of its published gain goes with 480 or 960 epochs and a
 RandAugment view that its rivals did not have: compare at equal steps.
+
+On digits (three seeds, pair and recipe of the task, defaults not tuned; control 81.3, kd 85.9): 84.5.
 """
 
 from __future__ import annotations

@@ -11,6 +11,9 @@ Nets Really Need to be Deep? NIPS 2014.
 Not blind to an offset: what the teacher adds to all of a query's scores is learned and of no use, and a student of bounded scores
 cannot reach a teacher's ±10 without a learned scale. `margin_mse`, `ranknet` and list `kd` are blind to it. Rows count alike,
 whatever their length; scores where a row is all equal become 0.
+
+Seen on topics (nDCG@10, recipe of the pair): raw .16 ± .07 at three seeds, below the student alone (.352 ± .002) and far below
+margin_mse (.634 ± .004 at five): the teacher's scores have an offset that a cosine times a scale cannot reach.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ activations, as taps are; the release reads it before them. Batch statistics of 
 Weights per CIFAR-100 pair in the release: .6 (resnet56 to 20), 1 (resnet110 to 32), 5 (WRN pairs, 32x4 to 8x4 and to
 ShuffleNetV1), 8 (32x4 to ShuffleNetV2); ImageNet 1 (ResNet-34 to 18), 8 (ResNet-50 to MobileNetV1). It trains CIFAR with
 batch 128, rate .1 and Nesterov, which is another recipe than its rivals had.
+
+On digits (three seeds, pair and recipe of the task, defaults not tuned; control 81.3, kd 85.9): 85.0.
 """
 
 from __future__ import annotations

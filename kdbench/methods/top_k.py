@@ -37,8 +37,8 @@ class TopKConfig(Config):
 class TeacherStep(MappedStep):
     """A step whose teacher passes through a function, and whose student does not."""
 
-    def decide(self, on: str = "transfer") -> Decisions:
-        return self._step.decide(on)
+    def decide(self, on: str = "transfer", head: str | None = None) -> Decisions:
+        return self._step.decide(on) if head is None else self._step.decide(on, head)
 
 
 def cut(decisions: Decisions, k: int, fill: str) -> Decisions:

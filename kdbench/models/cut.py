@@ -110,6 +110,7 @@ def later_stages(net: Net, tap: str) -> nn.Module | None:
 def anew(part: nn.Module) -> nn.Module:
     """The part with fresh weights, from torch's own starts."""
     for module in part.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+        reset = getattr(module, "reset_parameters", None)
+        if callable(reset):
+            reset()
     return part

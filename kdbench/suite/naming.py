@@ -20,7 +20,8 @@ class Namer:
 
     def __init__(self, resolver: Resolver, pair: PairPlan, entry: ArmEntry):
         self.resolver, self.pair, self.entry = resolver, pair, entry
-        self.name, self.base = entry._preset or (None, Entry(method=entry.method))
+        self.name: str | None = entry._preset[0] if entry._preset else None
+        self.base: Entry = entry._preset[1] if entry._preset else Entry(method=entry.method)
         self.recipe = merged(pair.recipe, self.base.recipe.given(), resolver.profile.recipe.given())
 
     def cell(self, last: Arm, choice: Choice, count: int | None) -> str:

@@ -89,11 +89,11 @@ def with_presets(suite: Suite, catalogue: Catalogue) -> Suite:
     sources, views = dict(suite.sources), dict(suite.views)
 
     def bring(preset: Preset, name: str, loc: Loc) -> None:
-        for kind, mine, theirs in (("source", sources, preset.sources), ("view", views, preset.views)):
-            for title, part in theirs.items():
-                if mine.setdefault(title, part) != part:
-                    what = f"preset '{name}' brings a {kind} '{title}', and the suite has another of that name"
-                    problems.append(suite.document.problem(loc, what, f"another name for the suite's {kind}"))
+        taken = [("source", title) for title, part in preset.sources.items() if sources.setdefault(title, part) != part]
+        taken += [("view", title) for title, part in preset.views.items() if views.setdefault(title, part) != part]
+        for kind, title in taken:
+            what = f"preset '{name}' brings a {kind} '{title}', and the suite has another of that name"
+            problems.append(suite.document.problem(loc, what, f"another name for the suite's {kind}"))
 
     def arms(entries: tuple[Arm, ...], under: Loc) -> Iterator[Arm]:
         wanted: dict[str, Arm] = {}

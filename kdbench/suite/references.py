@@ -13,8 +13,8 @@ LIVE = "live"
 DEFAULT = "default"  # the view, and the pair, that are always there
 ALWAYS = {  # the sources that are always there: a teacher of the pool, or in rounds a student
     LIVE: Source(source=LIVE),
-    EARLIER: Source(source=LIVE, also=(EARLIER,)),
-    INITIAL: Source(source=LIVE, also=(INITIAL,)),
+    EARLIER: Source(source=LIVE, also=("earlier",)),
+    INITIAL: Source(source=LIVE, also=("initial",)),
 }
 
 

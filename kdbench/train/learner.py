@@ -28,7 +28,7 @@ class Workshop:
     job: Mapping[str, Any]
     teachers: tuple[Net, ...]
     stream: Stream
-    kin: bool  # whether the teachers are the student's own kin
+    kin: int  # how many of the student's own kind teach, instead of teachers
 
     def seed(self, *what: object) -> None:
         identity = self.job["identity"]
@@ -38,7 +38,7 @@ class Workshop:
         """The method, built for a student, and the student as it is then trained."""
         method = build.make_method(self.job)
         self.seed("method", *number)
-        shown = (net,) if self.kin else self.teachers
+        shown = (net,) * self.kin or self.teachers
         method.build(build.specs_of(net, shown, self.stream), self.task)
         method.to(self.stream.device)
         return method.adapt(net, self.teachers), method
@@ -61,7 +61,8 @@ def make_learner(
     """Everything of one run but the streams, ready for its first step; `folder` keeps signals and what comes of sweeps."""
     identity, stream = job["identity"], streams["transfer"]
     source = build.make_source(task, job, teachers, stream, folder)
-    workshop = Workshop(task, job, tuple(teachers), stream, source is not None and bool(source.gives.own))
+    kin = source.gives.kin(source.c.model_dump()) if source is not None else 0
+    workshop = Workshop(task, job, tuple(teachers), stream, kin)
     net, method = workshop.method(net)
     seed = seed_for(identity["role"], identity["seed"])
     after = build.make_after(identity, job["targets"], stream)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from make import HERE, Catalogue, catalogue, flow, kin_of
+from make import HERE, KIN, POOL, Catalogue, catalogue, flow, kin_of, lines
 
 from kdbench.jobs.graph import graph
 from kdbench.metrics.catalogue import primary
@@ -61,18 +61,13 @@ def arms(found: Catalogue, registry: Registry) -> list[dict[str, Any]]:
 def suite(family: Family, registry: Registry) -> str:
     """The calibration suite of a family; arms that need a teacher of the student's form have it as in the catalogue."""
     found = catalogue(family, registry, {})
-    every, kin = arms(found, registry), [arm["method"] for arm in found.kin if arm not in found.own]
-    groups = {
-        f"task: {family.task}\n    teachers: {{pool: 3}}": [arm for arm in every if arm["method"] not in kin or arm in found.own],
-        f"task: {family.task}\n    name: {family.task}_kin\n    pairs: [{{name: kin, teacher: {flow(kin_of(family, registry))}}}]": [
-            arm for arm in every if arm["method"] in kin and arm["method"] != "kd"
-        ],
-    }
+    every = arms(found, registry)
+    kin = [arm for arm in every if any(arm["method"] == other["method"] for other in found.kin) and arm["method"] != "kd"]
     text = f"# Weights of the catalogue on {family.task}, tried on validation data\nversion: 1\nname: calibrate_{family.name}\n"
-    text += f"seeds: {flow(SEEDS)}\n\ntasks:\n"
-    for head, members in groups.items():
-        if members:
-            text += f"  - {head}\n    methods:\n" + "".join(f"      - {flow(arm)}\n" for arm in members)
+    text += f"seeds: {flow(SEEDS)}\n\ntasks:\n  - task: {family.task}\n    teachers: {{pool: {POOL}}}\n    methods:\n"
+    text += lines([arm for arm in every if arm not in kin])
+    if kin:
+        text += KIN.format(task=family.task, teacher=flow(kin_of(family, registry))) + lines(kin)
     if found.sources:
         text += "\nsources:\n" + "".join(f"  {name}: {flow(source)}\n" for name, source in sorted(found.sources.items()))
     return text

@@ -59,6 +59,11 @@ def test_list_and_describe(bench: Bench):
     alias, method, model = bench.many("describe method source_only --json", "describe method dkd", "describe model timm:resnet18")
     assert json.loads(alias.out)["name"] == "none"  # the family's own name
     assert "axes" in method.out and "stage1" in model.out
+    assert "source_only" in everything["methods"]["none"] and everything["stages"].keys() >= {"mixup"}
+    assert everything["presets"]["ssld"].startswith("Label-free distillation")
+    preset, missing = bench.many("describe preset gt_self", "describe preset gt_sef")
+    assert "stands for\n  method: brier_kd\n  source: earlier" in preset.out and "NeurIPS 2021" in preset.out
+    assert missing.code == 2 and "did you mean 'gt_self'?" in missing.err
 
 
 def test_describe_a_task_and_see_a_sample(bench: Bench):

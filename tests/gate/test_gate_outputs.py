@@ -15,8 +15,11 @@ from kdbench.gate.badge import markdown_badge, message
 from kdbench.gate.github import MOST, command, summary, workflow_commands
 from kdbench.gate.junit import junit
 from kdbench.gate.terminal import terminal
-from kdbench.gate.verdicts import CellVerdict, GateReport, Verdict, worst
+from kdbench.gate.verdicts import CellVerdict, ClaimVerdict, GateReport, Verdict, worst
 from kdbench.jobs.job import Cell
+from kdbench.stats.claims import Verdict as Judgement
+from kdbench.stats.intervals import Interval
+from kdbench.suite.arm import ArmClaim
 
 
 def fabricated(*verdicts: Verdict, why: str = "because", cell: str = "kd") -> GateReport:
@@ -171,3 +174,27 @@ def test_the_gate_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[] []\n"
+
+
+def interval(low: float, high: float) -> Interval:
+    return Interval(low, (low + high) / 2, high, 5, "made up")
+
+
+@pytest.mark.parametrize(
+    "over, pair, crossed, words",
+    [
+        ("none", None, None, "kd − none in accuracy at least +2.00 pp: +2.30 [+1.90, +2.70] pp over 5 seeds: because"),
+        ("none", "small", (0.015, 0.031), "kd − none (small) in"),
+        ("none", None, (0.015, 0.031), "pp over 5 seeds, [+1.50, +3.10] pp over test examples, too: because"),
+        (None, None, None, "kd in accuracy at least 2.00 pp: 2.30 [1.90, 2.70] pp over 5 seeds: because"),
+    ],
+)
+def test_claims_are_told_with_their_intervals(over: str | None, pair: str | None, crossed: tuple | None, words: str):
+    claim = ArmClaim("helps", "digits", "default", "kd", over, "accuracy", 0.02, None, "x", None, pair)
+    wide = None if crossed is None else interval(*crossed)
+    told = ClaimVerdict(claim, Judgement("undecided", 0.023, interval(0.019, 0.027), 5, 4, "because", wide))
+    report = GateReport("made", "baselines/made", (), (told,), 0.05, (3, 6, 10), 0)
+    line = next(line for line in terminal(report, 1000, "kdbench run made.yaml").splitlines() if "helps" in line)
+    assert line.startswith("undecided     claim helps: digits kd") and words in line
+    plain = report.data()["claims"][0]
+    assert plain["over_pair"] == pair and plain["crossed"] == (None if crossed is None else list(crossed))

@@ -50,6 +50,16 @@ def test_an_image_without_a_valid_position_gives_nothing_and_no_nan():
     assert loss.item() == 0 and (s.grad == 0).all()
 
 
+def test_positions_that_are_not_valid_stay_silent_in_half_precision():
+    """There, the lowest finite number minus a logit is minus infinity."""
+    valid = torch.ones(3, 4, 6, dtype=torch.bool)
+    valid[:, 2:] = False
+    s = (30 * maps(0)).half().requires_grad_()
+    loss = channel_divergence(s, (30 * maps(1)).half(), 1.0, valid)
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(s.grad).all()
+
+
 def test_weights_multiply():
     s, t, q = maps(0), maps(1), torch.full((3, 4, 6), 0.3, dtype=torch.float64)
     torch.testing.assert_close(channel_divergence(s, t, 1.0, weight=q), 0.3 * channel_divergence(s, t, 1.0))

@@ -81,7 +81,8 @@ def test_batches_of_the_method_s_own(bench, joint):
 
 def test_stored_signals_answer_for_no_other_input(bench, tmp_path):
     made = seated(bench, Doubled(), source="stored", folder=tmp_path)
-    with pytest.raises(MethodError, match="doubled asks about other inputs, source stored answers about the distillation stream alone"):
+    words = "doubled asks about other inputs, source stored answers about the distillation stream alone"
+    with pytest.raises(MethodError, match=words):
         made.train(1)
     with pytest.raises(MethodError, match="cannot be differentiated"):
         made.learner.source.ask(made.streams["transfer"].batch(0), grad=True)

@@ -47,7 +47,7 @@ class Ensemble(Source):
     Config = EnsembleConfig
 
     gives = Gives(
-        always=frozenset({"probs", "members"}),
+        always=frozenset({"probs", "members", "member_taps"}),
         when=(("reduce", "logit", frozenset({"values"})), *WHEN),
         maps=(("fusion", "channel"),),
         fewest=2,

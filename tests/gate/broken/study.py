@@ -74,7 +74,7 @@ def judged(work: Path, base: Path, case: Case) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(base, folder)
     for made in ("*/studied", "studied_digits/*"):
-        for path in (folder / "results").glob(made):
+        for path in filter(Path.is_dir, (folder / "results").glob(made)):
             shutil.rmtree(path)
     words = [str(HERE / f"{case.suite}.yaml"), "--plugin", str(HERE / f"{case.plugin}.py")]
     words += ["--profile", case.profile] if case.profile else []
