@@ -1,7 +1,7 @@
 """Documentation of methods, wrappers and presets made from the code: `python -m kdbench.docs` writes docs/methods/.
 
 A page holds what the code says (docstring with formula and papers, params, needs) and where it runs: on each family's built-in
-set the taps and the source with which a plan accepts it, or the reason why a plan refuses it. A test compares pages and code.
+set the taps and the source with which a plan accepts it, or the reason why it is refused. A test compares pages and code.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from kdbench.suite import expand, parse_suite
 from kdbench.suite.params import describe
 from kdbench.suite.presets import sections
 from kdbench.suite.yaml import loads
+from kdbench.testing.case import Case, refusal
 from kdbench.testing.families import FAMILIES, Family
 from kdbench.testing.setting import Setting, settings
 
@@ -31,8 +32,7 @@ INTRODUCTION = """\
 
 Made from the code by `python -m kdbench.docs`; do not edit. A *method* turns a step into terms of a loss, a *wrapper* goes around
 a method, a *preset* is a named combination of method, source, view and rounds. In the matrix ● runs on the built-in set of the
-family, ○ runs there with taps, a source or a teacher other than the usual ones, and · is refused before anything runs; the page
-says how and why.
+family, ○ runs there with taps, a source or a teacher other than the usual ones, and · is refused; the page says how and why.
 """
 
 
@@ -101,12 +101,37 @@ def serves(info: PluginInfo, family: Family, registry: Registry) -> tuple[bool, 
         document = loads(json.dumps({"version": 1, "name": "docs", "tasks": [task], "methods": [info.name]}), info.name)
         refusals = graph(expand(parse_suite(document, registry), registry).arms, registry).refusals
         return (False, "; ".join(refusals[0].reasons)) if refusals else (True, "as it is")
+    setting, reason = usual(info, family, registry)
+    return (False, reason) if setting is None else (True, told(setting, family.all_teachers(registry)[0]))
+
+
+def usual(info: PluginInfo, family: Family, registry: Registry) -> tuple[Setting | None, str]:
+    """The plainest setting in which a method can be built, teachers of the pool before the student's own kin; or why none can.
+
+    Networks that do not fit each other are found only by building: what a plan knows of them is the names of their taps.
+    """
+    key = (info.kind, info.target, family.name)
+    if key not in _usual:
+        _usual[key] = _build(info, family, registry)
+    return _usual[key]
+
+
+_usual: dict[tuple[str, str, str], tuple[Setting | None, str]] = {}
+
+
+def _build(info: PluginInfo, family: Family, registry: Registry) -> tuple[Setting | None, str]:
     found, reasons = settings(info, family, registry)
-    if not found:
-        return False, "; ".join(reasons)
-    usual = family.all_teachers(registry)[0]
-    pooled = [each for each in found if each.source is None or not each.source.plugin.facts["gives"]["own"]] or found
-    return True, told(next((each for each in pooled if each.teacher == usual), pooled[0]), usual)
+    own = [each for each in found if each.source is not None and each.source.plugin.facts["gives"]["own"]]
+    for setting in [*(each for each in found if each not in own), *own]:
+        try:
+            Case(setting).start()
+        except Exception as error:
+            if not (said := refusal(error)):
+                raise
+            reasons.append(said)
+            continue
+        return setting, ""
+    return None, reasons[0] if found else "; ".join(reasons)
 
 
 def told(setting: Setting, usual: Mapping[str, Any]) -> str:

@@ -41,7 +41,7 @@ def escaped(text: str) -> str:
 def summary(report: GateReport) -> str:
     """The whole report as Markdown; cut at the end of a line where it is longer than a step's summary may be."""
     said = [f"## kdbench gate: {report.suite}", markdown_badge(report), headline(report), promise(report)]
-    lines = [line for text in filter(None, said) for line in (text, "")]
+    lines = [line for part in filter(None, said) for line in (part, "")]
     for cell in loud(report.cells):
         lines.append(f"- **{cell.verdict}** {where(cell.cell.task, cell.cell.pair)} {code(cell.cell.cell)}")
         lines += [f"  - {text(line)}" for line in details(cell)]

@@ -92,6 +92,7 @@ class MGDSemi(Method):
         grid=True,
         asks=True,
     )
+    exempt = {"fixed-point": "a hard label asks for more certainty than the teacher that gave it has"}
 
     def terms(self, step: Step) -> dict[str, Term]:
         c = self.c

@@ -30,6 +30,7 @@ from kdbench.contract.model import Config, Net
 from kdbench.contract.needs import Needs
 from kdbench.contract.task import Task
 from kdbench.methods.taps import as_vector
+from kdbench.methods.vector_norm import VectorNorm
 from kdbench.models.cut import anew, tail
 
 
@@ -48,12 +49,10 @@ class Gate(nn.Module):
 
     def __init__(self, width: int, branches: int):
         super().__init__()
-        self.layer, self.norm = nn.Linear(width, branches), nn.BatchNorm1d(branches)
+        self.layer, self.norm = nn.Linear(width, branches), VectorNorm(branches)
 
     def forward(self, tap: Tensor) -> Tensor:
-        found = self.layer(as_vector(tap))
-        # A batch of one has no spread to normalise by.
-        return torch.relu(self.norm(found) if len(found) > 1 else found).softmax(1)
+        return torch.relu(self.norm(self.layer(as_vector(tap)))).softmax(1)
 
 
 def ensemble(values: list[Tensor], shares: Tensor) -> Tensor:

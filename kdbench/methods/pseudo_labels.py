@@ -35,6 +35,7 @@ class PseudoLabels(Method):
     name = "pseudo_labels"
     Config = PseudoLabelsConfig
     needs = Needs(axes=frozenset({"class", "tag"}), streams=frozenset({"transfer"}), signal=frozenset({"labels"}))
+    exempt = {"fixed-point": "a hard label asks for more certainty than the teacher that gave it has"}
 
     def terms(self, step: Step) -> dict[str, Term]:
         def learn() -> Tensor:

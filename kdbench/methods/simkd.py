@@ -5,10 +5,9 @@ D. Chen, J.-P. Mei, H. Zhang, C. Wang, Y. Feng, C. Chen: Knowledge Distillation 
     L = weight · mean ‖t − r(s)‖² (a mean over everything) + task · CE + kd · T² · KL;    answers: W_t · pool(r(s)) + b_t
     r on maps: 1×1 C_s→C_t/f, 3×3, 1×1 →C_t, each with BatchNorm and ReLU, no biases; on vectors: linear layers of these widths
 
-The exported student is its encoder, the projector and the teacher's classifier, and is counted so: the projector alone has
-214,016 parameters for 256→256. The classifier belongs to no owner, so nothing moves it; the student's own last layer stays in
-the encoder, untrained and unread. Maps of unequal size meet at the smaller one. The teacher's tap must be what its classifier
-reads, up to a mean over positions: other nets are refused.
+The exported student is its encoder, the projector and the teacher's frozen classifier, and is counted so: the projector alone
+has 214,016 parameters for 256→256. The student's own last layer stays in the encoder, frozen and unread. Maps of unequal size
+meet at the smaller one. The teacher's tap must be what its classifier reads, up to a mean over positions: other nets are refused.
 """
 
 from __future__ import annotations
@@ -21,12 +20,15 @@ from torch import Tensor, nn
 
 from kdbench.contract.decisions import divergence
 from kdbench.contract.errors import KdbenchError
-from kdbench.contract.method import Method, Owner, Specs, Step, Term
+from kdbench.contract.method import Method, Specs, Step, Term
 from kdbench.contract.model import Config, Net
 from kdbench.contract.needs import Needs
 from kdbench.contract.task import Task
 from kdbench.methods.features import meet
-from kdbench.models.cut import tail
+from kdbench.methods.vector_norm import VectorNorm
+from kdbench.models.cut import reader, tail
+
+PROJECTED = "projected"
 
 
 class SimKDConfig(Config):
@@ -46,7 +48,7 @@ def projector(inputs: int, outputs: int, factor: int, maps: bool) -> nn.Sequenti
         if maps:
             layers += [nn.Conv2d(before, after, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
         else:
-            layers += [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after), nn.ReLU()]
+            layers += [nn.Linear(before, after, bias=False), VectorNorm(after), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
@@ -55,16 +57,20 @@ class Reused(nn.Module):
 
     def __init__(self, encoder: nn.Module, tap: str, project: nn.Module, classifier: nn.Module, pool: bool):
         super().__init__()
-        self.encoder, self.tap, self.project, self.classifier, self.pool = encoder, tap, project, classifier, pool
+        self.encoder, self.tap, self.project, self.pool = encoder, tap, project, pool
+        self.classifier = classifier.requires_grad_(False)
 
-    def forward_taps(self, *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward_heads(self, *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         encoder: Any = self.encoder
         _, taps = encoder.forward_taps(*inputs)
         projected = self.project(taps[self.tap])
-        return self.classifier(projected.mean((2, 3)) if self.pool else projected), {**taps, "projected": projected}
+        return self.classifier(projected.mean((2, 3)) if self.pool else projected), taps, {PROJECTED: projected}
+
+    def forward_taps(self, *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.forward_heads(*inputs)[:2]
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.forward_taps(*inputs)[0]
+        return self.forward_heads(*inputs)[0]
 
 
 def same(a: Tensor, b: Tensor) -> bool:
@@ -102,20 +108,18 @@ class SimKD(Method):
         with torch.no_grad():
             taps = teacher.eval()(self.sample).taps
         pool = self.maps and taps["embedding"].dim() == 2 and same(taps[tap].mean((2, 3)), taps["embedding"])
-        classifier = tail(teacher, "embedding" if pool else tap, self.sample, deep=False).requires_grad_(True)
+        classifier = tail(teacher, "embedding" if pool else tap, self.sample, deep=False)
+        unread = reader(net, "embedding", self.sample)
+        if unread is not None:
+            unread.requires_grad_(False)
         device = next(net.parameters()).device
         return net.rebuilt(Reused(net.backbone, self.c.student_tap, project.to(device), classifier, pool))
-
-    def owners(self, net: Net) -> dict[str, Owner]:
-        reused: Any = net.backbone
-        frozen = {id(p) for p in reused.classifier.parameters()}
-        return {"student": Owner([p for p in net.parameters() if id(p) not in frozen])}
 
     def terms(self, step: Step) -> dict[str, Term]:
         c = self.c
 
         def gap() -> Tensor:
-            mine, theirs = meet(step.student().taps["projected"], step.teacher().taps[c.teacher_tap])
+            mine, theirs = meet(step.student().heads[PROJECTED], step.teacher().taps[c.teacher_tap])
             return (mine - theirs).pow(2).mean()
 
         def match() -> Tensor:

@@ -10,8 +10,8 @@ Distillation. COLING 2024.
 
 S cannot see which answer belongs to which sample: a student that gives sample i the teacher's answer for sample j pays nothing.
 It must ride on another term, so task and kd may not both be 0. Seen on digits, three seeds: .869 ± .003 with S and .867 ± .004
-without it, hence no effect at the released weight; S at weight 1 and a tenth of CE without kd .791 ± .012, below the student alone
-(.813 ± .004). Without debiasing S is above 0 at P = Q, more so with few classes.
+without it, so no effect at the released weight; S at weight 1 and a tenth of CE without kd .791 ± .012, below the student
+alone (.813 ± .004). Without debiasing S is above 0 at P = Q, more so with few classes.
 
 The release scales rows and columns to 1 instead of 1/N, so that its S is a sum over the batch, and multiplies by .8 · 1e-3: at
 its batch of 16 this is .0128 here, the default. Its T is 2 whatever the caller says, its KL a cross-entropy (same gradient).

@@ -7,8 +7,9 @@ ICLR 2021.
     L = task · CE + weight · (mean_b mean_c (avg h' − avg h_t)² + mean (W_t h' − z_t)²)
 
 avg is the mean over a map's positions. `connect: pooled` lays the connector on the pooled vector instead, as one later release
-does; BatchNorm then fails on a batch of one. The teacher's classifier is a frozen copy and leaves with the method, as the
-connector does. Where the taps are the classifier's own input (a vector, or the map under a dense head) nothing is averaged.
+does; of a batch of one its BatchNorm then takes the running statistics. The teacher's classifier is a frozen copy and leaves with
+the method, as the connector does. Where the taps are the classifier's own input (a vector, or the map under a dense head) nothing
+is averaged.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from kdbench.contract.method import Method, Specs, Step, Term
 from kdbench.contract.model import Config, Net
 from kdbench.contract.needs import Needs
 from kdbench.contract.task import Task
+from kdbench.methods.vector_norm import VectorNorm
 from kdbench.models.cut import tail
 
 
@@ -60,7 +62,7 @@ class SRRL(Method):
         self.average = len(ours) == 3 and len(theirs) == 1
         on_map = len(theirs) == 3 or (self.average and self.c.connect == "map")
         layer: nn.Module = nn.Conv2d(ours[0], theirs[0], 1, bias=False) if on_map else nn.Linear(ours[0], theirs[0], bias=False)
-        norm: nn.Module = nn.BatchNorm2d(theirs[0]) if on_map else nn.BatchNorm1d(theirs[0])
+        norm: nn.Module = nn.BatchNorm2d(theirs[0]) if on_map else VectorNorm(theirs[0])
         self.connector = nn.Sequential(layer, norm, nn.ReLU())
         self.first_average, self.sample = self.average and not on_map, specs.sample
 

@@ -59,7 +59,7 @@ def tail(net: Net, tap: str, sample: Batch, deep: bool = True) -> nn.Module:
     try:
         if tap not in outputs.taps:
             raise CutError(f"{told(net)} has no tap {tap!r}, it has {', '.join(outputs.taps)}")
-        for part in (last_layer(net, tap, sample), later_stages(net, tap) if deep else None):
+        for part in (last_layer(net, tap, sample, outputs.values, outputs.taps[tap]), later_stages(net, tap) if deep else None):
             if part is not None and same(part.eval(), outputs.taps[tap], outputs.values):
                 return part.train(training)
     finally:
@@ -80,22 +80,30 @@ def same(part: nn.Module, tap: Tensor, values: Tensor) -> bool:
     return found.shape == values.shape and bool((found - values).abs().max() <= 1e-4 * values.abs().max())
 
 
-def last_layer(net: Net, tap: str, sample: Batch) -> nn.Module | None:
-    """The linear or 1×1 layer that reads the tap, if there is one."""
+@torch.no_grad()
+def reader(net: Net, tap: str, sample: Batch) -> nn.Module | None:
+    """The linear or 1×1 layer of the network itself that reads the tap, if there is one."""
     seen: list[tuple[nn.Module, Tensor]] = []
     layers = [m for m in net.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     hooks = [m.register_forward_hook(lambda module, inputs, output: seen.append((module, inputs[0]))) for m in layers]
+    training = net.training
     try:
-        outputs = net(sample)
+        wanted = net.eval()(sample).taps.get(tap)
     finally:
+        net.train(training)
         for hook in hooks:
             hook.remove()
-    wanted = outputs.taps[tap]
-    for layer, given in reversed(seen):
-        if given.shape == wanted.shape and torch.equal(given, wanted):
-            copied = copy.deepcopy(layer)
-            return LastLayer(copied, squeeze=copied(wanted).dim() > outputs.values.dim())
-    return None
+    found = [m for m, given in seen if wanted is not None and given.shape == wanted.shape and torch.equal(given, wanted)]
+    return found[-1] if found else None
+
+
+def last_layer(net: Net, tap: str, sample: Batch, values: Tensor, given: Tensor) -> nn.Module | None:
+    """A copy of the layer that reads the tap."""
+    layer = reader(net, tap, sample)
+    if layer is None:
+        return None
+    copied = copy.deepcopy(layer)
+    return LastLayer(copied, squeeze=copied(given).dim() > values.dim())
 
 
 def later_stages(net: Net, tap: str) -> nn.Module | None:

@@ -14,10 +14,11 @@ from kdbench.contract.errors import KdbenchError
 from kdbench.registry import PluginInfo, Registry, load_target
 from kdbench.suite.errors import nearest
 from kdbench.testing import rules as _rules  # noqa: F401  (registers them)
+from kdbench.testing import task_rules as _task_rules  # noqa: F401  (and those of tasks)
 from kdbench.testing.case import Case, refusal
 from kdbench.testing.families import FAMILIES, Family
 from kdbench.testing.setting import settings
-from kdbench.testing.task_rules import TaskCase
+from kdbench.testing.task_case import TaskCase
 from kdbench.testing.verdict import RULES, TASK_RULES, Finding, Rule, Verdict, fails, skips
 
 FIRST = "trains"

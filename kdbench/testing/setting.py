@@ -54,7 +54,7 @@ class Setting:
 
 
 def settings(plugin: PluginInfo, family: Family, registry: Registry) -> tuple[list[Setting], list[str]]:
-    """Every choice in which a plan would accept the plugin, the plainest first; without any, the reasons of the first one."""
+    """Every choice in which a plan would accept the plugin, the plainest first; without any, the reasons of the one that lacks least."""
     wrap: tuple[tuple[PluginInfo, Mapping[str, Any]], ...] = ((plugin, {}),) if plugin.kind == "wrapper" else ()
     around = [wrapper for wrapper, _ in wrap]
     method = registry.method(INNER) if wrap else plugin
@@ -80,7 +80,7 @@ def settings(plugin: PluginInfo, family: Family, registry: Registry) -> tuple[li
             reasons.append(wrong)
         else:
             found.append(setting)
-    return found, ([] if found else reasons[0])
+    return found, ([] if found else min(reasons, key=len))
 
 
 def needs_of(method: PluginInfo, wrap: Sequence[PluginInfo], params: Mapping[str, Any]) -> Needs:

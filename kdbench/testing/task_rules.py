@@ -8,64 +8,23 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
-from kdbench.contract.model import Net
-from kdbench.contract.task import Samples, Task
+from kdbench.contract.task import Samples
 from kdbench.metrics import card
-from kdbench.registry import PluginInfo, Registry, load_target
-from kdbench.testing.bench import CPU, awake
+from kdbench.registry import load_target
+from kdbench.testing.bench import awake
 from kdbench.testing.case import several
+from kdbench.testing.task_case import FEW, HELD_OUT, TaskCase
 from kdbench.testing.verdict import TASK_RULES, Verdict, fails, holds, rule, skips
-from kdbench.train import build
-from kdbench.train.evaluate import forward_of
-from kdbench.train.seeding import reseed
-from kdbench.train.stream import Stream, ViewSpec
 
 task_rule = functools.partial(rule, of=TASK_RULES)
-HELD_OUT = ("val", "test")
-FEW = 6
 ENDINGS = {"retrieval": ".txt", "tagging": ".wav"}  # what a family shows first; the others show a picture
-
-
-class TaskCase:
-    """A task with params, and its own student, untrained."""
-
-    def __init__(self, plugin: PluginInfo, params: Mapping[str, Any], registry: Registry):
-        self.plugin, self.params, self.registry = plugin, params, registry
-
-    def fresh(self) -> Task:
-        kind = load_target(self.plugin.target)
-        made: Task = kind(kind.Config(**self.params))
-        return made
-
-    @functools.cached_property
-    def task(self) -> Task:
-        return self.fresh()
-
-    def stream(self, role: str, batch: int = FEW) -> Stream:
-        facts = self.plugin.facts
-        view = ViewSpec(next(iter(facts["augments"])), facts["bank"], 1)
-        return Stream(self.task, facts["roles"][role], batch, 1, view, CPU)
-
-    def net(self, side: str) -> Net:
-        own = self.plugin.facts["pair"][side]
-        own = own if isinstance(own, Mapping) else own[0]
-        targets = {f"model:{own['model']}": self.registry.model(own["model"]).target}
-        reseed(CPU, side)
-        return build.make_net(self.task, {"model": own["model"], "params": own.get("params", {})}, targets, CPU)
-
-    @functools.cached_property
-    def outputs(self) -> dict[str, dict[str, Any]]:
-        forward = forward_of(awake(self.net("student"), self.stream("labelled")), CPU)
-        return {split: self.task.evaluate(forward, split) for split in HELD_OUT}
 
 
 def digests(samples: Samples, fields: tuple[str, ...]) -> list[bytes]:

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from kdbench.registry import PluginInfo, Registry
-from kdbench.testing.conform import TaskCase, exemptions, plugins_of, ruled, serve
+from kdbench.testing.conform import exemptions, plugins_of, ruled, serve
 from kdbench.testing.families import FAMILIES
 from kdbench.testing.setting import settings
+from kdbench.testing.task_case import TaskCase
 from kdbench.testing.verdict import RULES, TASK_RULES, Rule, Verdict
 
 SMALL = {family.task: family.params for family in FAMILIES}

@@ -147,11 +147,12 @@ def spec_of(net: Net, batch: Batch) -> NetSpec:
 
 
 def cost_of(net: Net, stream: Stream) -> dict[str, int]:
-    """Trainable parameters and multiply-adds for one sample of the distillation set."""
+    """Parameters and multiply-adds for one sample of the distillation set."""
     first = torch.zeros(1, dtype=torch.long, device=stream.device)
     batch = stream.show(first, first)
     inputs = [batch[name] for name in net.reads]
     if net.prepare is not None:
         inputs = [net.prepare(x) for x in inputs]
     cost = probe.count(net.backbone, *inputs)
-    return {"parameters": cost.parameters, "macs": cost.macs}
+    # All that leaves counts, frozen or not: a borrowed classifier has to be stored and run like the rest.
+    return {"parameters": sum(p.numel() for p in net.backbone.parameters()), "macs": cost.macs}

@@ -16,21 +16,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kdbench.docs import usual
 from kdbench.registry import PluginInfo, Registry
 from kdbench.suite.presets import read_preset
 from kdbench.testing.families import FAMILIES, Family
-from kdbench.testing.setting import Asked, settings
+from kdbench.testing.setting import Asked
 
 HERE = Path(__file__).parent
 SEEDS, POOL = 5, 3
-# Where a method wants taps that the task's own teacher lacks, the teacher is a network of the student's form.
+# Where a method wants what the task's own teacher lacks (a tap, equal widths), the teacher is a network of the student's form.
 KIN = """
   - task: {task}
     name: {task}_kin
     pairs: [{{name: kin, teacher: {teacher}}}]
     methods:
 """
-EQUAL_WIDTHS = {"fsp"}  # a flow between two stages has the size of their channels, in both networks
 # What puts a price on words wants documents that are words.
 SPARSE = """
   - task: {task}
@@ -90,12 +90,9 @@ def catalogue(family: Family, registry: Registry, weights: Mapping[str, Any]) ->
     found = Catalogue()
     teacher = family.all_teachers(registry)[0]
     for plugin in (*plugins(registry, "method"), *plugins(registry, "wrapper")):
-        served, _ = settings(plugin, family, registry)
-        if not served or plugin.name in WITHIN_PRESETS or plugin.name == "none":
+        setting, _ = usual(plugin, family, registry)
+        if setting is None or plugin.name in WITHIN_PRESETS or plugin.name == "none":
             continue
-        taught = [each for each in served if each.source is None or not each.source.plugin.facts["gives"]["own"]] or served
-        usual = [each for each in taught if (each.teacher == teacher) is (plugin.name not in EQUAL_WIDTHS)]
-        setting = (usual or taught)[0]
         arm: dict[str, Any] = {"method": setting.method.name}
         if plugin.kind == "wrapper":
             arm["wrap"] = plugin.name

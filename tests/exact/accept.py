@@ -1,6 +1,6 @@
 """`python -m tests.exact.accept [NAME ...]`: store today's metric values and loss traces, and say what changed.
 
-With names only the traces of these plugins are made anew. Read the diff before committing it: every line is one value or one term.
+With names only the traces of these plugins are made anew. Read the diff before you commit it: a line is one value or one term.
 """
 
 from __future__ import annotations

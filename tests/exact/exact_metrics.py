@@ -27,8 +27,9 @@ def frozen() -> dict[str, list[dict[str, np.ndarray]]]:
 
 
 def freeze(outputs: dict[str, list[dict[str, np.ndarray]]]) -> None:
-    arrays = {f"{family}/{who}/{n}": a for family, nets in outputs.items() for who, net in enumerate(nets) for n, a in net.items()}
-    np.savez_compressed(OUTPUTS, **arrays)
+    """Commit other outputs than before: after this every value is accepted anew."""
+    named = {f"{family}/{who}": net for family, nets in outputs.items() for who, net in enumerate(nets)}
+    np.savez_compressed(OUTPUTS, **{f"{place}/{name}": array for place, net in named.items() for name, array in net.items()})
 
 
 def computed() -> dict[Row, float]:

@@ -1,7 +1,7 @@
 """Loss traces: each term of each method over a few steps on fixed inputs, one line a plugin, family and term.
 
-They are made by the conformance suite's own runs: tiny untrained nets, and teachers drawn from a seed. On the machine type that the
-file names they are equal bit for bit; elsewhere kernels round otherwise, and a few steps of training make that a little larger.
+They are made by the conformance suite's own runs: tiny untrained nets, and teachers drawn from a seed. On the machine type that
+the file names they are equal bit for bit; elsewhere kernels round otherwise, and a few steps make that a little larger.
 """
 
 from __future__ import annotations

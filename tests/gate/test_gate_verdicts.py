@@ -10,6 +10,7 @@ import pytest
 from gate_bench import Bench, moved
 from scipy import stats
 
+from kdbench.gate.experiments import Experiments
 from kdbench.jobs.job import Cell
 
 
@@ -316,3 +317,18 @@ def test_students_of_a_teacher_of_older_code_are_stale(bench: Bench, capsys):
     assert report["verdicts"] == {"none": "identical", "kd": "stale", "dkd": "stale"} and report["code"] == 3
     why, seeds = next((cell["why"], cell["seeds"]) for cell in report["cells"] if cell["cell"] == "kd")
     assert "seed 1" in why and "its teacher" in why and seeds == [0, 2, 6]  # seed 7 has the old teacher, too
+
+
+def test_a_further_seed_does_not_count_with_a_teacher_of_older_code_that_no_planned_seed_has(bench: Bench, capsys):
+    kd = Cell("digits", "default", "kd")
+    bench.baseline(5)
+    bench.suite(2)
+    bench.fill(salt=2)
+    bench.further({kd: (2, 3)}, salt=2)
+    assert next(cell["seeds"] for cell in judge(bench, capsys)["cells"] if cell["cell"] == "kd") == [0, 1, 2, 3]
+    session = bench.session()
+    made = Experiments.of(session.expansion.arms, session.registry, session.path.parent).graph_at({kd: (2,)})
+    teacher = next(job for job in made.jobs.values() if job.kind == "teacher")
+    assert teacher.key not in session.jobs.jobs
+    bench.write(session, teacher, lambda cell, seed: {}, 1, "older", "2.15.0", "cpu")
+    assert next(cell["seeds"] for cell in judge(bench, capsys)["cells"] if cell["cell"] == "kd") == [0, 1, 3]

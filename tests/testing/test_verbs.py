@@ -88,7 +88,17 @@ def test_wrappers_are_looked_at_around_a_method():
 
 
 def test_pytest_shows_one_test_for_plugin_rule_and_family(tmp_path):
-    words = ["-p", "kdbench.testing.options", "--pyargs", "kdbench.testing", "--plugin", str(FILE), "-vv", "-p", "no:cacheprovider"]
+    words = [
+        "-p",
+        "kdbench.testing.options",
+        "--pyargs",
+        "kdbench.testing",
+        "--plugin",
+        str(FILE),
+        "-vv",
+        "-p",
+        "no:cacheprovider",
+    ]
     words += ["-k", "careless and (order or valid) or exemptions"]
     made = subprocess.run(
         [sys.executable, "-m", "pytest", *words], cwd=tmp_path, capture_output=True, text=True, timeout=240, env=environment()

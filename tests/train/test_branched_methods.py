@@ -7,7 +7,7 @@ import torch
 
 from kdbench.contract.errors import KdbenchError
 from kdbench.models.probe import parameters
-from kdbench.train import checkpoint
+from kdbench.train import build, checkpoint
 from kdbench.train.stream import Tick
 
 LEARNS = {"source_params": {"learns": True}}
@@ -117,13 +117,14 @@ def test_simkd_answers_with_the_teacher_s_classifier(bench):
     net, teacher = made.learner.exported().eval(), made.teachers[0]
     batch = made.streams["transfer"].batch(0)
     outputs = net(batch)
-    expected = teacher.backbone.head(outputs.taps["projected"].mean((2, 3)))
+    expected = teacher.backbone.head(outputs.heads["projected"].mean((2, 3)))
     torch.testing.assert_close(outputs.values, expected)
     theirs = teacher(batch)
     torch.testing.assert_close(net.backbone.classifier(theirs.taps["stage3"].mean((2, 3))), theirs.values)
     projected = sum(p.numel() for p in net.backbone.project.parameters())
     plain = parameters(bench("digits", "none", steps=1).learner.net)
-    assert parameters(net) == plain + projected + sum(p.numel() for p in teacher.backbone.head.parameters())
+    counted = build.cost_of(net, made.streams["transfer"])["parameters"]
+    assert counted == plain + projected + sum(p.numel() for p in teacher.backbone.head.parameters())
 
 
 def test_simkd_refuses_a_tap_that_no_classifier_reads(bench):

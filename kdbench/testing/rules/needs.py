@@ -43,9 +43,11 @@ def denied(setting: Setting, case: Case) -> str | None:
 def stripped(run: Run) -> Run:
     """Take away what the needs do not name: taps, transfer fields, the distillation stream, members."""
     needs, reads = run.setting.needs, run.learner.net.reads
+    # Taps that the method itself gives to the student (in adapt) are its own affair.
+    offered = set(run.setting.registry.model(run.setting.student["model"]).facts["taps"]) - needs.student_taps
 
     def outputs(module: Any, inputs: Any, shown: Outputs) -> Outputs:
-        return replace(shown, taps={name: tap for name, tap in shown.taps.items() if name in needs.student_taps})
+        return replace(shown, taps={name: tap for name, tap in shown.taps.items() if name not in offered})
 
     class Bare:
         def __init__(self, stream: Any):

@@ -10,7 +10,6 @@ from kdbench.testing.case import Case, several
 from kdbench.testing.verdict import Verdict, fails, holds, rule
 from kdbench.train.stream import Tick
 
-
 STILL = 1e-9  # norm of a gradient that is rounding and nothing else
 
 
@@ -21,7 +20,7 @@ def gradient(case: Case) -> Verdict:
     learns = {name for name, p in whole.run.names().items() if p.requires_grad}
     idle = learns - whole.owned
     if idle:
-        return fails(f"{several(idle)} belongs to no owner, so it stays as it was drawn")
+        return fails(f"{several(idle)} may learn and belongs to no owner, so it stays as it began")
     unreached = (whole.owned & learns) - whole.reached
     if unreached:
         return fails(f"no gradient reaches {several(unreached)} in {whole.run.learner.at} steps")
