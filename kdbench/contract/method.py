@@ -126,6 +126,10 @@ class Method(nn.Module):
         super().__init__()
         self.c: Any = config if config is not None else self.Config()
 
+    def wants(self) -> Needs:
+        """Its needs as it is configured."""
+        return self.needs.resolved(self.c.model_dump())
+
     def build(self, specs: Specs, task: Task) -> None:
         """Make own modules and buffers. Students are never submodules."""
 
@@ -179,6 +183,9 @@ class Wrapper(Method):
     @property
     def needs(self) -> Needs:  # type: ignore[override]
         return self.method.needs | self.own
+
+    def wants(self) -> Needs:
+        return self.method.wants() | self.own.resolved(self.c.model_dump())
 
     def see(self, decisions: Decisions) -> Decisions:
         return decisions

@@ -25,6 +25,7 @@ class Needs:
     axes: frozenset[str] = AXES
     streams: frozenset[str] = _names("labelled")
     signal: frozenset[str] = frozenset()  # of: probs, values, labels, members, member_taps
+    signal_by: str = ""  # the parameter that weighs whatever reads the signal: at 0 there is no need of it
     student_taps: frozenset[str] = frozenset()
     teacher_taps: frozenset[str] = frozenset()
     teachers: Literal["none", "one", "many", "any"] = "any"
@@ -35,6 +36,7 @@ class Needs:
     learns: bool = False  # the teacher learns too, from terms of the owner "teacher"
     initial: bool = False  # the student as it was before its first step is kept beside it
     asks: bool = False  # the source is asked about other inputs than the distillation stream's
+    foreign: bool = False  # teachers may decide among other answers than the task's
 
     def data(self) -> dict[str, Any]:
         return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(self).items()}
@@ -54,7 +56,9 @@ class Needs:
                 out |= {value} if isinstance(value, str) else set(value)
             return frozenset(out)
 
-        return replace(self, student_taps=look_up(self.student_taps), teacher_taps=look_up(self.teacher_taps))
+        signal = frozenset() if self.signal_by and not params[self.signal_by] else self.signal
+        ours, theirs = look_up(self.student_taps), look_up(self.teacher_taps)
+        return replace(self, signal=signal, student_taps=ours, teacher_taps=theirs)
 
     def __or__(self, own: Needs) -> Needs:
         """The needs of a wrapper: axes intersect, everything else unites."""
@@ -72,6 +76,7 @@ class Needs:
             learns=self.learns or own.learns,
             initial=self.initial or own.initial,
             asks=self.asks or own.asks,
+            foreign=self.foreign and not own.signal,
         )
 
 
@@ -212,6 +217,15 @@ def check(needs: Needs, offer: Offer) -> list[str]:
     if needs.teachers == "many" and offer.teachers < 2:
         reasons.append(f"needs several teachers, the source has {offer.teachers}")
     return reasons
+
+
+def abroad(offer: Offer, needs: Needs, theirs: int, ours: int) -> Offer:
+    """The offer of a teacher that decides among other answers than the task's: its taps can be learned from, and its answers by a
+    method that has heads for them."""
+    if offer.axis == "candidate" or theirs == ours or needs.foreign:
+        return offer
+    why = f"the teacher decides among {theirs} answers, the task among {ours}"
+    return offer.but(signal=frozenset(), notes={**offer.notes, **dict.fromkeys(offer.signal, why)})
 
 
 def behind(stage: Mapping[str, Any], name: str, offer: Offer) -> tuple[Offer, list[str]]:

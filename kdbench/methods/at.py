@@ -6,11 +6,13 @@ S. Zagoruyko, N. Komodakis: Paying More Attention to Attention. ICLR 2017. (The 
 
 The mean runs over samples and positions, so one weight means different things at different map sizes: 1000 is the CRD
 comparison's weight for 32×32 to 8×8 maps; on 8×8 to 2×2 maps it is 16 times as strong and destroys a student. Calibrate it.
-Maps of unequal size meet at the smaller one, after their energies. A list's candidates are its positions; a vector has only one.
+Maps of unequal size meet at the smaller one, after their energies. A vector has only one position, and a list's candidates are
+unit vectors, all of the same energy: there is nothing to match in either.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch.nn.functional as F
@@ -19,7 +21,6 @@ from torch import Tensor, nn
 
 from kdbench.contract.errors import KdbenchError
 from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, positions, unit
-from kdbench.methods.taps import as_map
 
 
 class ATConfig(FeatureConfig):
@@ -44,7 +45,8 @@ class AT(FeatureMethod):
     name = "at"
     version = 2
     Config = ATConfig
-    compares = (("map",), ("list",))
+    needs = replace(FeatureMethod.needs, axes=frozenset({"class", "tag"}))
+    compares = (("map",),)
 
     def connect(self, student: Shape, teacher: Shape) -> nn.Module:
         if min(positions(student), positions(teacher)) < 2:
@@ -52,6 +54,5 @@ class AT(FeatureMethod):
         return nn.Identity()
 
     def distance(self, layers: Any, student: Tensor, teacher: Tensor) -> Tensor:
-        s, t = as_map(student), as_map(teacher)
-        size = (min(s.shape[2], t.shape[2]), min(s.shape[3], t.shape[3]))
-        return (attention(s, size) - attention(t, size)).pow(2).mean()
+        size = (min(student.shape[2], teacher.shape[2]), min(student.shape[3], teacher.shape[3]))
+        return (attention(student, size) - attention(teacher, size)).pow(2).mean()

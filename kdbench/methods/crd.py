@@ -107,6 +107,7 @@ class CRD(Method):
     needs = Needs(
         streams=frozenset({"transfer"}),
         signal=frozenset({"probs"}),
+        signal_by="kd",
         student_taps=frozenset({"$student_tap"}),
         teacher_taps=frozenset({"$teacher_tap"}),
         index=True,

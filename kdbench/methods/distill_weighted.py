@@ -68,8 +68,9 @@ class DistillWeighted(Method):
     needs = Needs(
         axes=frozenset({"class"}),
         streams=frozenset({"labelled", "transfer"}),
-        signal=frozenset({"members"}),
+        signal=frozenset({"members", "member_taps"}),
         teachers="many",
+        foreign=True,
         student_taps=frozenset({"$tap"}),
         flat=True,
     )
@@ -97,7 +98,7 @@ class DistillWeighted(Method):
             labels.append(batch["label"])
             for found, member in zip(features, batch.signal.members, strict=True):
                 if self.c.tap not in member.taps:
-                    raise MethodError(f"{self.name} needs the tap {self.c.tap!r} of every source (an ensemble of live networks)")
+                    raise MethodError(f"{self.name}: a source has no tap {self.c.tap!r}, it has {', '.join(sorted(member.taps))}")
                 found.append(member.taps[self.c.tap].flatten(1))
             if sum(map(len, labels)) >= self.c.probes:
                 break

@@ -64,6 +64,8 @@ class DKD(Method):
 
         def match() -> Tensor:
             student, teacher = step.decide(), step.teacher().decisions
+            if student.answers < 2:
+                raise ValueError("dkd sets the target class apart from the others; there is only one class")
             label = student.labels if student.labels is not None else teacher.predictions()
             target, rest = decoupled(student, teacher, label, c.T)
             return c.T * c.T * student.mean(c.alpha * target + c.beta * rest)

@@ -60,6 +60,7 @@ class FeatureMethod(Method):
     needs = Needs(
         streams=frozenset({"transfer"}),
         signal=frozenset({"probs"}),
+        signal_by="kd",
         student_taps=frozenset({"$student_taps"}),
         teacher_taps=frozenset({"$teacher_taps"}),
     )

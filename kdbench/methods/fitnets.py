@@ -44,6 +44,7 @@ class FitNets(Method):
     needs = Needs(
         streams=frozenset({"transfer"}),
         signal=frozenset({"probs"}),
+        signal_by="kd",
         student_taps=frozenset({"$guided"}),
         teacher_taps=frozenset({"$hint"}),
     )

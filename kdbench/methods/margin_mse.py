@@ -41,6 +41,8 @@ class MarginMSE(Method):
     def terms(self, step: Step) -> dict[str, Term]:
         def margins() -> Tensor:
             student = step.decide()
+            if student.answers < 2:
+                raise ValueError("margin_mse compares margins between candidates; there is only one candidate")
             return student.mean(margin_error(student.logits(), step.teacher().decisions.logits()))
 
         return {

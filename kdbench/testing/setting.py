@@ -54,7 +54,7 @@ class Setting:
 
 
 def settings(plugin: PluginInfo, family: Family, registry: Registry) -> tuple[list[Setting], list[str]]:
-    """Every choice in which a plan would accept the plugin, the plainest first; without any, the reasons of the one that lacks least."""
+    """Every choice in which a plan would accept the plugin, the plainest first; without any, why the nearest one does not."""
     wrap: tuple[tuple[PluginInfo, Mapping[str, Any]], ...] = ((plugin, {}),) if plugin.kind == "wrapper" else ()
     around = [wrapper for wrapper, _ in wrap]
     method = registry.method(INNER) if wrap else plugin

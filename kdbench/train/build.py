@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,10 @@ def make_net(task: Task, model: Mapping[str, Any], targets: Mapping[str, str], d
     plugin: ModelPlugin = load_target(targets[f"model:{model['model']}"])
     if hasattr(plugin, "named"):  # a family of models whose architecture is part of the name
         plugin = plugin.named(model["model"])
-    backbone = plugin.build(facts_for(task, plugin), plugin.Config(**model["params"]))
+    facts = facts_for(task, plugin)
+    if model.get("outputs"):  # a teacher that was trained on other answers
+        facts = replace(facts, outputs=model["outputs"])
+    backbone = plugin.build(facts, plugin.Config(**model["params"]))
     return task.net(plugin, backbone).to(device)
 
 

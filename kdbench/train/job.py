@@ -105,7 +105,7 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
         "metrics": measure(task, outputs, theirs, outputs_of([job["init_job"]], job, home) if job.get("init_job") else []),
         "blocks": units(task, outputs, theirs),
         "outputs": {name: OutputStore(home).put(array) for name, array in outputs.items()},
-        "cost": {**build.cost_of(final, streams["transfer"]), "steps": learner.at},
+        "cost": {**build.cost_of(final, streams["transfer"]), "dropped": learner.dropped(), "steps": learner.at},
         "timing": {
             "setup_seconds": round(ready - clock, 3),
             "train_seconds": round(trained - ready, 3),
@@ -142,6 +142,7 @@ def train(
         if learner.at % pace == 0 or learner.done:
             means = {f"loss/{name}": value for name, value in learner.report().items()}
             emit({"event": "metric", "step": learner.at, "steps": steps, **means})
+            emit({"event": "shares", "step": learner.at, **learner.tally.shares()})  # of each term in the loss and the gradient
     return True
 
 

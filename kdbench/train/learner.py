@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from kdbench.contract.draw import seed_for
-from kdbench.contract.method import Method
+from kdbench.contract.errors import KdbenchError
+from kdbench.contract.method import Method, Specs
 from kdbench.contract.model import Net
 from kdbench.contract.task import Task
 from kdbench.train import build
@@ -18,6 +19,17 @@ from kdbench.train.loop import Learner
 from kdbench.train.seeding import reseed
 from kdbench.train.stream import Stream
 from kdbench.train.sweep import TrainingSweep
+
+
+def comparable(method: Method, specs: Specs, task: Task) -> None:
+    """Refuse to compare answers with a teacher that has others."""
+    wants, ours = method.wants(), specs.student.outputs
+    for theirs in (teacher.outputs for teacher in specs.teachers):
+        if wants.signal and not wants.foreign and task.axis != "candidate" and theirs != ours:
+            asked = ", ".join(sorted(wants.signal))
+            among = f"the teacher decides among {theirs} and the student among {ours}"
+            mend = "take a method of features alone, or a teacher of the same answers"
+            raise KdbenchError(f"{method.name} compares answers ({asked}), but {among}: {mend}")
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,9 @@ class Workshop:
         method = build.make_method(self.job)
         self.seed("method", *number)
         shown = (net,) * self.kin or self.teachers
-        method.build(build.specs_of(net, shown, self.stream), self.task)
+        specs = build.specs_of(net, shown, self.stream)
+        comparable(method, specs, self.task)
+        method.build(specs, self.task)
         method.to(self.stream.device)
         return method.adapt(net, self.teachers), method
 

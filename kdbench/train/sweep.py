@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kdbench.contract.batch import Batch
+from kdbench.contract.errors import MethodError
 from kdbench.contract.source import Source
 from kdbench.contract.task import Task
 from kdbench.train import checkpoint
@@ -26,6 +27,10 @@ class TrainingSweep:
 
     def __call__(self, on: str = "transfer", ask: bool = True) -> Iterator[Batch]:
         stream = self.streams[on]
+        if ask and self.source is not None and not self.source.gives.asks and stream is not self.streams["transfer"]:
+            raise MethodError(
+                f"a sweep asks about stream {on}, source {self.source.name} answers about the distillation stream alone"
+            )
         for rows in torch.arange(len(stream.samples), device=stream.device).split(SWEEP_BATCH):
             batch = stream.show(rows, torch.zeros_like(rows))
             with torch.no_grad():

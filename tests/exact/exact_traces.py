@@ -16,16 +16,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from kdbench.contract.decisions import Decisions
 from kdbench.contract.method import Owner, Term
 from kdbench.registry import PluginInfo, Registry
 from kdbench.testing.bench import Run, start
 from kdbench.testing.conform import plugins_of, serve
 from kdbench.testing.families import FAMILIES, Family
+from kdbench.testing.lenses import decided
 from kdbench.testing.setting import settings
 
 FILE = Path(__file__).with_name("traces.csv")
 STEPS, BATCH = 4, 4
 BUDGET = 40  # the steps that are looked at lie in the middle of each phase, where whatever is warmed up is warm
+SHARPER = 8.0  # untrained teachers' logits are multiplied by this
 TOLERANCE = 2e-3  # of a value, on another machine type
 SMALL = 1e-5  # values below are compared as they are
 HEAD = ("plugin", "version", "family", "source", "term", *(f"step{n}" for n in range(1, STEPS + 1)))
@@ -64,12 +67,18 @@ def trace(plugin: PluginInfo, family: Family, registry: Registry) -> dict[Row, T
     torch.set_num_threads(1)
     source = case.setting.source
     asked = " ".join((source.plugin.name, *(f"{k}={v}" for k, v in source.params.items()))) if source else "none"
-    columns = recorded(start(case.setting, steps=BUDGET, batch=BATCH))
+    run = decided(start(case.setting, steps=BUDGET, batch=BATCH), sharper, student=False)
+    columns = recorded(run)
     terms = sorted({term for column in columns for term in column})
     return {
         (plugin.name, family.name, term): (str(plugin.version), asked, *(shown(column.get(term)) for column in columns))
         for term in terms
     }
+
+
+def sharper(decisions: Decisions) -> Decisions:
+    """Teachers with opinions: near-uniform answers would hide, for one, which way round a divergence is."""
+    return decisions.but(values=SHARPER * decisions.values)
 
 
 def recorded(run: Run) -> list[dict[str, float]]:

@@ -129,7 +129,7 @@ def test_two_kinds_of_teachers():
         (
             "digits",
             {"method": "dkd", "wrap": "logit_std", "source": "ens"},
-            "needs signal values, has members, probs (a mean of probabilities has no logits; reduce: logit gives some)",
+            "needs signal values, has member_taps, members, probs (a mean of probabilities has no logits; reduce: logit",
         ),
         ("digits", {"method": "kd", "source": "alone"}, "the source asks 2 or more teacher(s), it is given 1"),
     ],

@@ -115,12 +115,24 @@ def test_what_a_job_is_given_is_plain_and_complete():
     assert [t["key"] for t in found["teachers"]] == ["t1", "t2"]
     assert found["teachers"][0]["weights"] == "/home/weights/t1.safetensors"
     assert found["teachers"][0]["params"] == {"width": 4}
-    assert found["sources"] == ["/own/mine.py", "kdbench.models.net", "kdbench.tasks.t", "kdbench.train.loop"]
+    assert found["sources"] == [
+        "/own/mine.py",
+        "kdbench.models.net",
+        "kdbench.tasks.t",
+        "kdbench.train.loop",
+        "kdbench.train.step",
+    ]
     assert found["init_weights"] is None and found["checkpoint_seconds"] == 5.0
 
 
 def test_own_files_are_told_from_modules():
-    assert modules_of(JOBS.jobs["a"]) == [Path("/own/mine.py"), "kdbench.models.net", "kdbench.tasks.t", "kdbench.train.loop"]
+    assert modules_of(JOBS.jobs["a"]) == [
+        Path("/own/mine.py"),
+        "kdbench.models.net",
+        "kdbench.tasks.t",
+        "kdbench.train.loop",
+        "kdbench.train.step",
+    ]
 
 
 def test_titles_name_the_pair_only_where_there_may_be_several():

@@ -48,7 +48,11 @@ def make(task, method, params=None, *, task_params=None, source="live", source_p
     small = {"streets": {"size": "small"}, "topics": {"size": "small"}, "sounds": {"size": "small"}}.get(task, {})
     kind = REGISTRY.method(method)
     student = {"model": pair["student"]["model"], "params": pair["student"].get("params", {})}
-    teacher = {"model": pair["teacher"]["model"], "params": pair["teacher"].get("params", {})}
+    teacher = {
+        "model": pair["teacher"]["model"],
+        "params": pair["teacher"].get("params", {}),
+        "outputs": pair["teacher"].get("outputs"),
+    }
     targets = {"task": info.target, "method": kind.target, "source": REGISTRY.source(source).target}
     targets |= {f"model:{m['model']}": REGISTRY.model(m["model"]).target for m in (student, teacher)}
     targets |= {f"wrapper:{name}": REGISTRY.wrapper(name).target for name in wrap}

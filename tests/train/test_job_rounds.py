@@ -44,7 +44,10 @@ def done(tmp_path_factory) -> tuple[dict[str, Record], Home]:
     home, results = Home(folder / "home"), folder / "results"
     for key, job in jobs.jobs.items():
         given = json.loads(json.dumps(payload(job, jobs, home.path, results, 60.0)))
-        assert training.run(given, folder / key, "cpu", lambda event: None, lambda: False)["status"] == "done"
+        events: list[dict[str, Any]] = []
+        assert training.run(given, folder / key, "cpu", events.append, lambda: False)["status"] == "done"
+        shares = [event["share"] for event in events if event["event"] == "shares"]
+        assert shares and all(sum(share.values()) == pytest.approx(1) for share in shares)
         found[job.labels["cell"]] = ResultStore(results, home).read(key)
     return found, home
 
@@ -90,6 +93,7 @@ def test_how_long_the_teacher_was_asked(done):
     records, _ = done
     assert 0 < cell(records, "kd·earlier").timing["teacher_share"] < 1
     assert "teacher_share" not in records["none"].timing
+    assert records["none"].cost["dropped"] == 0
 
 
 def test_flips_by_hand():

@@ -36,6 +36,8 @@ def normalised(values: Tensor, how: str, scale: float) -> Tensor:
 def combine(members: list[Signal], config: Any, teacher_of: Tensor | None = None) -> Signal:
     """One signal from several: the only place where an ensemble is formed, for live and stored teachers alike."""
     views = [m.decisions.but(values=normalised(m.decisions.values, config.normalise, config.scale)) for m in members]
+    if len({view.answers for view in views}) > 1:  # no mean of unlike answers: only methods that read the members come here
+        return Signal(views[0], {}, tuple(Signal(v, m.taps) for v, m in zip(views, members)))
     joint: Decisions = views[0].but(values=torch.stack([v.values for v in views]), reduce=config.reduce)
     return labelled(Signal(joint, {}, tuple(Signal(v, m.taps) for v, m in zip(views, members))), config, teacher_of)
 
