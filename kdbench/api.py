@@ -9,9 +9,10 @@ from kdbench.contract.batch import Batch, Outputs, Signal
 from kdbench.contract.decisions import Decisions, divergence
 from kdbench.contract.draw import Draw
 from kdbench.contract.errors import DataError, KdbenchError
+from kdbench.contract.gives import Gives
 from kdbench.contract.method import Method, NetSpec, Owner, Phase, Specs, Step, Sweep, Term, Wrapper
 from kdbench.contract.model import Config, Facts, ModelPlugin, Net
-from kdbench.contract.needs import Gives, Needs
+from kdbench.contract.needs import Needs
 from kdbench.contract.source import Source
 from kdbench.contract.stage import After, Stage
 from kdbench.contract.task import Forward, Samples, Task, batches

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from kdbench.contract.batch import Batch, Signal
+from kdbench.contract.gives import Gives
 from kdbench.contract.model import Config as PluginConfig
 from kdbench.contract.model import Net
-from kdbench.contract.needs import Gives
 from kdbench.contract.task import Task
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kdbench.contract.needs import Gives, Needs, Offer, behind, check
+from kdbench.contract.gives import Gives
+from kdbench.contract.needs import Needs, Offer, behind, check
 from kdbench.registry import Registry
 from kdbench.suite.arm import Arm
 from kdbench.suite.entry import EARLIER

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kdbench.contract.needs import Gives, Needs, Offer, check
+from kdbench.contract.gives import Gives
+from kdbench.contract.needs import Needs, Offer, check
 from kdbench.registry import PluginInfo, Registry, load_target
 from kdbench.suite.catalogue import learns_alone, reads_transfer
 from kdbench.testing.families import Family, Model

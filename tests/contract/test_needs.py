@@ -1,6 +1,7 @@
 """Needs and offers: every miss is named with its reason, from plain data."""
 
-from kdbench.contract.needs import Gives, Needs, Offer, check
+from kdbench.contract.gives import Gives
+from kdbench.contract.needs import Needs, Offer, check
 
 OFFER = Offer(axis="class", fields=frozenset({"image"}), student_taps=frozenset({"stage1"}), teacher_taps=frozenset({"stage1"}))
 
@@ -57,3 +58,29 @@ def test_data_round_trip():
     assert Needs.read(needs.data()) == needs
     gives = Gives(when=(("reduce", "logit", frozenset({"values"})),), notes={"taps": "none"})
     assert Gives.read(gives.data()) == gives
+
+
+def test_a_teacher_that_learns_must_be_taught_and_the_other_way_round():
+    frozen, learning = Offer("class"), Offer("class", learns=True)
+    assert "needs a teacher that learns" in check(Needs(learns=True), frozen)[0]
+    assert "no term that teaches it" in check(Needs(), learning)[0]
+    assert not check(Needs(learns=True), learning)
+
+
+def test_a_source_that_holds_answers_is_not_asked_about_others():
+    gives = Gives.read(Gives(asks=False).data())
+    offer, _ = gives.adds({}, OFFER, 1)
+    assert "asks about more than the distillation stream" in check(Needs(asks=True), offer)[0]
+    assert not check(Needs(asks=True), Gives().adds({}, OFFER, 1)[0])
+
+
+def test_what_reads_the_signal_may_be_switched_off():
+    needs = Needs(signal=frozenset({"probs"}), signal_by="kd")
+    assert needs.resolved({"kd": 0.0}).signal == frozenset()
+    assert needs.resolved({"kd": 0.1}).signal == {"probs"}
+
+
+def test_a_wrapper_keeps_what_its_inner_method_asks_for():
+    both = Needs(learns=True, initial=True, asks=True, foreign=True) | Needs(streams=frozenset())
+    assert (both.learns, both.initial, both.asks, both.foreign) == (True, True, True, True)
+    assert not (Needs(foreign=True) | Needs(signal=frozenset({"values"}))).foreign

@@ -6,7 +6,8 @@ import torch
 from kdbench.contract.batch import Batch, Signal
 from kdbench.contract.decisions import Decisions
 from kdbench.contract.draw import Draw
-from kdbench.contract.needs import Gives, Needs, Offer, behind, check
+from kdbench.contract.gives import Gives
+from kdbench.contract.needs import Needs, Offer, behind, check
 from kdbench.train import checkpoint
 from kdbench.train.views.classmix import ClassMix, ClassMixConfig, chosen, reduced
 

@@ -3,7 +3,8 @@
 import pytest
 
 from kdbench.contract.errors import KdbenchError
-from kdbench.contract.needs import Gives, Needs, Offer, abroad, check
+from kdbench.contract.gives import Gives
+from kdbench.contract.needs import Needs, Offer, abroad, check
 from kdbench.train.sources.live import Live
 
 SEVEN = {"teacher": {"model": "digit_net", "params": {"widths": [16, 32, 64], "depth": 2}, "outputs": 7}}

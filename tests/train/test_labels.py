@@ -193,7 +193,8 @@ def test_stored_labels_are_live_labels(bench, tmp_path):
 
 
 def test_gives_says_when_there_are_labels():
-    from kdbench.contract.needs import Gives, Needs, Offer, check
+    from kdbench.contract.gives import Gives
+    from kdbench.contract.needs import Needs, Offer, check
     from kdbench.train.sources.ensemble import Ensemble
     from kdbench.train.sources.live import Live
 
@@ -209,7 +210,8 @@ def test_gives_says_when_there_are_labels():
 
 
 def test_a_source_of_one_s_own_kind_offers_the_student_s_taps():
-    from kdbench.contract.needs import Gives, Offer
+    from kdbench.contract.gives import Gives
+    from kdbench.contract.needs import Offer
     from kdbench.train.sources.peers import Peers
 
     gives = Gives.read(Peers.gives.data())

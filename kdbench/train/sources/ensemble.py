@@ -10,8 +10,8 @@ from torch import Tensor
 
 from kdbench.contract.batch import Batch, Signal
 from kdbench.contract.decisions import Decisions
+from kdbench.contract.gives import Gives
 from kdbench.contract.method import Sweep
-from kdbench.contract.needs import Gives
 from kdbench.contract.source import Source
 from kdbench.train.sources.channel import chosen
 from kdbench.train.sources.labels import WHEN, FusionConfig, labelled

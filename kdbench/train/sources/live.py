@@ -15,9 +15,9 @@ from pydantic import Field
 from torch import Tensor
 
 from kdbench.contract.batch import Batch, Signal
+from kdbench.contract.gives import Gives
 from kdbench.contract.method import Owner
 from kdbench.contract.model import Net
-from kdbench.contract.needs import Gives
 from kdbench.contract.source import Source
 from kdbench.contract.task import Task
 from kdbench.train.sources.labels import WHEN, LabelConfig, labelled

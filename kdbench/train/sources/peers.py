@@ -19,8 +19,8 @@ from pydantic import Field
 
 from kdbench.contract.batch import Batch, Signal
 from kdbench.contract.errors import MethodError
+from kdbench.contract.gives import Gives
 from kdbench.contract.model import Net
-from kdbench.contract.needs import Gives
 from kdbench.contract.source import Source
 from kdbench.train.seat import Seat
 from kdbench.train.sources.labels import WHEN, LabelConfig, labelled

@@ -20,8 +20,8 @@ from torch import Tensor
 from kdbench.contract.batch import Batch, Signal
 from kdbench.contract.draw import seed_for
 from kdbench.contract.errors import MethodError
+from kdbench.contract.gives import Gives
 from kdbench.contract.method import Sweep
-from kdbench.contract.needs import Gives
 from kdbench.contract.source import Source
 from kdbench.train.sources.channel import chosen
 from kdbench.train.sources.ensemble import EnsembleConfig, combine
