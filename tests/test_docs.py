@@ -37,7 +37,7 @@ def test_the_committed_pages_are_those_of_the_code(pages):
 
 def test_pages_say_where_a_method_runs_and_why_not(pages):
     assert "| retrieval | refused | needs one class per decision" in pages["dkd.md"]
-    assert "a teacher like the student (dense_text)" in pages["at.md"]
+    assert "a teacher like the student (dense_text)" in pages["ab.md"]
     assert "| `T` | `4.0` | temperature (a number above 0) |" in pages["kd.md"]
     assert "rounds: {first: {method: brier}, count: 4}" in pages["gt_self.md"]
     assert "| refused | rounds 1, 2, 3, 4, 5: needs" in pages["gt_self.md"]  # one reason, not five

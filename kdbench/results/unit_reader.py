@@ -46,6 +46,8 @@ class UnitReader:
                 kept = None
         if kept is not None and (tuple(record.teachers) == teachers or not teachers):
             return kept
+        if not all(teacher in self.records for teacher in teachers):
+            return kept
         if kept is not None:
             made = self.against.units(family, record, [self.records[teacher] for teacher in teachers])
             return kept if made is None or made.of != kept.of else Units(kept.of, {**made.blocks, **kept.blocks})

@@ -32,7 +32,7 @@ def test_a_job_is_killed_then_the_run_is_stopped_then_all_of_it_is_killed(tiny: 
     done = finish(process)
     assert done.code == 3
     assert "3 done, 1 failed" in done.out and "killed: killed by SIGKILL" in done.out
-    assert f"log .kdbench/jobs/{long}/log.txt" in done.out and "kdbench run tiny.yaml again does what is missing" in done.out
+    assert f"log .kdbench/jobs/{long}/log.txt" in done.out and "kdbench run tiny.yaml --only seed=0 again does what is missing" in done.out
     assert tiny.comparable() == {key: text for key, text in whole.items() if key != long}
     stamps = tiny.stamps()
     status, plan = tiny.many("status tiny.yaml --only seed=0", "plan tiny.yaml --only seed=0")
@@ -49,7 +49,7 @@ def test_a_job_is_killed_then_the_run_is_stopped_then_all_of_it_is_killed(tiny: 
     done = finish(process)
     assert done.code == 75
     assert "1 to run, 3 cached" in done.out and "stopping: 1 running jobs save a checkpoint" in done.err
-    assert "stopped: 1 job saved a checkpoint; kdbench run tiny.yaml goes on from here" in done.out
+    assert "stopped: 1 job saved a checkpoint; kdbench run tiny.yaml --only seed=0 goes on from here" in done.out
     assert "begun; goes on from its checkpoint" in tiny("plan", "tiny.yaml").out
 
     # kill -9 on the parent: its job ends with it.
