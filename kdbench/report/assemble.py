@@ -79,7 +79,9 @@ def table(
     rows += [*controls.values(), *(row for row in students.values() if row.kind != "control")]
     mark_best([row for row in rows if row.kind != "teacher"], ends.shown)
     built = Table(task, pair, family, ends, rows)
-    built.shared_members = [students[cell].name for cell in here if overlapping(readings.cells.get(cell, []))]
+    taught = {cell: found for cell in here if (found := [r for r in readings.cells.get(cell, []) if r.teachers])}
+    built.shared_members = [students[cell].name for cell, found in taught.items() if overlapping(found)]
+    built.shared_teams = [students[cell].name for cell, found in taught.items() if len({r.teachers for r in found}) < len(found)]
     if crossing is not None:
         crossing.fill(built, {cell.cell: readings.cells.get(cell, []) for cell in here})
         built.curves = read_curves(built, crossing.reader.home.jobs)

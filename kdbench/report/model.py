@@ -138,6 +138,7 @@ class Table:
     remarks: list[str] = field(default_factory=list)
     ranking: Ranking | None = None
     shared_members: list[str] = field(default_factory=list)  # rows whose seeds have ensembles that partly overlap
+    shared_teams: list[str] = field(default_factory=list)  # rows of which several seeds have the very same teachers
     curves: list[Curve] = field(default_factory=list)
 
     @property

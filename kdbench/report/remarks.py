@@ -165,6 +165,11 @@ def teachers(table: Table) -> str:
             + ("; those over seeds and examples draw teachers with their seeds." if known else ".")
         )
     text = f"Students of different seeds have different teachers ({pool} in all): the intervals hold the teachers' spread too."
+    if table.shared_teams:
+        text += (
+            f" Not so for {listed(table.shared_teams)}, where several seeds have the very same teachers: their intervals over "
+            "seeds are somewhat too narrow for other teachers" + ("; those with examples draw teachers first." if known else ".")
+        )
     if table.shared_members:
         text += (
             f" Ensembles of neighbouring seeds share members ({listed(table.shared_members)}), which no interval here counts: "

@@ -224,3 +224,10 @@ def test_overlapping_ensembles_are_told() -> None:
     kd = made.cell("kd")
     made.readings.cells[kd] = [replace(r, teachers=t) for r, t in zip(made.readings.cells[kd], teachers, strict=True)]
     assert any("share members (kd)" in remark for remark in made.page().tables[0].remarks)
+
+
+def test_seeds_of_the_very_same_teachers_are_told() -> None:
+    made = make(SMALL, plain)
+    kd = made.cell("kd")
+    made.readings.cells[kd] = [replace(r, teachers=("a", "b")) for r in made.readings.cells[kd]]
+    assert any("Not so for kd, where several seeds" in remark for remark in made.page().tables[0].remarks)
