@@ -33,8 +33,7 @@ from kdbench.contract.method import Method, Specs, Step, Term
 from kdbench.contract.model import Config
 from kdbench.contract.needs import Needs
 from kdbench.contract.task import Task
-from kdbench.methods.features import softened, width
-from kdbench.methods.taps import as_vector
+from kdbench.methods.features import as_vector, softened, width
 
 UNKNOWN = -1
 

@@ -18,7 +18,6 @@ On digits (three seeds, pair and recipe of the task, defaults not tuned; control
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -30,8 +29,7 @@ from kdbench.contract.errors import KdbenchError
 from kdbench.contract.method import Method, Step, Term
 from kdbench.contract.model import Config
 from kdbench.contract.needs import Needs
-from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, meet, pointwise, width
-from kdbench.methods.taps import as_map
+from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, as_map, meet, pointwise, positions, width
 
 
 class CWDConfig(Config):
@@ -101,8 +99,3 @@ class CWDFeatures(FeatureMethod):
     def distance(self, layers: Any, student: Tensor, teacher: Tensor) -> Tensor:
         student, teacher = meet(layers(student), teacher)
         return channel_divergence(as_map(student), as_map(teacher), self.c.spread)
-
-
-def positions(shape: Shape) -> int:
-    """Over how many places a tap of this shape has its channels: pixels of a map, candidates of a list."""
-    return math.prod(shape[1:]) if len(shape) == 3 else shape[0] if len(shape) == 2 else 1

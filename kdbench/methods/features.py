@@ -171,3 +171,17 @@ def unit(x: Tensor, eps: float = 1e-12) -> Tensor:
     """x at norm 1 over the last dimension. A zero vector stays zero and gets no gradient, where dividing by eps would explode."""
     norm = x.norm(dim=-1, keepdim=True)
     return torch.where(norm > eps, x / norm.clamp(min=eps), torch.zeros_like(x))
+
+
+def as_vector(tap: Tensor) -> Tensor:
+    """[B,C]: the mean over a map's positions or a list's candidates."""
+    if tap.dim() == 4:
+        return tap.mean((2, 3))
+    return tap.mean(1) if tap.dim() == 3 else tap
+
+
+def as_map(tap: Tensor) -> Tensor:
+    """[B,C,H,W]: a vector is a map of one position, a list is one candidate wide."""
+    if tap.dim() == 4:
+        return tap
+    return tap.transpose(1, 2)[..., None] if tap.dim() == 3 else tap[..., None, None]

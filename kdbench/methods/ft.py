@@ -29,8 +29,7 @@ from torch import Tensor, nn
 
 from kdbench.contract.method import Owner, Phase, Step, Term
 from kdbench.contract.model import Net
-from kdbench.methods.features import FeatureMethod, PhasedConfig, Shape, meet, unit, width
-from kdbench.methods.taps import as_map
+from kdbench.methods.features import FeatureMethod, PhasedConfig, Shape, as_map, meet, unit, width
 
 
 class FTConfig(PhasedConfig):

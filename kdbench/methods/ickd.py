@@ -20,8 +20,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from kdbench.contract.errors import KdbenchError
-from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, unit, width
-from kdbench.methods.taps import as_map
+from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, as_map, unit, width
 
 
 class ICKDConfig(FeatureConfig):

@@ -24,8 +24,7 @@ from torch import Tensor, nn
 
 from kdbench.contract.errors import KdbenchError
 from kdbench.contract.method import Step
-from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, meet, width
-from kdbench.methods.taps import as_map
+from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, as_map, meet, width
 
 
 class MGDConfig(FeatureConfig):

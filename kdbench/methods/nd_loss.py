@@ -27,8 +27,7 @@ from kdbench.contract.method import Specs, Step, Sweep, Term, Wrapper
 from kdbench.contract.model import Config
 from kdbench.contract.needs import Needs
 from kdbench.contract.task import Task
-from kdbench.methods.features import meet, width
-from kdbench.methods.taps import as_vector
+from kdbench.methods.features import as_vector, meet, width
 
 
 class NDConfig(Config):

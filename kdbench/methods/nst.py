@@ -22,8 +22,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from kdbench.contract.errors import KdbenchError
-from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, meet, positions, unit
-from kdbench.methods.taps import as_map
+from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, as_map, meet, positions, unit
 
 
 class NSTConfig(FeatureConfig):

@@ -29,7 +29,7 @@ from kdbench.contract.method import Method, Specs, Step, Term
 from kdbench.contract.model import Config, Net
 from kdbench.contract.needs import Needs
 from kdbench.contract.task import Task
-from kdbench.methods.taps import as_vector
+from kdbench.methods.features import as_vector
 from kdbench.methods.vector_norm import VectorNorm
 from kdbench.models.cut import anew, tail
 

@@ -30,8 +30,7 @@ from torch import Tensor, nn
 from kdbench.contract.errors import MethodError
 from kdbench.contract.method import Specs, Step, Term
 from kdbench.contract.task import Task
-from kdbench.methods.features import FeatureConfig, FeatureMethod, width
-from kdbench.methods.taps import as_map
+from kdbench.methods.features import FeatureConfig, FeatureMethod, as_map, width
 
 LEVELS = ["stage1", "stage2", "stage3", "embedding"]
 

@@ -32,7 +32,10 @@ def test_a_job_is_killed_then_the_run_is_stopped_then_all_of_it_is_killed(tiny: 
     done = finish(process)
     assert done.code == 3
     assert "3 done, 1 failed" in done.out and "killed: killed by SIGKILL" in done.out
-    assert f"log .kdbench/jobs/{long}/log.txt" in done.out and "kdbench run tiny.yaml --only seed=0 again does what is missing" in done.out
+    assert (
+        f"log .kdbench/jobs/{long}/log.txt" in done.out
+        and "kdbench run tiny.yaml --only seed=0 again does what is missing" in done.out
+    )
     assert tiny.comparable() == {key: text for key, text in whole.items() if key != long}
     stamps = tiny.stamps()
     status, plan = tiny.many("status tiny.yaml --only seed=0", "plan tiny.yaml --only seed=0")

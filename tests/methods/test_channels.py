@@ -8,9 +8,9 @@ from kdbench.contract.batch import Outputs, Signal
 from kdbench.contract.decisions import Decisions
 from kdbench.contract.errors import KdbenchError
 from kdbench.contract.method import NetSpec, Specs
+from kdbench.methods.features import as_map, as_vector
 from kdbench.methods.ickd import ICKD, ICKDConfig, correlation_gap
 from kdbench.methods.mgd import MGD, MGDConfig, kept
-from kdbench.methods.taps import as_map, as_vector
 
 S = torch.tensor([[1.0, 0], [1, 1]], dtype=torch.float64).view(1, 2, 1, 2)
 T = torch.tensor([[1.0, 1], [0, 1]], dtype=torch.float64).view(1, 2, 1, 2)
