@@ -56,7 +56,7 @@ def as_text(found: Comparison, against: str | None) -> str:
 
 def heading_of(line: Line) -> tuple[str, str, str]:
     place = line.task if line.pair == "default" else f"{line.task}/{line.pair}"
-    return place, line.candidate.cell, line.baseline.cell
+    return place, line.candidate.name, line.baseline.name
 
 
 def block_text(place: str, first: str, second: str, lines: Sequence[Line], against: str | None) -> str:
@@ -103,7 +103,7 @@ def cost_text(costs: Sequence[Cost]) -> str:
     for cost in dict.fromkeys(costs):
         place = cost.task if cost.pair == "default" else f"{cost.task}/{cost.pair}"
         share = "" if math.isnan(cost.teacher_share) else f"{100 * cost.teacher_share:.0f} %"
-        rows.append([f"{place} {cost.cell}", short(cost.parameters), short(cost.macs), seconds(cost.seconds), share])
+        rows.append([f"{place} {cost.name}", short(cost.parameters), short(cost.macs), seconds(cost.seconds), share])
     if not any(cells[4] for cells in rows[1:]):
         rows = [cells[:4] for cells in rows]
     widths = [max(len(cells[i]) for cells in rows) for i in range(len(rows[0]))]

@@ -30,6 +30,11 @@ class Group:
     reader: UnitReader
 
     @property
+    def name(self) -> str:
+        """What its suite calls it, else its label."""
+        return min(self.called[1], default=self.cell)
+
+    @property
     def place(self) -> str:
         return where(self.task, self.pair)
 

@@ -24,6 +24,7 @@ class Cost:
     task: str
     pair: str
     cell: str
+    name: str
     parameters: float
     macs: float
     seconds: float
@@ -62,7 +63,7 @@ def within(groups: Sequence[Group], names: Sequence[str], metrics: Sequence[str]
             all_lines += lines(candidate, baseline, metrics or endpoints(candidate.family), store, True, refused)
             other = differing_recipe(candidate, baseline)
             if other:
-                found.remarks.append(f"{candidate.place}: {candidate.cell} and {baseline.cell} also differ in {other}")
+                found.remarks.append(f"{candidate.place}: {candidate.name} and {baseline.name} also differ in {other}")
         found.costs += costs((candidate, *baselines))
     found.lines = judged(all_lines)
     return found
@@ -135,7 +136,7 @@ def costs(groups: Iterable[Group]) -> list[Cost]:
         timings = [group.reader.records[r.key].timing for r in done]
         shares = [float(timing["teacher_share"]) for timing in timings if timing.get("teacher_share") is not None]
         values = (*map(mean, counted.values()), mean(seconds), mean(shares))
-        found.append(Cost(group.task, group.pair, group.cell, *values))
+        found.append(Cost(group.task, group.pair, group.cell, group.name, *values))
     return found
 
 

@@ -24,9 +24,10 @@ PLAIN_GROUPS = ("", "truth", "fidelity")  # of which a record's units are
 
 @dataclass(frozen=True)
 class Side:
-    """A metric over the runs of one side."""
+    """A metric over the runs of one side; `name` is what its suite calls the cell."""
 
     cell: str
+    name: str
     mean: float
     sd: float
     seeds: int
@@ -134,7 +135,7 @@ def over_seeds(ours: Mapping[int, float], theirs: Mapping[int, float], pairing: 
 
 def side(group: Group, found: Mapping[int, float]) -> Side:
     present = list(found.values())
-    return Side(group.cell, mean(present), sd(present), len(present))
+    return Side(group.cell, group.name, mean(present), sd(present), len(present))
 
 
 def judged(found: Sequence[Line]) -> list[Line]:

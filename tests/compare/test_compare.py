@@ -192,7 +192,7 @@ def test_equal_results_are_identical(folder: Path) -> None:
     make(folder)
     other_results(folder, blocks=False)  # made before records had units
     code, text = ask("--against", "before/results")
-    assert code == 0 and "identical to the bit: digits dkd; digits kd; digits kd[T=8]; digits none; digits teacher" in text
+    assert code == 0 and "identical to the bit: digits dkd; digits kd; digits hot; digits none; digits teacher" in text
 
 
 def test_results_that_changed_are_judged_without_pairing(folder: Path) -> None:
@@ -307,7 +307,7 @@ def test_answers_are_kept_and_found_again(folder: Path, monkeypatch: pytest.Monk
 def test_the_text_names_everything_and_explains_itself(folder: Path) -> None:
     make(folder)
     _, text = ask("made-up.yaml", "kd", "none", "hot")
-    assert "digits: kd against none" in text and "digits: kd against kd[T=8]" in text
+    assert "digits: kd against none" in text and "digits: kd against hot" in text
     assert "Holm-corrected over 8 differences" in text and "detects" in text
     assert "\x1b" not in text and "nan" not in text
     for line in lines_of(told("made-up.yaml", "kd", "none"), "accuracy"):
