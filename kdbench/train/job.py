@@ -94,6 +94,10 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
     scored = [net for net, teacher in zip(teachers, job["teachers"]) if teacher["key"] in refer]
     outputs = evaluate(task, final, scored, streams["transfer"], where) if status == "done" else {}
     theirs = outputs_of(refer, job, home)
+    metrics = measure(task, outputs, theirs, outputs_of([job["init_job"]], job, home) if job.get("init_job") else [])
+    companion = learner.reference()
+    if outputs and companion is not None:
+        metrics["companion"] = beside(task, outputs, split_of(on_splits(task, companion, where, ("test",)), "test"))
     record = {
         "schema": 1,
         "key": job["key"],
@@ -102,7 +106,7 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
         "identity": job["digest"],
         "labels": job["labels"],
         "teachers": refer,
-        "metrics": measure(task, outputs, theirs, outputs_of([job["init_job"]], job, home) if job.get("init_job") else []),
+        "metrics": metrics,
         "blocks": units(task, outputs, theirs),
         "outputs": {name: OutputStore(home).put(array) for name, array in outputs.items()},
         "cost": {**build.cost_of(final, streams["transfer"]), "dropped": learner.dropped(), "steps": learner.at},
@@ -191,6 +195,13 @@ def measure(
     if initial and task.family == "classification":
         found["flips"] = flips(split_of(outputs, "test"), initial[0], theirs)
     return found
+
+
+def beside(task: Task, outputs: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The net that taught and learned beside the student (its average, a peer, a teacher that learns): how good it is in the end
+    (own_…), and the student's fidelity to it, which no pool teacher's fidelity says."""
+    own = {f"own_{name}": value for name, value in card.truth(task.family, theirs).items()}
+    return {**card.fidelity(task.family, split_of(outputs, "test"), [theirs]), **own}
 
 
 def units(task: Task, outputs: Mapping[str, np.ndarray], theirs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:

@@ -31,7 +31,9 @@ SUITE: dict[str, Any] = {
         {"method": "dp_transfer", "rounds": {"each": {"recipe": {"lr": 1e-9, "weight_decay": 0.0}}}},
         {"method": "dp_transfer", "rounds": {"each": {"recipe": {"lr": 0.02}}}},
         {"method": "kd", "source": "earlier", "rounds": {"first": {"method": "none"}}},
+        {"method": "kd", "source": "average"},
     ],
+    "sources": {"average": {"source": "ema", "params": {"decay": 0.0, "ramp": False}}},
 }
 
 
@@ -87,6 +89,15 @@ def test_a_student_may_be_the_teacher_of_the_next(done):
     taught = cell(records, "kd·earlier")
     assert taught.teachers == [records["none"].key] and taught.metrics["fidelity"]["agreement"] > 0
     assert taught.identity["seed"] != records["none"].identity["seed"] and taught.labels["seed"] == 0
+
+
+def test_what_taught_beside_the_student_is_scored(done):
+    """An average without memory is the student itself: it is as good, and agrees with it wholly."""
+    record = cell(done[0], "average")
+    companion = record.metrics["companion"]
+    assert companion["agreement"] == 1 and companion["kl"] == pytest.approx(0, abs=1e-6)
+    assert companion["own_accuracy"] == record.metrics["truth"]["accuracy"]
+    assert not any("companion" in other.metrics for name, other in done[0].items() if "average" not in name)
 
 
 def test_how_long_the_teacher_was_asked(done):
