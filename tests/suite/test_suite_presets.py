@@ -15,7 +15,8 @@ from kdbench.suite.presets import read_preset
 from kdbench.suite.yaml import loads
 
 REGISTRY = Registry(packages=False)
-MIXED = {"views": {"mine": {"stages": "mixup"}}}
+BLENDED = {"stages": {"stage": "mixup", "params": {"part": 0.1}}}
+MIXED = {"views": {"mine": BLENDED}}
 
 
 def expanded(methods: list[Any], registry: Registry = REGISTRY, only: str | None = None, profile=None, **more: Any) -> Expansion:
@@ -39,7 +40,7 @@ def problems(methods: list[Any], registry: Registry = REGISTRY, **more: Any) -> 
 
 def test_a_preset_shares_its_jobs_with_the_same_by_hand():
     assert keys(["ssld"]) == keys([{"method": "kd", "params": {"divergence": "js", "T": 1, "weight": 1, "task": 0}}])
-    by_hand = {"method": "kd", "params": {"T": 1, "weight": 0.9, "task": 0.1}, "view": "mine"}
+    by_hand = {"method": "kd", "params": {"T": 1, "weight": 0.9, "task": 0.1}, "wrap": "logit_std", "view": "mine"}
     assert keys(["mixup_kd"]) == keys([by_hand], **MIXED)
     three = {"three": {"source": "stored", "teachers": 3}}
     assert keys(["ced"]) == keys([{"method": "kd", "params": {"T": 1, "weight": 1, "task": 0}, "source": "three"}], sources=three)
@@ -99,7 +100,7 @@ def test_mistakes(arm: Any, words: str):
 def test_names_that_a_preset_brings_must_be_free():
     told = problems(["mixup_kd"], views={"mixed": {"augment": "none"}})
     assert "preset 'mixup_kd' brings a view 'mixed'" in told[0]
-    assert cells(["mixup_kd"], views={"mixed": {"stages": "mixup"}}) == ["none", "mixup_kd"]
+    assert cells(["mixup_kd"], views={"mixed": BLENDED}) == ["none", "mixup_kd"]
 
 
 def test_a_task_that_a_preset_is_not_for_is_refused():
