@@ -12,8 +12,11 @@ PHASED = {"ft": {"share": 0.5}, "ab": {"share": 0.5}}  # so that a few steps hol
 VECTORS = {"student_taps": ["embedding"], "teacher_taps": ["embedding"]}
 
 
-@pytest.mark.parametrize("task", FAMILIES)
-@pytest.mark.parametrize("method", METHODS)
+# A list's candidates are unit vectors, in which `at` has nothing to match.
+SERVED = [(method, task) for method in METHODS for task in FAMILIES if (method, task) != ("at", "topics")]
+
+
+@pytest.mark.parametrize(("method", "task"), SERVED)
 def test_every_family_is_served(bench, task, method):
     run = bench(task, method, {**FAMILIES[task], **PHASED.get(method, {})}, steps=4, recipe={"joint": task == "digits"})
     means = run.train().learner.report()
