@@ -38,6 +38,7 @@ WORDS = {
     "object": "a mapping",
     "null": "null",
 }
+PLURALS = {"text": "texts", "a number": "numbers", "a whole number": "whole numbers"}
 BOUNDS = (
     ("minimum", "at least", lambda value, bound: value >= bound),
     ("exclusiveMinimum", "above", lambda value, bound: value > bound),
@@ -96,13 +97,15 @@ def _words(schema: Schema, root: Schema) -> str:
         return "one of " + ", ".join(json.dumps(value) for value in schema["enum"])
     words = WORDS.get(schema.get("type", ""), "any value")
     if schema.get("type") == "array" and schema.get("items"):
-        words += f" of ({describe(schema['items'], root)})"
+        entries = describe(schema["items"], root)
+        words += f" of {PLURALS.get(entries, f'({entries})')}"
     limits = [f"{word} {schema[name]:g}" for name, word, _ in BOUNDS if name in schema]
     for least, most, unit in SIZES:
         limits += [f"at least {_count(schema[least], unit)}"] if least in schema else []
         limits += [f"at most {_count(schema[most], unit)}"] if most in schema else []
     limits += [f"matching {schema['pattern']}"] if "pattern" in schema else []
-    return " ".join([words, " and ".join(limits)]).strip()
+    between = ", " if schema.get("type") == "array" else " "
+    return between.join(filter(None, [words, " and ".join(limits)]))
 
 
 def _count(number: int, unit: str) -> str:
