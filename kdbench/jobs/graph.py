@@ -42,7 +42,7 @@ def graph(arms: Sequence[Arm], registry: Registry, root: Path = Path(".")) -> Jo
             job, others, refer = round_jobs(part, arm, registry, pools[pair], chain, root)
             for wanted in (*others, job):
                 found.jobs.setdefault(wanted.key, wanted)
-            found.reference[job.key] = tuple(t.key for t in refer)
+            found.reference[(*pair, job.key)] = tuple(t.key for t in refer)
             chain.append(job)
         found.cells.setdefault(cell, []).append(chain[-1].key)
     for pair, pool in pools.items():

@@ -64,6 +64,7 @@ class JobSet:
 
     jobs: dict[str, Job] = field(default_factory=dict)
     cells: dict[Cell, list[str]] = field(default_factory=dict)
-    reference: dict[str, tuple[str, ...]] = field(default_factory=dict)  # student -> teachers that fidelity refers to
+    # (task, pair, student) -> teachers that fidelity refers to; pairs may share a control, and have teachers of their own
+    reference: dict[tuple[str, str, str], tuple[str, ...]] = field(default_factory=dict)
     teachers: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (task, pair) -> its pool
     refusals: list[Refusal] = field(default_factory=list)

@@ -85,13 +85,15 @@ def modules_of(job: Job) -> list[Any]:
 def payload(job: Job, jobs: JobSet, home: Path, results: Path, checkpoint_seconds: float) -> dict[str, Any]:
     """What the training side gets: plain data and paths, no suite. Teachers that are no reference are asked, and not scored
     against: a student is not to be like what it was."""
+    place = (job.labels["task"], job.labels.get("pair", "default"))
+    refer = jobs.reference.get((*place, job.key), job.teachers)
     teachers = [
         {
             "key": key,
             "model": jobs.jobs[key].spec["student"]["model"],
             "params": jobs.jobs[key].spec["student"]["params"],
             "weights": str(home / "weights" / f"{key}.safetensors"),
-            "reference": key in jobs.reference.get(job.key, job.teachers),
+            "reference": key in refer,
         }
         for key in job.teachers
     ]

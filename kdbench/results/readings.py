@@ -73,25 +73,28 @@ class _Reader:
         return Reading(key, self.jobs.jobs[key].labels["seed"], record.status, teachers, groups, record.cost, seconds)
 
     def student(self, cell: Cell, key: str, done: Sequence[str]) -> Reading:
-        teachers = self.jobs.reference.get(key, ())
+        teachers = self.refers(cell, key)
         record, more = self.records[key], {}
         if record.status == "done" and teachers and all(t in self.records for t in teachers):
             if "fidelity" not in record.metrics:
                 more["fidelity"] = self.fidelity(cell, key, teachers)
-            other = self.independent_of(key, teachers, done)
+            other = self.independent_of(cell, key, teachers, done)
             if other is not None:
                 measured = self.fidelity(cell, other, teachers)
                 more["independent"] = {name: measured[name] for name in INDEPENDENT if name in measured}
         return self.plain(key, teachers, {group: values for group, values in more.items() if values})
 
-    def independent_of(self, key: str, teachers: tuple[str, ...], done: Sequence[str]) -> str | None:
+    def independent_of(self, cell: Cell, key: str, teachers: tuple[str, ...], done: Sequence[str]) -> str | None:
         """The next student of the cell that shares no teacher with this one; None where the pool has no such."""
         at = done.index(key)
         for other in (*done[at + 1 :], *done[:at]):
-            theirs = self.jobs.reference.get(other, ())
+            theirs = self.refers(cell, other)
             if not set(theirs) & set(teachers) and self.records[other].status == "done":
                 return other
         return None
+
+    def refers(self, cell: Cell, key: str) -> tuple[str, ...]:
+        return self.jobs.reference.get((cell.task, cell.pair, key), ())
 
     def fidelity(self, cell: Cell, student: str, teachers: tuple[str, ...]) -> dict[str, float]:
         family = self.families[cell.task]

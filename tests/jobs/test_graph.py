@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kdbench.contract.errors import DataError
 from kdbench.jobs.graph import graph, pick
-from kdbench.jobs.job import Job, JobSet
+from kdbench.jobs.job import Cell, Job, JobSet
 from kdbench.registry import Registry
 from kdbench.suite import expand, parse_suite
 from kdbench.suite.yaml import loads
@@ -44,7 +44,19 @@ def test_arms_share_their_teachers_and_the_control_refers_to_them():
         assert [job.teachers for job in students(jobs, cell)] == [(pool[0],), (pool[1],), (pool[0],)]
     for job, reference in zip(students(jobs, "none"), (pool[0], pool[1], pool[0]), strict=True):
         assert job.teachers == () and job.identity["teachers"] == []
-        assert jobs.reference[job.key] == (reference,)
+        assert jobs.reference["digits", "default", job.key] == (reference,)
+
+
+def test_pairs_share_a_control_and_each_reads_it_against_its_own_teacher():
+    """A student alone is one job whatever its teacher would have been; whose teacher it is like depends on the pair."""
+    rates = {"good": 0.01, "poor": 0.1}
+    pairs = [{"name": name, "teacher": {**NET, "recipe": {"lr": lr}}, "student": NET} for name, lr in rates.items()]
+    jobs = planned({"tasks": [{"task": "digits", "pairs": pairs}], "methods": ["kd"]})
+    [good], [poor] = (jobs.cells[Cell("digits", name, "none")] for name in ("good", "poor"))
+    assert good == poor
+    for name in ("good", "poor"):
+        assert jobs.reference["digits", name, good] == tuple(jobs.teachers["digits", name])
+    assert jobs.teachers["digits", "good"] != jobs.teachers["digits", "poor"]
 
 
 def test_teachers_come_before_their_students():

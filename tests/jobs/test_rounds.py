@@ -58,9 +58,9 @@ def test_the_first_round_is_the_control_itself():
     first, second, third = chain(jobs)
     assert first.key == control[0] and first.teachers == ()
     assert second.teachers == (first.key,) and third.teachers == (second.key,)
-    assert jobs.reference[third.key] == (second.key,) and jobs.reference[first.key] == tuple(
-        jobs.teachers["digits", "default"][:1]
-    )
+    place = ("digits", "default")
+    assert jobs.reference[(*place, third.key)] == (second.key,)
+    assert jobs.reference[(*place, first.key)] == tuple(jobs.teachers[place][:1])
 
 
 def test_every_round_has_weights_of_its_own_and_the_arms_seed_in_its_name():
@@ -115,7 +115,7 @@ def test_a_student_as_it_began_may_answer_and_is_no_reference():
     jobs = planned([{**GO_ON, "source": "both", "rounds": {"first": {"method": "none", "init": "fresh"}}}], sources=asked)
     first, second = chain(jobs)
     [teacher] = jobs.teachers["digits", "default"]
-    assert second.teachers == (teacher, first.key) and jobs.reference[second.key] == (teacher,)
+    assert second.teachers == (teacher, first.key) and jobs.reference["digits", "default", second.key] == (teacher,)
     told = payload(second, jobs, Path("h"), Path("r"), 60)["teachers"]
     assert [(t["key"], t["reference"]) for t in told] == [(teacher, True), (first.key, False)]
 

@@ -86,11 +86,12 @@ def reading(made: Made, key: str, groups: Any, provenance: Mapping[str, Any]) ->
         groups = {"truth": dict.fromkeys(("accuracy", "miou", "ndcg@10", "map"), 0.999)}
     cost = {"parameters": 2906 if job.kind == "student" else 59000, "macs": 25504, "steps": 400}
     labels = {"method": "teacher", **job.labels}
+    refer = made.jobs.reference.get((job.labels["task"], job.labels["pair"], key), ())
     made.records[key] = Record(
         key, job.kind, status, job.identity, labels, {g: dict(v) for g, v in groups.items() if g != "independent"},
         list(job.teachers), cost=cost, timing={"train_seconds": 12.5}, provenance=dict(provenance),
     )  # fmt: skip
-    return Reading(key, job.labels["seed"], status, made.jobs.reference.get(key, ()), groups, cost, 12.5)
+    return Reading(key, job.labels["seed"], status, refer, groups, cost, 12.5)
 
 
 def plain(task: str, cell: str, seed: int) -> dict[str, dict[str, float]]:
