@@ -7,7 +7,7 @@ from typing import Any
 
 from kdbench.compare.cells import Group, variant
 from kdbench.jobs.identity import canonical
-from kdbench.results.record import Record, comparable
+from kdbench.results.record import Record
 from kdbench.suite.recipe import RECIPE_DEFAULTS
 
 NAMES = {
@@ -60,12 +60,22 @@ def identical(first: Group, second: Group) -> bool:
     ours, theirs = ({record.key: record for record in group.records} for group in (first, second))
     if not ours or ours.keys() != theirs.keys():
         return False
-    return all(outcome(ours[key]) == outcome(theirs[key]) for key in ours)
+    return all(same(ours[key], theirs[key]) for key in ours)
+
+
+def same(first: Record, second: Record) -> bool:
+    """Whether two runs came to the same: end, metrics, and those outputs that both kept.
+
+    Labels, costs and further outputs are what later code tells more of.
+    """
+    kept = first.outputs.keys() & second.outputs.keys()
+    ours, theirs = ({name: record.outputs[name] for name in kept} for record in (first, second))
+    return ours == theirs and outcome(first) == outcome(second)
 
 
 def outcome(record: Record) -> str:
-    """What a run measured; `blocks` follow from the outputs, and older records have none."""
-    return repr({name: value for name, value in sorted(comparable(record).items()) if name != "blocks"})
+    """Written out, so that an undefined metric equals itself."""
+    return repr((record.status, sorted((group, sorted(values.items())) for group, values in record.metrics.items())))
 
 
 def brief(reasons: list[str]) -> str:
