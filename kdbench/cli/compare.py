@@ -105,18 +105,14 @@ def groups_here(session: Session | None, folder: Path) -> tuple[Home, list[Group
     from kdbench.compare.cells import of_folder, of_suite
     from kdbench.results.against import Against
     from kdbench.results.outputs import OutputStore
-    from kdbench.results.readings import read
     from kdbench.results.store import ResultStore
     from kdbench.results.unit_reader import UnitReader
 
     if session is None:
         store = ResultStore(folder)
         return store.home, of_folder(UnitReader(scanned(store), Against(store.folder, OutputStore(store.home))))
-    records, arms = session.records(), session.expansion.arms
-    families = {arm.task["name"]: session.registry.task(arm.task["plugin"]).facts["family"] for arm in arms}
-    readings = read(session.jobs, records, session.against, families)
-    reader = UnitReader(records, session.against)
-    return session.home, of_suite(arms, session.jobs, readings, reader, session.registry.aliases())
+    readings, reader = session.read(session.records())
+    return session.home, of_suite(session.expansion.arms, session.jobs, readings, reader, session.registry.aliases())
 
 
 def groups_there(against: str, folder: Path, home: Home) -> list[Group]:

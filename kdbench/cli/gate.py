@@ -148,13 +148,8 @@ def judged_claims(session: Session, records: Mapping[str, Record]) -> list[Claim
     if not session.expansion.claims:
         return []
     from kdbench.gate.build import judged_claims as judge_all
-    from kdbench.results.readings import read
-    from kdbench.results.unit_reader import UnitReader
 
-    tasks = {arm.task["name"]: arm.task["plugin"] for arm in session.expansion.arms}
-    families = {name: session.registry.task(plugin).facts["family"] for name, plugin in tasks.items()}
-    readings = read(session.jobs, records, session.against, families)
-    return judge_all(session.expansion.claims, session.jobs, readings, UnitReader(records, session.against))
+    return judge_all(session.expansion.claims, session.jobs, *session.read(records))
 
 
 def code(report: GateReport, strict: bool = False) -> Exit:

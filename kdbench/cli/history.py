@@ -74,7 +74,7 @@ def look(session: Session, baseline: Path, results: Path, metric: list[str] | No
         if name not in known:
             meant = nearest(name, known)
             raise KdbenchError(f"no metric '{name}'; " + (f"did you mean '{meant}'?" if meant else f"there are {listing(known)}"))
-    families = {session.registry.task(arm.task["plugin"]).facts["family"] for arm in session.expansion.arms}
+    families = set(session.families.values())
     wanted = metric or [primary(family)[0].name for family in families]
     checkout = Checkout.around(baseline)
     return read(checkout, baseline, results, session.suite.name, set(session.jobs.cells), wanted)

@@ -40,13 +40,7 @@ def make_report(session: Session, records: Mapping[str, Record], reports: Path) 
     """Read every number of the suite and write its report."""
     from kdbench.report.build import build
     from kdbench.report.model import Part
-    from kdbench.results.readings import read
-    from kdbench.results.unit_reader import UnitReader
 
-    families = {}
-    for arm in session.expansion.arms:
-        families[arm.task["name"]] = session.registry.task(arm.task["plugin"]).facts["family"]
-    against = session.against
-    readings = read(session.jobs, records, against, families)
+    readings, reader = session.read(records)
     part = Part(session.profile, session.only)
-    return build(session.suite, part, session.expansion, session.jobs, readings, records, reports, UnitReader(records, against))
+    return build(session.suite, part, session.expansion, session.jobs, readings, records, reports, reader)

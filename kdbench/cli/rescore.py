@@ -45,8 +45,7 @@ def rescore(
     from kdbench.results.rescoring import rescore as again
 
     session = open_suite(suite, results, profile, only, plugin)
-    arms = session.expansion.arms
-    families = {arm.task["name"]: session.registry.task(arm.task["plugin"]).facts["family"] for arm in arms}
+    families = session.families
     wanted = [name.strip() for given in metric or [] for name in given.split(",") if name.strip()]
     known = {entry.name for entry in METRICS if entry.family in families.values()}
     if unknown := [name for name in wanted if name not in known]:

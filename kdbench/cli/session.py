@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from kdbench.registry import Broken, Registry
     from kdbench.results.against import Against
     from kdbench.results.home import Home
+    from kdbench.results.readings import Readings
     from kdbench.results.record import Record
     from kdbench.results.store import ResultStore
+    from kdbench.results.unit_reader import UnitReader
     from kdbench.suite.arm import Expansion
     from kdbench.suite.schema import Suite
 
@@ -50,6 +52,19 @@ class Session:
         from kdbench.results.outputs import OutputStore
 
         return Against(self.store.folder, OutputStore(self.home))
+
+    @functools.cached_property
+    def families(self) -> dict[str, str]:
+        """The family of each task that the suite plans, by its label."""
+        plugins = {arm.task["name"]: arm.task["plugin"] for arm in self.expansion.arms}
+        return {name: self.registry.task(plugin).facts["family"] for name, plugin in plugins.items()}
+
+    def read(self, records: Mapping[str, Record]) -> tuple[Readings, UnitReader]:
+        """Every number of the suite's cells, and what reads the examples that they stand on."""
+        from kdbench.results.readings import read
+        from kdbench.results.unit_reader import UnitReader
+
+        return read(self.jobs, records, self.against, self.families), UnitReader(records, self.against)
 
     def command(self, verb: str) -> str:
         """What to type to do something with this suite."""

@@ -20,7 +20,7 @@ from typing import Any
 from kdbench.contract.errors import DataError
 from kdbench.metrics import card
 from kdbench.results.files import StorageError, write_atomically
-from kdbench.results.outputs import OutputStore
+from kdbench.results.outputs import OutputStore, arrays
 from kdbench.results.record import Record, folder_name
 from kdbench.results.units import Units, pack, unpack
 
@@ -94,7 +94,7 @@ class Against:
 
     def _made(self, family: str, student: Record, teachers: Sequence[Record], with_blocks: bool) -> dict[str, Any]:
         try:
-            ours, theirs = arrays(student, self.store), [arrays(teacher, self.store) for teacher in teachers]
+            ours, theirs = arrays(student, "test", self.store), [arrays(teacher, "test", self.store) for teacher in teachers]
             values = card.fidelity(family, ours, theirs)
             made: dict[str, Any] = {"fidelity": {k: None if math.isnan(value) else value for k, value in values.items()}}
             if with_blocks:
@@ -107,14 +107,6 @@ class Against:
 
     def _path(self, task: str) -> Path:
         return self.folder / folder_name(task, "task") / FILE
-
-
-def arrays(record: Record, store: OutputStore) -> dict[str, Any]:
-    """The raw outputs on the test set."""
-    found = {name.removeprefix(TEST): store.get(sha) for name, sha in record.outputs.items() if name.startswith(TEST)}
-    if not found:
-        raise DataError(f"{record.key} has no outputs of the test set")
-    return found
 
 
 def digest(student: Record, teachers: Sequence[Record]) -> str:

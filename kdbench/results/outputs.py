@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from kdbench.contract.errors import DataError
 from kdbench.results.files import write_atomically
 from kdbench.results.home import Home
-from kdbench.results.record import check_sha
+from kdbench.results.record import Record, check_sha
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,3 +102,12 @@ def _missing(path: Path) -> str:
 
 def _damaged(path: Path, why: str) -> str:
     return f"raw output {path} is damaged ({why}); delete the file and run its job again"
+
+
+def arrays(record: Record, split: str, store: OutputStore, verify: bool = False) -> dict[str, np.ndarray]:
+    """What a record's network said on a split, by the arrays' names; a DataError where nothing of it is stored."""
+    head = f"{split}/"
+    found = {name.removeprefix(head): sha for name, sha in record.outputs.items() if name.startswith(head)}
+    if not found:
+        raise DataError(f"no outputs of {split} are stored")
+    return {name: store.get(sha, verify) for name, sha in found.items()}

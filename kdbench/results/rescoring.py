@@ -10,6 +10,7 @@ from typing import Any
 
 from kdbench.contract.errors import DataError
 from kdbench.metrics import card
+from kdbench.results import outputs
 from kdbench.results.outputs import OutputStore
 from kdbench.results.provenance import git_state, now
 from kdbench.results.record import Record
@@ -133,9 +134,5 @@ def units_of(record: Record, family: str, records: Mapping[str, Record], store: 
 
 
 def arrays(record: Record, split: str, store: OutputStore) -> dict[str, Any]:
-    """The stored outputs of a split, each compared with its digest."""
-    head = f"{split}/"
-    found = {name.removeprefix(head): sha for name, sha in record.outputs.items() if name.startswith(head)}
-    if not found:
-        raise DataError(f"no outputs of {split} are stored")
-    return {name: store.get(sha, verify=True) for name, sha in found.items()}
+    """The stored outputs of a split, each compared with its digest: what replaces a number must stand on the right ones."""
+    return outputs.arrays(record, split, store, verify=True)

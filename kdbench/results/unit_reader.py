@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from kdbench.contract.errors import DataError
 from kdbench.jobs.identity import canonical
 from kdbench.metrics import card
-from kdbench.results.against import TEST, Against, arrays
+from kdbench.results.against import TEST, Against
 from kdbench.results.home import Home
+from kdbench.results.outputs import arrays
 from kdbench.results.record import Record
 from kdbench.results.units import Units, unpack
 
@@ -55,8 +56,8 @@ class UnitReader:
 
     def _from_outputs(self, family: str, record: Record, teachers: tuple[str, ...]) -> Units | None:
         try:
-            ours = arrays(record, self.against.store)
-            theirs = [arrays(self.records[teacher], self.against.store) for teacher in teachers]
+            ours = arrays(record, "test", self.against.store)
+            theirs = [arrays(self.records[teacher], "test", self.against.store) for teacher in teachers]
             return Units.read(card.blocks(family, ours, theirs), ours.get("blocks"))
         except (DataError, ValueError, KeyError):  # gone, or made by older code of the task
             return None

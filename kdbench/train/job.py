@@ -18,7 +18,7 @@ from kdbench.metrics.flips import flips
 from kdbench.models import weights
 from kdbench.results.files import explained
 from kdbench.results.home import Home
-from kdbench.results.outputs import OutputStore
+from kdbench.results.outputs import OutputStore, arrays
 from kdbench.results.provenance import collect, now
 from kdbench.results.record import Record
 from kdbench.results.store import ResultStore
@@ -172,8 +172,7 @@ def asked(seconds: float, trained: float, device: torch.device) -> dict[str, flo
 def outputs_of(keys: Sequence[str], job: Mapping[str, Any], home: Home) -> list[dict[str, np.ndarray]]:
     """What other jobs' networks said on the test set."""
     store, results = OutputStore(home), ResultStore(job["results"], home)
-    records = [results.read(key) for key in keys]
-    return [split_of({name: store.get(sha) for name, sha in record.outputs.items()}, "test") for record in records]
+    return [arrays(results.read(key), "test", store) for key in keys]
 
 
 def measure(
