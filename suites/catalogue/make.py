@@ -96,7 +96,7 @@ def catalogue(family: Family, registry: Registry, weights: Mapping[str, Any]) ->
         arm: dict[str, Any] = {"method": setting.method.name}
         if plugin.kind == "wrapper":
             arm["wrap"] = plugin.name
-        params = {**setting.params, **(weights.get(plugin.name, {}) if plugin.kind == "method" else {})}
+        params = {**setting.params, **weights.get(plugin.name, {})}
         if params:
             arm["params"] = params
         if setting.source is not None and (name := title(setting.source)) != "live":
