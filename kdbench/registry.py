@@ -16,7 +16,7 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -84,8 +84,10 @@ class Registry:
         return sorted(name for k, name in self.plugins if k == kind)
 
     def get(self, kind: str, name: str) -> PluginInfo:
-        if kind == "model" and name.startswith("timm:") and ("model", "timm") in self.plugins:
-            return timm_model(self.plugins["model", "timm"], name)
+        family, colon, member = name.partition(":")
+        if kind == "model" and colon and (kind, family) in self.plugins:
+            base = self.plugins[kind, family]
+            return member_of(base, name, None if base.facts["taps"] else self.get(kind, member))
         return self.plugins[kind, name]
 
     def task(self, name: str) -> PluginInfo:
@@ -99,6 +101,12 @@ class Registry:
 
     def model(self, name: str) -> PluginInfo:
         return self.get("model", name)
+
+    def model_targets(self, name: str) -> dict[str, str]:
+        """Where the code of a network lies, and that of the one which a twin is made from."""
+        family, colon, member = name.partition(":")
+        more = self.model_targets(member) if colon and not self.plugins["model", family].facts["taps"] else {}
+        return {f"model:{name}": self.model(name).target, **more}
 
     def source(self, name: str) -> PluginInfo:
         return self.get("source", name)
@@ -168,9 +176,15 @@ def preset(path: Path, origin: str) -> PluginInfo:
     return PluginInfo("preset", path.stem, 1, comments[0] if comments else "", {}, {}, facts, str(path), origin)
 
 
-def timm_model(base: PluginInfo, name: str) -> PluginInfo:
-    """`timm:resnet18` is the plugin `timm` with the architecture in its name."""
-    return PluginInfo("model", name, base.version, base.doc, base.schema, base.defaults, base.facts, base.target, base.origin)
+def member_of(family: PluginInfo, name: str, twin: PluginInfo | None) -> PluginInfo:
+    """A network of a family, which has its architecture in its name: `timm:resnet18`; or, after a twin, `cheap:wrn_40_2`.
+
+    A family without taps makes twins, which show what the network behind the colon shows. Versions only ever rise, so their sum
+    is new whenever one of them is.
+    """
+    if twin is None:
+        return replace(family, name=name)
+    return replace(family, name=name, version=family.version + twin.version - 1, facts=twin.facts)
 
 
 def load_file(path: Path) -> ModuleType:

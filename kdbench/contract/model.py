@@ -52,6 +52,14 @@ class ModelPlugin:
     version: int = 1
 
 
+class ModelFamily(ModelPlugin):
+    """Networks that have their architecture in their name, `family:network`. One without taps makes twins of other networks."""
+
+    def named(self, name: str, base: ModelPlugin | None) -> ModelPlugin:
+        """The plugin of one network; `base` is what a twin is made from."""
+        raise NotImplementedError
+
+
 class Net(nn.Module):
     """A backbone that reads batches: picks its fields, prepares them (normalisation), returns values and taps."""
 

@@ -101,7 +101,7 @@ def student_job(arm: Arm, registry: Registry, teachers: Sequence[Job], start: St
     """The job of an arm or of one of its rounds: `seed` is what is computed with, the arm's own what it is told by."""
     task = registry.task(arm.task["plugin"])
     method, model = registry.method(arm.method["name"]), registry.model(arm.student["model"])
-    targets = {"task": task.target, "method": method.target, f"model:{model.name}": model.target}
+    targets = {"task": task.target, "method": method.target, **registry.model_targets(model.name)}
     wraps = []
     for wrap in arm.method["wrap"]:
         wrapper = registry.wrapper(wrap["name"])
@@ -193,7 +193,7 @@ def teacher_label(teacher: dict[str, Any], kinds: Sequence[dict[str, Any]]) -> s
 def teacher_job(arm: Arm, teacher: dict[str, Any], seed: int, registry: Registry, root: Path) -> Job:
     """A teacher is a student without a teacher, on the teachers' set; or a file of weights, which is only evaluated."""
     task, model, none = registry.task(arm.task["plugin"]), registry.model(teacher["model"]), registry.method("none")
-    targets = {"task": task.target, "method": none.target, f"model:{model.name}": model.target}
+    targets = {"task": task.target, "method": none.target, **registry.model_targets(model.name)}
     labels = {
         "task": arm.task["name"],
         "pair": arm.pair,

@@ -10,14 +10,13 @@ import difflib
 import functools
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from kdbench.contract.errors import KdbenchError
-from kdbench.contract.model import Config, Facts, ModelPlugin
+from kdbench.contract.model import Config, Facts, ModelFamily, ModelPlugin
 
 PREFIX = "timm:"
 STAGES = ("stage1", "stage2", "stage3", "stage4")
@@ -167,11 +166,10 @@ def _plugin(bare: str) -> ModelPlugin:
     )
 
 
-@dataclass(frozen=True)
-class TimmFamily(ModelPlugin):
+class TimmFamily(ModelFamily):
     """All of timm as one plugin, whose networks have their architecture in the name: `timm:resnet18`."""
 
-    def named(self, name: str) -> ModelPlugin:
+    def named(self, name: str, base: ModelPlugin | None = None) -> ModelPlugin:
         return timm_plugin(name)
 
 

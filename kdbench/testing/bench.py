@@ -187,7 +187,7 @@ def awake(net: Net, stream: Any) -> Net:
 def described(setting: Setting, recipe: Mapping[str, Any]) -> dict[str, Any]:
     """A job as far as building reads it."""
     task, roles, source = setting.task, setting.task.facts["roles"], setting.source
-    parts = {f"model:{m['model']}": setting.registry.model(m["model"]).target for m in (setting.student, setting.teacher)}
+    parts = {k: v for m in (setting.student, setting.teacher) for k, v in setting.registry.model_targets(m["model"]).items()}
     parts |= {f"wrapper:{wrapper.name}": wrapper.target for wrapper, _ in setting.wrap}
     targets = {"task": task.target, "method": setting.method.target, **parts}
     if source is not None:

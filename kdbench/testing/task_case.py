@@ -42,7 +42,7 @@ class TaskCase:
     def net(self, side: str) -> Net:
         own = self.plugin.facts["pair"][side]
         own = own if isinstance(own, Mapping) else own[0]
-        targets = {f"model:{own['model']}": self.registry.model(own["model"]).target}
+        targets = self.registry.model_targets(own["model"])
         reseed(CPU, side)
         return build.make_net(self.task, {"model": own["model"], "params": own.get("params", {})}, targets, CPU)
 

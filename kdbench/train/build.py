@@ -15,7 +15,7 @@ from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw, seed_for
 from kdbench.contract.errors import DataError
 from kdbench.contract.method import Method, NetSpec, Specs
-from kdbench.contract.model import Config, Facts, ModelPlugin, Net
+from kdbench.contract.model import Config, Facts, ModelFamily, ModelPlugin, Net
 from kdbench.contract.source import Source
 from kdbench.contract.stage import After, Stage
 from kdbench.contract.task import Task
@@ -38,14 +38,21 @@ def _task(target: str, params: str) -> Task:
 
 def make_net(task: Task, model: Mapping[str, Any], targets: Mapping[str, str], device: torch.device) -> Net:
     """The network of {model, params}, initialised from the generator as it stands."""
-    plugin: ModelPlugin = load_target(targets[f"model:{model['model']}"])
-    if hasattr(plugin, "named"):  # a family of models whose architecture is part of the name
-        plugin = plugin.named(model["model"])
+    plugin = model_plugin(model["model"], targets)
     facts = facts_for(task, plugin)
     if model.get("outputs"):  # a teacher that was trained on other answers
         facts = replace(facts, outputs=model["outputs"])
     backbone = plugin.build(facts, plugin.Config(**model["params"]))
     return task.net(plugin, backbone).to(device)
+
+
+def model_plugin(name: str, targets: Mapping[str, str]) -> ModelPlugin:
+    """The plugin of a network; of a family, the member that is named, a twin with the network that it is made from."""
+    plugin: ModelPlugin = load_target(targets[f"model:{name}"])
+    if not isinstance(plugin, ModelFamily):
+        return plugin
+    member = name.partition(":")[2]
+    return plugin.named(name, model_plugin(member, targets) if f"model:{member}" in targets else None)
 
 
 def facts_for(task: Task, plugin: ModelPlugin) -> Facts:
