@@ -50,7 +50,7 @@ class Gives:
         if not self.taps:
             notes |= {tap: self.notes.get("taps", "the source gives no taps") for tap in offer.teacher_taps}
         taps = offer.teacher_taps if self.taps and teachers == 1 else frozenset()
-        more = {"learns": learns, "asks": self.asks, "notes": notes}
+        more = {"learns": learns, "asks": self.asks, "before": not self.own, "notes": notes}
         return offer.but(signal=frozenset(signal), teachers=teachers, teacher_taps=taps, **more), wrong
 
     def kin(self, params: Mapping[str, Any]) -> int:

@@ -36,6 +36,7 @@ class Needs:
     learns: bool = False  # the teacher learns too, from terms of the owner "teacher"
     initial: bool = False  # the student as it was before its first step is kept beside it
     asks: bool = False  # the source is asked about other inputs than the distillation stream's
+    before: bool = False  # the source answers before the first step, too
     foreign: bool = False  # teachers may decide among other answers than the task's
 
     def data(self) -> dict[str, Any]:
@@ -76,6 +77,7 @@ class Needs:
             learns=self.learns or own.learns,
             initial=self.initial or own.initial,
             asks=self.asks or own.asks,
+            before=self.before or own.before,
             foreign=self.foreign and not own.signal,
         )
 
@@ -95,6 +97,7 @@ class Offer:
     mixes: frozenset[str] = frozenset()  # stages that make one input of several samples
     learns: bool = False
     asks: bool = True
+    before: bool = True
     notes: dict[str, str] = field(default_factory=dict)  # what is missing -> why, in words
 
     def but(self, **changes: Any) -> Offer:
@@ -132,6 +135,8 @@ def check(needs: Needs, offer: Offer) -> list[str]:
         reasons.append("needs a teacher that learns, the source's is frozen (source live, learns: true)")
     if needs.asks and not offer.asks:
         reasons.append("asks about more than the distillation stream, the source holds answers to that alone (source live)")
+    if needs.before and not offer.before:
+        reasons.append("asks the teacher before training, the source's teachers only come to be with the student")
     if offer.learns and not needs.learns:
         reasons.append("the source's teacher learns, but the method has no term that teaches it")
     if needs.teachers == "one" and offer.teachers != 1:

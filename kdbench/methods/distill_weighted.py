@@ -71,6 +71,7 @@ class DistillWeighted(Method):
         signal=frozenset({"members", "member_taps"}),
         teachers="many",
         foreign=True,
+        before=True,
         student_taps=frozenset({"$tap"}),
         flat=True,
     )

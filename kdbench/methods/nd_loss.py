@@ -90,6 +90,7 @@ class NormAndDirection(Wrapper):
         signal=frozenset({"probs"}),
         student_taps=frozenset({"$student_tap"}),
         teacher_taps=frozenset({"$teacher_tap"}),
+        before=True,
     )
     directions: Tensor  # [K,D] unit vectors; zero for a class that never occurs
 

@@ -84,3 +84,12 @@ def test_a_wrapper_keeps_what_its_inner_method_asks_for():
     both = Needs(learns=True, initial=True, asks=True, foreign=True) | Needs(streams=frozenset())
     assert (both.learns, both.initial, both.asks, both.foreign) == (True, True, True, True)
     assert not (Needs(foreign=True) | Needs(signal=frozenset({"values"}))).foreign
+
+
+def test_what_is_asked_before_training_must_be_there_before_training():
+    needs = Needs(before=True)
+    assert check(needs, Offer(axis="class")) == []
+    peers, _ = Gives(own="1").adds({}, Offer(axis="class"), 0)
+    [reason] = check(needs, peers)
+    assert "before training" in reason
+    assert (Needs() | needs).before and not (Needs() | Needs()).before
