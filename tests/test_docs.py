@@ -1,5 +1,6 @@
 """What is made from the code says what the code says: pages of methods, suites of the catalogue."""
 
+import csv
 import importlib.util
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kdbench import docs
+from kdbench.docs.measured import plugin_of
 from kdbench.registry import Registry
 from kdbench.suite import read_suite
 from kdbench.testing.families import FAMILIES
@@ -72,3 +74,14 @@ def test_weights_are_tried_around_the_default_and_only_where_there_is_something_
     suite = read_suite(path, REGISTRY)
     assert [task.label for task in suite.tasks] == ["topics", "topics_kin"]
     assert all("weight" in arm.params for task in suite.tasks for arm in task.methods)
+
+
+def test_pages_show_what_the_archived_catalogue_measured(pages):
+    with open(ROOT / "reports" / "archive" / "catalogue_classification" / "cells.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["metric"] == "accuracy" and row["kind"] == "arm"]
+    for row in rows:
+        start = f"| digits | {row['cell']} |" if row["pair"] == "default" else f"| digits, {row['pair']} | {row['cell']} |"
+        [line] = [line for line in pages[f"{plugin_of(row['cell'])}.md"].splitlines() if line.startswith(start)]
+        assert f"top-1 accuracy {100 * float(row['mean']):.1f} " in line
+        assert (row["verdict"] or "]") in line
+    assert plugin_of("nd_loss(kd[weight=0.09])·two") == "nd_loss"

@@ -1,7 +1,8 @@
 """Documentation of methods, wrappers and presets made from the code: `python -m kdbench.docs` writes docs/methods/.
 
-A page holds what the code says (docstring with formula and papers, params, needs) and where it runs: on each family's built-in
-set the taps and the source with which a plan accepts it, or the reason why it is refused. A test compares pages and code.
+A page holds what the code says (docstring with formula and papers, params, needs), where it runs (on each family's built-in set
+the taps and the source with which a plan accepts it, or the reason why it is refused), and what the archived catalogue measured.
+A test compares pages and code.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
+from kdbench.docs.measured import MEASURED, measured
 from kdbench.jobs.graph import graph
 from kdbench.registry import PluginInfo, Registry, load_target
 from kdbench.suite import expand, parse_suite
@@ -24,7 +24,6 @@ from kdbench.testing.case import Case, refusal
 from kdbench.testing.families import FAMILIES, Family
 from kdbench.testing.setting import Setting, settings
 
-FOLDER = Path("docs/methods")
 KINDS = ("method", "wrapper", "preset")
 POOL = 4
 INTRODUCTION = """\
@@ -67,6 +66,8 @@ def page(info: PluginInfo, served: Mapping[str, tuple[bool, str]], registry: Reg
         parts.append(f"## Needs\n\n{needs}")
     rows = "\n".join(f"| {family} | {'runs' if runs else 'refused'} | {cell(said)} |" for family, (runs, said) in served.items())
     parts.append(f"## Runs on\n\n| family | | |\n|---|---|---|\n{rows}")
+    if rows := "\n".join(measured(info.name)):
+        parts.append(f"## Measured here\n\n{MEASURED}\n{rows}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -148,19 +149,3 @@ def told(setting: Setting, usual: Mapping[str, Any]) -> str:
 
 def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def main() -> int:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    made = pages()
-    for old in FOLDER.glob("*.md"):
-        if old.name not in made:
-            old.unlink()
-    for name, text in made.items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
-    print(f"{FOLDER}: {len(made)} pages")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
