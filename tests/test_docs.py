@@ -72,7 +72,7 @@ def test_weights_are_tried_around_the_default_and_only_where_there_is_something_
     path = tmp_path / "suite.yaml"
     path.write_text(calibrate.suite(FAMILIES[2], REGISTRY))
     suite = read_suite(path, REGISTRY)
-    assert [task.label for task in suite.tasks] == ["topics", "topics_kin"]
+    assert [task.label for task in suite.tasks] == ["topics", "topics_kin", "topics_sparse"]
     assert all("weight" in arm.params for task in suite.tasks for arm in task.methods)
 
 
@@ -80,7 +80,8 @@ def test_pages_show_what_the_archived_catalogue_measured(pages):
     with open(ROOT / "reports" / "archive" / "catalogue_classification" / "cells.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["metric"] == "accuracy" and row["kind"] == "arm"]
     for row in rows:
-        start = f"| digits | {row['cell']} |" if row["pair"] == "default" else f"| digits, {row['pair']} | {row['cell']} |"
+        title = row["task"] if row["pair"] == "default" else f"{row['task']}, {row['pair']}"
+        start = f"| {title} | {row['cell']} |"
         [line] = [line for line in pages[f"{plugin_of(row['cell'])}.md"].splitlines() if line.startswith(start)]
         assert f"top-1 accuracy {100 * float(row['mean']):.1f} " in line
         assert (row["verdict"] or "]") in line
