@@ -92,6 +92,10 @@ class Task(ABC):
     def evaluate(self, forward: Forward, split: str) -> dict[str, np.ndarray]:
         """Raw evaluation outputs of a split (val or test), float32, from which every metric follows."""
 
+    def stored(self, values: Tensor) -> Tensor:
+        """A net's values in the form in which the family's metrics read raw outputs: as they are, unless a task has rows inside."""
+        return values
+
     def prepare(self, plugin: ModelPlugin) -> Callable[[Tensor], Tensor] | None:
         """Normalisation for a network of this task; None where batches are ready as they are."""
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kdbench.docs.measured import MEASURED, measured
@@ -98,12 +98,21 @@ def needed(info: PluginInfo) -> Iterator[tuple[str, str]]:
 def serves(info: PluginInfo, family: Family, registry: Registry) -> tuple[bool, str]:
     """Whether a plan accepts the plugin on the family's built-in set, and how, or why not."""
     if info.kind == "preset":
-        task = {"task": family.task, "params": dict(family.params), "teachers": {"pool": POOL}}
-        document = loads(json.dumps({"version": 1, "name": "docs", "tasks": [task], "methods": [info.name]}), info.name)
-        refusals = graph(expand(parse_suite(document, registry), registry).arms, registry).refusals
-        return (False, "; ".join(refusals[0].reasons)) if refusals else (True, "as it is")
+        first = refused(info.name, family.task, family.params, registry)
+        if not first:
+            return True, "as it is"
+        other = next((task for task in family.also if not refused(info.name, task, family.params, registry)), None)
+        return (True, f"on `{other}`") if other else (False, "; ".join(first))
     setting, reason = usual(info, family, registry)
     return (False, reason) if setting is None else (True, told(setting, family.all_teachers(registry)[0]))
+
+
+def refused(preset: str, task: str, params: Mapping[str, Any], registry: Registry) -> Sequence[str]:
+    """Why a plan does not accept a preset on a task; empty where it does."""
+    where = {"task": task, "params": dict(params), "teachers": {"pool": POOL}}
+    document = loads(json.dumps({"version": 1, "name": "docs", "tasks": [where], "methods": [preset]}), preset)
+    refusals = graph(expand(parse_suite(document, registry), registry).arms, registry).refusals
+    return refusals[0].reasons if refusals else ()
 
 
 def usual(info: PluginInfo, family: Family, registry: Registry) -> tuple[Setting | None, str]:

@@ -50,3 +50,47 @@ TAGCNN = ModelPlugin(
     taps=("stage1", "stage2", "stage3", "stage4", "embedding"),
     Config=TagCnnConfig,
 )
+
+
+FRAME_WIDTHS = {"large": (16, 32, 48, 64), "small": (6, 12, 16, 24)}
+
+
+class FrameCnnConfig(Config):
+    size: Literal["large", "small"] = Field("small", description="channels of the stages, 64 or 24 in the last")
+
+
+class FrameCnn(nn.Module):
+    """Four convolutions that halve the frequencies, the first one the time too; mean over frequency; a linear layer a frame."""
+
+    def __init__(self, channels: int, outputs: int, widths: tuple[int, ...]):
+        super().__init__()
+        self.stages = nn.ModuleList()
+        for number, width in enumerate(widths):
+            convolution = nn.Conv2d(channels, width, 3, stride=(2, 1 if number else 2), padding=1, bias=False)
+            self.stages.append(nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)))
+            channels = width
+        self.head = nn.Linear(channels, outputs)
+
+    def forward_taps(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        taps: dict[str, Tensor] = {}
+        for number, stage in enumerate(self.stages, 1):
+            image = taps[f"stage{number}"] = stage(image)
+        frames = image.mean(2)
+        taps["embedding"] = frames.mean(2)
+        return self.head(frames.transpose(1, 2)), taps
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.forward_taps(image)[0]
+
+
+def _build_frames(facts: Facts, config: FrameCnnConfig) -> FrameCnn:
+    return FrameCnn(facts.channels, facts.outputs, FRAME_WIDTHS[config.size])
+
+
+FRAMECNN = ModelPlugin(
+    name="framecnn",
+    build=_build_frames,
+    doc="four 3x3 convolutions on a log-mel picture with an answer for every second frame; 47 k (large) or 6 k (small) parameters",
+    taps=("stage1", "stage2", "stage3", "stage4", "embedding"),
+    Config=FrameCnnConfig,
+)

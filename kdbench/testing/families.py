@@ -22,6 +22,7 @@ class Family:
     params: Mapping[str, Any] = field(default_factory=dict)
     batch: int = 8
     taps: tuple[str, ...] = ("stage2", "stage3", "embedding")  # tried in this order where a method is told names of taps
+    also: tuple[str, ...] = ()  # further built-in tasks, for presets that the first one does not serve
 
     def info(self, registry: Registry) -> PluginInfo:
         return registry.task(self.task)
@@ -42,5 +43,5 @@ FAMILIES = (
     Family("classification", "digits"),
     Family("segmentation", "streets", {"size": "small"}, batch=4),
     Family("retrieval", "topics", {"size": "small"}, taps=("documents", "embedding")),
-    Family("tagging", "sounds", {"size": "small"}),
+    Family("tagging", "sounds", {"size": "small"}, also=("sound_events",)),
 )

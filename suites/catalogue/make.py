@@ -40,6 +40,12 @@ SPARSE = """
     methods:
 """
 FOR_SPARSE = {"flops", "idf_flops"}
+# What is made for another task of the family stands there, beside plain kd.
+ALSO = """
+  - task: {task}
+    teachers: {{pool: {pool}}}
+    methods:
+"""
 # Parts of a preset that say little by themselves: a round, or a loss that waits for pseudo-labels.
 WITHIN_PRESETS = {
     "augmented_kd",
@@ -77,13 +83,14 @@ CONTROLS = {"retrieval": {"method": "none", "recipe": {"lr": 0.001, "batch": 16,
 
 @dataclass
 class Catalogue:
-    """The arms of a family with the task's own pair, with a teacher of the student's form, with a sparse student, and the sources
-    that they name."""
+    """The arms of a family with the task's own pair, with a teacher of the student's form, with a sparse student, on the family's
+    further tasks, and the sources that they name."""
 
     own: list[dict[str, Any]] = field(default_factory=list)
     kin: list[dict[str, Any]] = field(default_factory=list)
     sparse: list[dict[str, Any]] = field(default_factory=list)
     sources: dict[str, Any] = field(default_factory=dict)
+    also: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def catalogue(family: Family, registry: Registry, weights: Mapping[str, Any]) -> Catalogue:
@@ -104,7 +111,10 @@ def catalogue(family: Family, registry: Registry, weights: Mapping[str, Any]) ->
             found.sources[name] = written(setting.source)
         (found.own if setting.teacher == teacher else found.kin).append(arm)
     for plugin in plugins(registry, "preset"):
-        if fits(plugin, family, registry):
+        if not fits(plugin, family.task, registry):
+            for task in (each for each in family.also if fits(plugin, each, registry)):
+                found.also.setdefault(task, [{"method": "kd"}]).append({"method": plugin.name})
+        else:
             found.own.append({"method": plugin.name, **({"params": weights[plugin.name]} if plugin.name in weights else {})})
     # A control that a preset brings along is planned by itself.
     brought = {name for arm in found.own for name in controls_of(arm["method"], registry)}
@@ -126,13 +136,13 @@ def controls_of(name: str, registry: Registry) -> tuple[str, ...]:
     return read_preset(registry.preset(name), registry).controls if name in registry.names("preset") else ()
 
 
-def fits(plugin: PluginInfo, family: Family, registry: Registry) -> bool:
-    """Whether a plan accepts a preset on the family's set."""
+def fits(plugin: PluginInfo, name: str, registry: Registry) -> bool:
+    """Whether a plan accepts a preset on a task."""
     from kdbench.jobs.graph import graph
     from kdbench.suite import expand, parse_suite
     from kdbench.suite.yaml import loads
 
-    task = {"task": family.task, "teachers": {"pool": POOL}}
+    task = {"task": name, "teachers": {"pool": POOL}}
     document = loads(json.dumps({"version": 1, "name": "probe", "tasks": [task], "methods": [plugin.name]}), plugin.name)
     return not graph(expand(parse_suite(document, registry), registry).arms, registry).refusals
 
@@ -167,6 +177,8 @@ def suite(family: Family, registry: Registry, weights: Mapping[str, Any]) -> str
         text += KIN.format(task=family.task, teacher=flow(kin_of(family, registry))) + lines(found.kin)
     if found.sparse:
         text += SPARSE.format(task=family.task, pool=POOL) + lines(found.sparse)
+    for task, arms in found.also.items():
+        text += ALSO.format(task=task, pool=POOL) + lines(arms)
     if found.sources:
         text += "\nsources:\n" + "".join(f"  {name}: {flow(source)}\n" for name, source in sorted(found.sources.items()))
     return text + TAIL
