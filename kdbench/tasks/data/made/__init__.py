@@ -1,0 +1,1 @@
+"""The data of the built-in tasks: drawn from numbers, or scikit-learn's digits."""

@@ -1,0 +1,1 @@
+"""Sets of photographs with a class each, as they lie on disk."""
