@@ -1,4 +1,7 @@
-"""Where a data set lies: a folder given by `root`, or one under KDBENCH_DATA. Nothing is ever downloaded."""
+"""Where a data set lies: a folder given by `root`, or one under KDBENCH_DATA. Nothing is ever downloaded.
+
+A `root` that is relative is looked for here, then under KDBENCH_DATA: a suite can name a folder and stay the same everywhere.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,9 @@ class Place:
     get: str
 
     def candidates(self, root: str = "") -> list[Path]:
-        given = root or os.environ.get(VARIABLE, "").strip()
-        if not given:
-            return []
-        base = Path(given).expanduser()
-        return [base, *(base / folder for folder in self.folders)]
+        home, own = os.environ.get(VARIABLE, "").strip(), Path(root).expanduser()
+        bases = ([own] if root else []) + ([Path(home).expanduser() / own] if home and not own.is_absolute() else [])
+        return [path for base in bases for path in (base, *(base / folder for folder in self.folders))]
 
     def find(self, fits: Callable[[Path], bool], root: str = "") -> Path:
         """The first folder that holds the set, or a DataError that says what was expected where and how to get it."""
