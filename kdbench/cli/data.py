@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kdbench.cli.convert import convert
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import JsonOption
 from kdbench.cli.text import definitions, wrapped
@@ -15,10 +16,15 @@ from kdbench.cli.text import definitions, wrapped
 if TYPE_CHECKING:
     from kdbench.tasks.data.sets import DataSet
 
-app = typer.Typer(help="Data sets in folders of yours: list, check, sample. Nothing is downloaded.", no_args_is_help=True)
+app = typer.Typer(
+    help="Data sets in folders of yours: list, check, sample, convert. Nothing is downloaded.", no_args_is_help=True
+)
 
 NameArgument = Annotated[str, typer.Argument(help="Name of a data set, as `data list` has it.")]
 RootOption = Annotated[str, typer.Option("--root", help="Folder that holds it; KDBENCH_DATA if left out.")]
+
+
+app.command("convert")(convert)
 
 
 @app.command("list")
@@ -77,7 +83,9 @@ def check(name: NameArgument, root: RootOption = "", as_json: JsonOption = False
 
 @app.command("sample")
 def sample(
-    name: NameArgument, path: Annotated[Path, typer.Argument(help="The picture to write (.png).")], root: RootOption = ""
+    name: NameArgument,
+    path: Annotated[Path, typer.Argument(help="The picture to write (.png; of sounds a .wav too).")],
+    root: RootOption = "",
 ) -> int:
     """Write a sheet of a data set's test images with their classes.
 

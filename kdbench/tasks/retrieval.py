@@ -18,8 +18,9 @@ from kdbench.contract.draw import Draw
 from kdbench.contract.errors import KdbenchError
 from kdbench.contract.model import Config, Facts
 from kdbench.contract.task import Forward, Samples, Task
-from kdbench.tasks.data import bm25, lsa, topics
-from kdbench.tasks.data import topic_lists as lists
+from kdbench.tasks.data.made import topic_lists as lists
+from kdbench.tasks.data.made import topics
+from kdbench.tasks.data.text import bm25, lsa
 
 SHOWN = 16  # candidates of a list that a step sees
 RUN = 100  # documents of a stored run
@@ -71,7 +72,7 @@ class Retrieval(Task):
         shown = torch.argsort(keys, dim=1, stable=True)[:, :SHOWN]
         docs = batch["docs"]
         fields = {"docs": docs.gather(1, shown[..., None].expand(-1, -1, docs.shape[-1]))}
-        for name in ("candidates", "label"):
+        for name in ("candidates", "label", "given"):
             whole = batch.get(name)
             if whole is not None:
                 fields[name] = whole.gather(1, shown)
