@@ -170,6 +170,7 @@ d_prime | d', mean of tags | up | truth |
 d_prime_capped | tags whose AUC of 0 or 1 was capped | down | truth | count
 d_prime_of_mean_auc | d' of the mean AUC | up | truth |
 lwlrap | label-weighted label-ranking average precision | up | truth | share
+accuracy | clips whose top tag is one of theirs | up | truth | share
 f1 | F1 at .5, mean of tags | up | truth | share
 f1_skipped | tags neither predicted nor true | down | truth | count
 f1_micro | F1 at .5 over all decisions | up | truth | share

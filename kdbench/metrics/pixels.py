@@ -115,7 +115,8 @@ def _decided(student: Outputs, teachers: Sequence[Outputs], labels: Array | None
     same_shape([*sides, *([] if labels is None else [labels])], "decisions and labels")
     images, *size = sides[0].shape
     parts = list(_parts(images, size[0] * size[1], labels))
-    classes = 1 + max(int(_answers(side, part).max()) for part in parts for side in sides)
+    told = int(student.get("classes", 0))  # where it is known: the last class need not be in anybody's answers
+    classes = max(told, 1 + max(int(_answers(side, part).max()) for part in parts for side in sides))
     if labels is not None:
         classes = max(classes, *(1 + int(np.where(labels[part] == VOID, 0, labels[part]).max()) for part in parts))
     for part in parts:

@@ -1,6 +1,7 @@
 """Dense segmentation: truth metrics and fidelity card S, from logits [N, K, h, w] and labels [N, H, W] (255 = void).
 
-Nets of which only the `decisions` [N, H, W] are stored have cards that lack what needs probabilities.
+Nets of which only the `decisions` [N, H, W] are stored have cards that lack what needs probabilities; of large sets a sample
+has logits too (sampled.py).
 Counts are summed over the set before any quotient: one confusion matrix, one sum of KL over pixels. The unit of
 resampling is the image. Reading and resizing are in pixels.py, the sums of each image in dense_statistics.py.
 """
@@ -16,10 +17,13 @@ from kdbench.metrics import divergence, grid
 from kdbench.metrics.arrays import Array, Outputs, same_items
 from kdbench.metrics.blocks import class_iou, ece_of_bins, mean, mean_iou, ratio
 from kdbench.metrics.pixels import Chunk, Statistic, gather
+from kdbench.metrics.sampled import sample, sampled, spread, whole
 
 
 def truth(outputs: Outputs) -> dict[str, float]:
     """mIoU and its kin out of one summed confusion matrix; NLL, Brier and ECE over the valid pixels."""
+    if sampled(outputs):
+        return truth(sample(outputs)) | truth(whole(outputs))
     tally = gather(outputs, (), ds.confusion, *_where_known(outputs, ds.calibration, ds.likelihood))
     matrix = tally["confusion"].sum(axis=0)
     pixels = matrix.sum()
@@ -73,7 +77,10 @@ def protocol_miou(matrix: Array, classes: Sequence[int], outside: str = "counted
 
 def fidelity(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, float]:
     """Card S: agreement, IoU and divergence against the teacher's maps, over valid pixels unless it says `all`."""
-    same_items(student, teachers, ("labels", "ids"))
+    same_items(student, teachers, ("labels", "ids", "rows"))
+    if sampled(student):
+        known = fidelity(sample(student), [sample(teacher) for teacher in teachers])
+        return known if len(teachers) > 1 else known | fidelity(whole(student), [whole(teachers[0])])
     labelled = "labels" in student
     statistics = [ds.overlap, ds.overlap_all, ds.edges, *([ds.against_both] if labelled else [])]
     of_probabilities = [ds.kl, ds.distributions, ds.pseudo_labels, *([ds.teacher_against_labels] if labelled else [])]
@@ -128,6 +135,10 @@ def _distributions(tally: dict[str, Array], pixels: float, labelled: bool) -> di
 
 def blocks(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, Array]:
     """Per-image statistics of the primary metrics (see blocks.py)."""
+    if sampled(student):
+        few = blocks(sample(student), [sample(teacher) for teacher in teachers])
+        of_all = blocks(whole(student), [whole(teacher) for teacher in teachers[:1] if len(teachers) == 1])
+        return spread(few, student["rows"], len(student["decisions"])) | of_all
     labelled = "labels" in student
     statistics = [*([ds.confusion] if labelled else []), *([ds.overlap] if teachers else [])]
     of_probabilities = [*([ds.calibration] if labelled else []), *([ds.kl] if teachers else [])]

@@ -57,6 +57,7 @@ def truth(outputs: Outputs) -> dict[str, float]:
         "d_prime_capped": float(capped),
         "d_prime_of_mean_auc": ap.d_prime(mean(areas)),
         "lwlrap": ap.lwlrap(tags.logits, positive),
+        "accuracy": float(np.take_along_axis(positive, tags.logits.argmax(axis=1)[:, None], axis=1).mean()),
         "f1": mean(ap.f1(decided, positive)),
         "f1_skipped": float(np.isnan(ap.f1(decided, positive)).sum()),
         "f1_micro": ag.ratio(2.0 * (decided & positive).sum(), decided.sum() + positive.sum()),

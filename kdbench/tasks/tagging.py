@@ -18,8 +18,8 @@ from kdbench.contract.decisions import Decisions
 from kdbench.contract.draw import Draw
 from kdbench.contract.model import Config, Facts
 from kdbench.contract.task import Forward, Samples, Task, batches
-from kdbench.tasks.data import sounds
-from kdbench.tasks.data.mel import FRONT_ENDS, log_mel
+from kdbench.tasks.data.audio.mel import FRONT_ENDS, log_mel
+from kdbench.tasks.data.made import sounds
 
 FRONT_END = FRONT_ENDS["tiny8k"]
 CLIPS = {
@@ -36,8 +36,8 @@ RECIPE = {
 }
 
 
-def roll_mask(image: Tensor, u: Tensor) -> Tensor:
-    """Roll in time (up to 30 % of the frames), change the level, blank some frames and some mels; `u` is [B, 6].
+def roll_mask(image: Tensor, u: Tensor, most: tuple[int, int] = (10, 6)) -> Tensor:
+    """Roll in time (up to 30 % of the frames), change the level, blank up to so many frames and mels; `u` is [B, 6].
 
     The level is an offset, since the picture is logarithmic; blanks hold 0, the training mean. A clip's view is made of
     gathers, sums and comparisons of its own numbers, so it is the same bit for bit in any batch.
@@ -55,7 +55,8 @@ def roll_mask(image: Tensor, u: Tensor) -> Tensor:
         at = torch.arange(length, device=image.device)
         return (at >= start[:, None]) & (at < (start + width)[:, None])
 
-    blanks = blank(u[:, 2], u[:, 3], 10, frames)[:, None, None, :] | blank(u[:, 4], u[:, 5], 6, mels)[:, None, :, None]
+    blanks = blank(u[:, 2], u[:, 3], most[0], frames)[:, None, None, :]
+    blanks = blanks | blank(u[:, 4], u[:, 5], most[1], mels)[:, None, :, None]
     return moved.masked_fill(blanks, 0)
 
 
@@ -76,9 +77,13 @@ class Tagging(Task):
         return decisions.mean(per_tag.mean(-1))
 
     def evaluate(self, forward: Forward, split: str) -> dict[str, np.ndarray]:
+        """Nothing where nothing is held out; clips of one recording are one unit where the task says which those are."""
         samples = self.data(split)
+        if not len(samples):
+            return {}
         logits = torch.cat([forward(batch).values for batch in batches(samples, 512)])
-        return {"logits": logits.float().cpu().numpy(), "labels": samples.fields["label"].cpu().numpy()}
+        found = {"logits": logits.float().cpu().numpy(), "labels": samples.fields["label"].cpu().numpy()}
+        return found if samples.blocks is None else found | {"blocks": samples.blocks.cpu().numpy()}
 
 
 class SoundsConfig(Config):

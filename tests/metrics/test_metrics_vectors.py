@@ -153,6 +153,7 @@ def test_truth_a():
     assert found["map"] == pytest.approx(8 / 9)
     assert found["d_prime_of_mean_auc"] == pytest.approx(1.72625, abs=5e-6)
     assert found["lwlrap"] == pytest.approx(0.9)
+    assert found["accuracy"] == pytest.approx(3 / 5)
     assert (found["d_prime_capped"], found["map_skipped"]) == (1.0, 0.0)
 
 

@@ -1,0 +1,1 @@
+"""Sets of clips with tags, as they lie on disk, and pictures of sound."""
