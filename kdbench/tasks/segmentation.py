@@ -1,4 +1,4 @@
-"""Segmentation tasks: one class per pixel, learned in one domain and wanted in another."""
+"""The built-in segmentation task: street scenes drawn by rule, learned in one domain and wanted in another."""
 
 from __future__ import annotations
 
@@ -9,58 +9,19 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
 from kdbench.contract.batch import Batch
-from kdbench.contract.decisions import Decisions
 from kdbench.contract.draw import Draw
 from kdbench.contract.model import Config, Facts, ModelPlugin
-from kdbench.contract.task import Forward, Samples, Task, batches
-from kdbench.tasks.data import streets
+from kdbench.contract.task import Samples
+from kdbench.tasks.data.made import streets
+from kdbench.tasks.data.scenes import scene_looks as looks
+from kdbench.tasks.data.scenes.scene_sheet import contact_sheet
+from kdbench.tasks.maps import IGNORE, Segmentation
 
-IGNORE = 255
 ClassName = Literal["road", "sidewalk", "building", "vegetation", "sky", "pole", "person", "car"]
-
-
-class Segmentation(Task):
-    """What every dense task shares: how maps are read, the loss, the raw outputs.
-
-    With labels, maps are stretched to the labels' size: a label cannot be shrunk without losing what is thin. Without labels
-    decisions lie on a grid of `stride`: nothing is won by stretching student and teacher alike, and it costs four times less.
-    """
-
-    family = "segmentation"
-    axis = "class"
-    grid = True
-    stride: ClassVar[int] = 2
-
-    def decide(self, values: Tensor, batch: Batch) -> Decisions:
-        label = batch.get("label")
-        height, width = self.facts.size
-        h, w = label.shape[-2:] if label is not None else (height // self.stride, width // self.stride)
-        if values.shape[-2:] != (h, w):
-            values = F.interpolate(values, (h, w), mode="bilinear", align_corners=False)
-        rows = values.permute(0, 2, 3, 1).reshape(-1, values.shape[1])
-        grid = (len(values), h, w)
-        if label is None:
-            return Decisions(rows, "class", grid=grid)
-        label = label.flatten().long()
-        valid = label != IGNORE
-        return Decisions(rows, "class", label.where(valid, torch.zeros_like(label)), valid, grid=grid)
-
-    def loss(self, decisions: Decisions) -> Tensor:
-        if decisions.labels is None:
-            raise ValueError("the supervised loss needs labels, this stream has none")
-        # As one long picture [1,K,N]: a softmax over 8 adjacent numbers costs a CPU ten times as much as one across rows.
-        picture = decisions.logits().t()[None]
-        return decisions.mean(F.cross_entropy(picture, decisions.labels[None], reduction="none")[0])
-
-    def evaluate(self, forward: Forward, split: str) -> dict[str, np.ndarray]:
-        samples = self.data(split)
-        logits = torch.cat([forward(batch).values for batch in batches(samples, 64)])
-        return {"logits": logits.float().cpu().numpy(), "labels": samples.fields["label"].cpu().numpy()}
 
 
 class StreetsConfig(Config):
@@ -147,41 +108,27 @@ class Streets(Segmentation):
 
     def moments(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Mean and deviation of each channel of each target training image, [N,3,1,1] each: it takes no label to know them."""
-        image = self.data("target").fields["image"].to(device)
-        return image.mean((2, 3), keepdim=True), image.std((2, 3), keepdim=True)
+        return looks.moments(self.data("target").fields["image"].to(device))
 
     def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
         if policy == "none":
             return batch
         view, index = batch.view, batch.index
         mirrored = draw.uniform("flip", view, index) < 0.5
-        fields = {"image": torch.where(mirrored[:, None, None, None], batch["image"].flip(-1), batch["image"])}
+        fields = {"image": looks.mirror(batch["image"], mirrored)}
         label = batch.get("label")
         if label is not None:
-            fields["label"] = torch.where(mirrored[:, None, None], label.flip(-1), label)
+            fields["label"] = looks.mirror(label, mirrored)
         if policy == "moment":
-            fields["image"] = self._moment(fields["image"], draw.uniform("moment", view, index))
+            mean, deviation = self.moments(index.device)
+            one = (draw.uniform("moment", view, index) * len(mean)).long()
+            fields["image"] = looks.like(fields["image"], mean[one], deviation[one])
         elif policy in ("jitter", "grey"):
             if policy == "grey":
                 fields["image"] = fields["image"].mean(1, keepdim=True).expand(-1, 3, -1, -1)
             noise = draw.normal("noise", view, index, fields["image"][0].numel()).view_as(fields["image"])
-            fields["image"] = self._jitter(fields["image"], draw.uniform("jitter", view, index, 6), noise)
+            fields["image"] = looks.jitter(fields["image"], draw.uniform("jitter", view, index, 6), noise)
         return batch.with_(**fields)
-
-    def _moment(self, image: Tensor, u: Tensor) -> Tensor:
-        mean, deviation = self.moments(image.device)
-        like = (u * len(mean)).long()
-        centred = image - image.mean((2, 3), keepdim=True)
-        return centred / image.std((2, 3), keepdim=True).clamp(min=1e-3) * deviation[like] + mean[like]
-
-    @staticmethod
-    def _jitter(image: Tensor, u: Tensor, noise: Tensor) -> Tensor:
-        """Gain .5–1.3, cast ±20 % a channel, contrast .3–1.2 about the mean, noise of deviation up to .08."""
-        gain = (0.5 + 0.8 * u[:, :1]) * (0.8 + 0.4 * u[:, 1:4])
-        contrast = (0.3 + 0.9 * u[:, 4])[:, None, None, None]
-        mean = image.mean((1, 2, 3), keepdim=True)
-        shown = (mean + (image - mean) * contrast) * gain[:, :, None, None]
-        return shown + 0.08 * u[:, 5][:, None, None, None] * noise
 
     def describe(self) -> dict[str, Any]:
         def shares(name: str) -> dict[str, float]:
@@ -201,25 +148,14 @@ class Streets(Segmentation):
 
     def sample(self, path: Path) -> None:
         """A contact sheet: source images, their labels, target images, their labels."""
-        from matplotlib.figure import Figure
-        from matplotlib.patches import Patch
-
         palette = np.zeros((256, 3), np.uint8)
         palette[: len(streets.CLASSES)] = streets.PALETTE
-        border = ((1, 1), (1, 1), (0, 0))
-        figure = Figure(figsize=(10, 4.4), layout="constrained")
-        for axis, name in zip(figure.subplots(2, 1), ("source", "target_labelled"), strict=True):
+        shown = []
+        for name in ("source", "target_labelled"):
             fields = self.data(name).rows(torch.arange(8))
             images = fields["image"].mul(255).round().byte().permute(0, 2, 3, 1).numpy()
-            rows = [np.hstack([np.pad(each, border, constant_values=255) for each in part])
-                    for part in (images, palette[fields["label"].numpy()])]  # fmt: skip
-            axis.imshow(np.vstack(rows), interpolation="nearest")
-            axis.set_title(name.removesuffix("_labelled"), loc="left", fontsize=9)
-            axis.set_axis_off()
-        keys = [Patch(color=colour / 255, label=each) for each, colour in zip(streets.CLASSES, streets.PALETTE, strict=True)]
-        keys.append(Patch(color="black", label="ignored"))
-        figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), fontsize=7, frameon=False)
-        figure.savefig(path, dpi=150)
+            shown.append((name.removesuffix("_labelled"), images, fields["label"].numpy()))
+        contact_sheet(path, shown, streets.CLASSES, palette)
 
 
 assert get_args(ClassName) == streets.CLASSES

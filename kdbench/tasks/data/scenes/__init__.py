@@ -1,0 +1,1 @@
+"""Street scenes with a label for every pixel, as they lie on disk."""
