@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from kdbench.contract.decisions import Decisions
@@ -55,6 +56,13 @@ class Batch:
     def with_(self, **fields: Tensor) -> Batch:
         """A copy with fields replaced or added."""
         return replace(self, fields={**self.fields, **fields})
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device; itself where it is there."""
+        if self.index.device == device:
+            return self
+        fields = {name: values.to(device, non_blocking=True) for name, values in self.fields.items()}
+        return replace(self, fields=fields, index=self.index.to(device), view=self.view.to(device))
 
     def but(self, **changes: Any) -> Batch:
         return replace(self, **changes)

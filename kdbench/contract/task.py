@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,10 +22,15 @@ from kdbench.contract.model import Facts, ModelPlugin, Net
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """A resident set of samples: tensors of equal length. `blocks` says which samples resample together (an image's views)."""
+    """A resident set of samples: tensors of equal length. `blocks` says which samples resample together (an image's views).
+
+    What does not fit in memory is named by a field (the number of a file) and fetched when a view is drawn, in `Task.augment`.
+    `ahead` then says how many batches a stream makes beforehand, beside the training.
+    """
 
     fields: Mapping[str, Tensor]
     blocks: Tensor | None = None
+    ahead: int = 0
 
     def __len__(self) -> int:
         return len(next(iter(self.fields.values())))
@@ -34,7 +39,7 @@ class Samples:
         return {name: values[index] for name, values in self.fields.items()}
 
     def to(self, device: torch.device) -> Samples:
-        return Samples({name: values.to(device) for name, values in self.fields.items()}, self.blocks)
+        return replace(self, fields={name: values.to(device) for name, values in self.fields.items()})
 
 
 Forward = Callable[[Batch], Outputs]
@@ -93,7 +98,7 @@ class Task(ABC):
         """Raw evaluation outputs of a split (val or test), float32, from which every metric follows."""
 
     def stored(self, values: Tensor) -> Tensor:
-        """A net's values in the form in which the family's metrics read raw outputs: as they are, unless a task has rows inside."""
+        """A net's values in the form in which the family's metrics read raw outputs: as they are, unless a task says else."""
         return values
 
     def prepare(self, plugin: ModelPlugin) -> Callable[[Tensor], Tensor] | None:

@@ -95,7 +95,8 @@ class AugmentedKD(Method):
         limits = torch.tensor([c.shift, c.shift, math.radians(c.turn), math.log1p(c.zoom)])
         self.register_buffer("limits", limits, persistent=False)
         if c.augmentor == "learned":
-            self.augment = Augmentor(len(task.data(next(iter(task.sets))).fields["image"][0]))
+            assert specs.sample is not None
+            self.augment = Augmentor(specs.sample["image"].shape[1])
 
     def owners(self, net: Net) -> dict[str, Owner]:
         student = {"student": Owner(list(net.parameters()))}

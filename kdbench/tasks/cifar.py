@@ -10,9 +10,9 @@ from pydantic import Field
 
 from kdbench.contract.model import Facts
 from kdbench.contract.task import Samples
-from kdbench.tasks.data import cifar, svhn
-from kdbench.tasks.data.foreign import noise, scrambled
-from kdbench.tasks.data.image_looks import WORDS
+from kdbench.tasks.data.photos import cifar, svhn
+from kdbench.tasks.data.photos.foreign import noise, scrambled
+from kdbench.tasks.data.photos.image_looks import WORDS
 from kdbench.tasks.photographs import PhotoConfig, Photographs, Photos
 
 CRD = {

@@ -17,8 +17,8 @@ from kdbench.contract.decisions import Decisions
 from kdbench.contract.draw import Draw, seed_for
 from kdbench.contract.model import Config, Facts, ModelPlugin
 from kdbench.contract.task import Forward, Samples, Task, batches
-from kdbench.tasks.data import digits
-from kdbench.tasks.data.digit_looks import LOOKS, show
+from kdbench.tasks.data.made import digits
+from kdbench.tasks.data.made.digit_looks import LOOKS, show
 
 
 class Classification(Task):

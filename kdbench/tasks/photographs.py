@@ -22,8 +22,8 @@ from kdbench.contract.errors import DataError
 from kdbench.contract.model import Config, Facts, ModelPlugin
 from kdbench.contract.task import Forward, Samples
 from kdbench.tasks.classification import Classification
-from kdbench.tasks.data.image_looks import LOOKS, WORDS, show
-from kdbench.tasks.data.image_sheet import sheet
+from kdbench.tasks.data.photos.image_looks import LOOKS, WORDS, show
+from kdbench.tasks.data.photos.image_sheet import sheet
 
 Part = tuple[np.ndarray, np.ndarray]  # images, labels
 PARTS = {"pool": (0.0, 1.0), "pool_eighth": (0.0, 0.125), "pool_quarter": (0.0, 0.25), "half_a": (0.0, 0.5), "half_b": (0.5, 1.0)}

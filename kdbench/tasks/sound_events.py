@@ -13,7 +13,7 @@ from kdbench.contract.batch import Batch
 from kdbench.contract.decisions import Decisions
 from kdbench.contract.draw import Draw
 from kdbench.contract.task import Forward, Samples, batches
-from kdbench.tasks.data import sounds
+from kdbench.tasks.data.made import sounds
 from kdbench.tasks.tagging import CLIPS, FRONT_END, RECIPE, Sounds, roll_mask
 
 POOLED = 2  # frames of the picture to one decision

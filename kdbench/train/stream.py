@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -14,9 +15,12 @@ from kdbench.contract.draw import Draw, seed_for
 from kdbench.contract.model import Config
 from kdbench.contract.stage import Stage
 from kdbench.contract.task import Samples, Task
+from kdbench.train.ahead import Ahead
 from kdbench.train.sampler import classes_of, order
 
 Stages = Sequence[tuple[type[Stage], Config]]
+AT_ONCE = 256  # samples of a pass over a set, where images are small
+PIXELS = 1 << 24  # and of large images what a device holds with a net's maps of them
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,10 @@ class Stream:
         sampler: str = "shuffled",
     ):
         self.task, self.set_name, self.size, self.order_seed, self.view = task, set_name, batch, order_seed, view
-        self.samples: Samples = task.data(set_name).to(device)
+        found: Samples = task.data(set_name)
+        # Batches that are made ahead are made beside the device, which has its hands full, and are brought to it when wanted.
+        self.home = torch.device("cpu") if found.ahead else device
+        self.samples = found.to(self.home)
         self.device, self.sampler = device, sampler
         self.classes = None if sampler == "shuffled" else classes_of(self.samples, set_name, sampler)
         # A stream with stages draws for itself: whatever is stored by the seed of its draw is about what it shows.
@@ -55,19 +62,43 @@ class Stream:
         told = [f"{kind.name}@{kind.version} {config.model_dump_json(exclude_defaults=True)}" for kind, config in stages]
         self.draw = Draw(seed_for(view.seed, set_name, *told))
         self.stages = [kind(config, self.draw, len(self.samples)) for kind, config in stages]
+        self.ahead = Ahead(self._made, found.ahead, device) if found.ahead else None
+        self.waited = 0.0  # seconds in which training had no batch; where a device makes them, what launching took
 
     @lru_cache(maxsize=4)  # noqa: B019 - a stream lives as long as its job
     def permutation(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed_for(self.order_seed, self.set_name, epoch))
         if self.classes is not None:
-            return order(self.sampler, self.classes, len(self.samples), generator).to(self.device)
-        return torch.randperm(len(self.samples), generator=generator).to(self.device)
+            return order(self.sampler, self.classes, len(self.samples), generator).to(self.home)
+        return torch.randperm(len(self.samples), generator=generator).to(self.home)
+
+    @property
+    def at_once(self) -> int:
+        """How many samples a pass over the set shows together."""
+        height, width = self.task.facts.size
+        return max(1, min(AT_ONCE, PIXELS // max(1, height * width)))
 
     def epochs(self, steps: int) -> float:
         return steps * self.size / len(self.samples)
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, in its view. Batches run across the ends of epochs, so every sample is shown equally often."""
+        """The batch of a step, in its view."""
+        if self.ahead is not None:
+            batch, waited = self.ahead.take(step)
+        else:
+            began = time.perf_counter()
+            batch = self._made(step)
+            waited = time.perf_counter() - began
+        self.waited += waited
+        return batch.to(self.device)
+
+    def rest(self) -> None:
+        """No further step will come soon."""
+        if self.ahead is not None:
+            self.ahead.stop()
+
+    def _made(self, step: int) -> Batch:
+        """Batches run across the ends of epochs, so every sample is shown equally often."""
         total, start = len(self.samples), step * self.size
         index, epochs, taken = [], [], 0
         while taken < self.size:
@@ -77,16 +108,19 @@ class Stream:
             epochs.append(torch.full_like(part, epoch))
             taken += len(part)
         rows = torch.cat(index)
-        return self.show(rows, self.view.number(torch.cat(epochs)))  # type: ignore[arg-type]
+        return self._after(len(self.stages), rows, self.view.number(torch.cat(epochs)))  # type: ignore[arg-type]
 
     def show(self, index: Tensor, view: Tensor, augment: str | None = None) -> Batch:
         """Given samples in given views: what training, stored signals and evaluation on the distillation set all call.
 
         In another policy than the stream's own (the sample as it is), no stage is applied either.
         """
+        index, view = index.to(self.home), view.to(self.home)
         if augment is not None:
-            return self.task.augment(augment, Batch(self.samples.rows(index), index, view), self.draw)
-        return self._after(len(self.stages), index, view)
+            shown = self.task.augment(augment, Batch(self.samples.rows(index), index, view), self.draw)
+        else:
+            shown = self._after(len(self.stages), index, view)
+        return shown.to(self.device)
 
     def _after(self, stages: int, index: Tensor, view: Tensor) -> Batch:
         """These samples after the first so many stages; a stage may look at any others as they reach it."""

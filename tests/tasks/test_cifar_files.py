@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import canonical, cifar, cifar_pickle, decoded
+from kdbench.tasks.data import canonical, decoded
+from kdbench.tasks.data.photos import cifar, cifar_pickle
 
 RAN = []
 
@@ -45,7 +46,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_nothing_runs(tmp_path: Path
         b"\x80\x02" + shell,
         b"\x80\x02cbuiltins\neval\n(" + files.text("1/0") + b"tR.",
         b"\x80\x02cnumpy\nload\n(" + files.text(str(path)) + b"tR.",
-        b"\x80\x02ckdbench.tasks.data.cifar_pickle\nmd5\n.",
+        b"\x80\x02ckdbench.tasks.data.photos.cifar_pickle\nmd5\n.",
         b"\x80\x04\x8c\x05posix\x8c\x06system\x93" + files.text(f"touch {marker}") + b"\x85R.",
         b"(S'touch " + str(marker).encode() + b"'\niposix\nsystem\n.",
     ]
@@ -172,7 +173,7 @@ def test_the_cache_is_made_once_and_made_anew_when_a_file_changes(tmp_path: Path
     made = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")}
     cifar.read.cache_clear()
     assert cifar.read("cifar10", folder).fingerprint == first.fingerprint
-    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()} == made
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")} == made
     parts["test"][0][0] += 1
     files.as_folders(folder, parts, tuple(files.NAMES[10]))
     cifar.read.cache_clear()

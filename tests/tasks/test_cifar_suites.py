@@ -62,10 +62,12 @@ def test_every_published_figure_is_of_a_pair_and_method_of_the_suite(tmp_path: P
         if job.teachers
     }
     with open(ROOT / "baselines/published/cifar100.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 173 and {(r["teacher"], r["student"], r["method"]) for r in rows} <= planned
-    for row in rows:
+        every = list(csv.DictReader(file))
+    rows = [row for row in every if row["source"] in ("RepDistiller README", "mdistiller README") and row["teacher"]]
+    plain = [row for row in rows if row["method"] != "dot(kd)"]
+    assert len(plain) == 173 and {(r["teacher"], r["student"], r["method"]) for r in plain} <= planned
+    for row in plain:
         assert 55 < float(row["value"]) < 80 and row["epoch"] in ("last", "best")
         assert float(row["student_value"]) < float(row["teacher_value"])
-    known = {(r["teacher"], r["student"], r["method"]): r["value"] for r in rows}
+    known = {(r["teacher"], r["student"], r["method"]): r["value"] for r in plain}
     assert known["resnet32x4", "resnet8x4", "dkd"] == "76.32" and known["vgg13", "mobilenetv2_half", "at"] == "59.40"

@@ -13,7 +13,7 @@ from kdbench.contract.errors import DataError
 from kdbench.contract.task import Samples
 from kdbench.models.cifar_resnet import resnet8
 from kdbench.tasks.cifar import Cifar10, Cifar100
-from kdbench.tasks.data import cifar
+from kdbench.tasks.data.photos import cifar
 
 UNLABELLED = set(Cifar100.sets) - {"train", "labelled"}
 
@@ -153,7 +153,7 @@ def test_svhn_must_be_the_published_file(root: Path, contents: dict[str, str]):
 @pytest.mark.parametrize(("name", "first"), [("cifar100", "apple"), ("cifar10", "airplane")])
 def test_the_real_sets_are_what_is_known_of_them(name: str, first: str):
     """Needs KDBENCH_DATA."""
-    from kdbench.tasks.data import image_check
+    from kdbench.tasks.data.photos import image_check
 
     try:
         folder = cifar.find(name)

@@ -9,7 +9,7 @@ from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.models.small import lenet8
 from kdbench.tasks.classification import Digits
-from kdbench.tasks.data.digit_looks import LOOKS, Look, show
+from kdbench.tasks.data.made.digit_looks import LOOKS, Look, show
 
 TASK = Digits(Digits.Config(labelled=200))
 

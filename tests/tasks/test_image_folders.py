@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded, image_check, image_tree, images
+from kdbench.tasks.data import decoded
+from kdbench.tasks.data.photos import image_check, image_tree, images
 from kdbench.tasks.images import Images
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kdbench.contract.draw import Draw
-from kdbench.tasks.data.image_looks import LOOKS, WORDS, Look, crop, hue_turned, jittered, resized, show, turned
+from kdbench.tasks.data.photos.image_looks import LOOKS, WORDS, Look, crop, hue_turned, jittered, resized, show, turned
 
 N = 64
 INDEX = torch.arange(N)

@@ -10,7 +10,7 @@ import scipy.signal
 import torch
 
 import kdbench
-from kdbench.tasks.data.mel import FRONT_ENDS, log_mel, mel_bank
+from kdbench.tasks.data.audio.mel import FRONT_ENDS, log_mel, mel_bank
 
 END = FRONT_ENDS["tiny8k"]
 

@@ -12,7 +12,7 @@ from kdbench.contract.decisions import Decisions
 from kdbench.contract.draw import Draw
 from kdbench.contract.errors import KdbenchError
 from kdbench.metrics import card, gain
-from kdbench.tasks.data import topic_lists
+from kdbench.tasks.data.made import topic_lists
 from kdbench.tasks.retrieval import RUN, SHOWN, Topics, TopicsConfig
 
 

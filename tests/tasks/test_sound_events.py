@@ -1,4 +1,4 @@
-"""Sound events: labels at the right frames, picture and labels moved together, clips as units, and a ridge between right and wrong."""
+"""Sound events: labels at the right frames, picture and labels moved together, clips as units, an answer a frame."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kdbench.contract.batch import Batch, Outputs
 from kdbench.contract.draw import Draw
 from kdbench.contract.task import batches
 from kdbench.models.audio import FRAMECNN, FrameCnnConfig
-from kdbench.tasks.data import sounds
+from kdbench.tasks.data.made import sounds
 from kdbench.tasks.sound_events import SoundEvents, shifted
 from kdbench.tasks.tagging import SoundsConfig
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdbench.tasks.data import sound_kinds, sounds
+from kdbench.tasks.data.made import sound_kinds, sounds
 
 
 @pytest.fixture(scope="module")

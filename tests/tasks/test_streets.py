@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdbench.tasks.data import streets
+from kdbench.tasks.data.made import streets
 
 Drawn = tuple[np.ndarray, np.ndarray]
 HASHES = {

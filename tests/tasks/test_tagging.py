@@ -14,7 +14,7 @@ from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.task import batches
 from kdbench.models.audio import TAGCNN, TagCnnConfig
-from kdbench.tasks.data import sounds
+from kdbench.tasks.data.made import sounds
 from kdbench.tasks.tagging import Sounds, SoundsConfig, roll_mask
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kdbench.tasks.data import bm25, lsa, topic_lists, topics
+from kdbench.tasks.data.made import topic_lists, topics
+from kdbench.tasks.data.text import bm25, lsa
 
 SMALL = topics.SIZES["small"]
 
