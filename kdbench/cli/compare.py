@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdbench.cli import verdicts
+from kdbench.cli.compare_published import beside_published
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import JsonOption, OnlyOption, PluginOption, ProfileOption, ResultsOption
 from kdbench.cli.session import Session, find, open_suite
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from kdbench.compare.cells import Group
     from kdbench.results.home import Home
     from kdbench.results.record import Record
+    from kdbench.results.store import ResultStore
 
 GIVEN = "results"
 
@@ -33,6 +35,13 @@ def compare(
     against: Annotated[
         str | None,
         typer.Option("--against", metavar="DIR|git:REV", help="Compare the results with those of a folder or a git revision."),
+    ] = None,
+    published: Annotated[bool, typer.Option("--published", help="Set the results beside published figures.")] = False,
+    published_in: Annotated[
+        Path | None,
+        typer.Option(
+            "--published-in", metavar="FOLDER", help="The same, with the figures of a folder; default: baselines/published."
+        ),
     ] = None,
     metric: Annotated[
         list[str] | None, typer.Option("--metric", "-m", help="A metric instead of the primary ones, e.g. kl. May be repeated.")
@@ -52,6 +61,8 @@ def compare(
     kdbench compare results dkd kd                no suite, a results folder
     kdbench compare --against git:main            results here and on main
     kdbench compare core --against ../old/results one suite, two folders
+    kdbench compare cifar100/crd --published      ours beside the literature's
+    kdbench compare core kd imported:kd           ours beside runs made elsewhere
 
     Example: kdbench compare core dkd kd none
     """
@@ -60,12 +71,19 @@ def compare(
     from kdbench.contract.errors import KdbenchError
     from kdbench.stats.arms import CrossedStore
 
-    suite, folder, names = sort_out(list(words or []), results, against is not None)
+    alone = against is not None or published or published_in is not None
+    suite, folder, names = sort_out(list(words or []), results, alone)
     metrics = [name.strip() for given in metric or [] for name in given.split(",") if name.strip()]
     session = open_suite(suite, folder, profile, only, plugin) if suite is not None else None
     if session is None and (profile or only):
         raise KdbenchError("--profile and --only choose from a suite; name one before the cells")
-    home, ours = groups_here(session, folder)
+    if published or published_in is not None:
+        if against is not None or metrics:
+            raise KdbenchError(
+                "--published sets results beside the figures that are there; --against and --metric do not go with it"
+            )
+        return beside_published(session, folder, names, published_in, as_json)
+    home, ours = groups_here(session, folder, elsewhere=against is None)
     if against is None and len(names) < 2:
         if not names:
             raise KdbenchError(f"which cells? There are {listing_of(ours)}")
@@ -84,12 +102,12 @@ def compare(
     return Exit.ok if found.compared else Exit.incomparable
 
 
-def sort_out(words: list[str], results: Path, against: bool) -> tuple[Path | None, Path, list[str]]:
-    """The suite if one is named, the folder of results, and the names of cells."""
+def sort_out(words: list[str], results: Path, alone: bool) -> tuple[Path | None, Path, list[str]]:
+    """The suite if one is named, the folder of results, and the names of cells. `alone`: neither need be named."""
     from kdbench.contract.errors import KdbenchError
 
     if not words:
-        if not against:
+        if not alone:
             raise KdbenchError("name a suite (or a folder of results) and cells, or a folder with --against")
         return None, results, []
     first = Path(words[0])
@@ -100,9 +118,9 @@ def sort_out(words: list[str], results: Path, against: bool) -> tuple[Path | Non
     return find(first), results, words[1:]
 
 
-def groups_here(session: Session | None, folder: Path) -> tuple[Home, list[Group]]:
-    """The cells of the suite, else of the folder."""
-    from kdbench.compare.cells import of_folder, of_suite
+def groups_here(session: Session | None, folder: Path, elsewhere: bool = False) -> tuple[Home, list[Group]]:
+    """The cells of the suite, else of the folder; `elsewhere`: also runs that were made elsewhere and imported."""
+    from kdbench.compare.cells import of_folder
     from kdbench.results.against import Against
     from kdbench.results.outputs import OutputStore
     from kdbench.results.store import ResultStore
@@ -110,9 +128,8 @@ def groups_here(session: Session | None, folder: Path) -> tuple[Home, list[Group
 
     if session is None:
         store = ResultStore(folder)
-        return store.home, of_folder(UnitReader(scanned(store), Against(store.folder, OutputStore(store.home))))
-    readings, reader = session.read(session.records())
-    return session.home, of_suite(session.expansion.arms, session.jobs, readings, reader, session.registry.aliases())
+        return store.home, of_folder(UnitReader(scanned(store, elsewhere), Against(store.folder, OutputStore(store.home))))
+    return session.home, session.groups(session.records()) + (session.imported() if elsewhere else [])
 
 
 def groups_there(against: str, folder: Path, home: Home) -> list[Group]:
@@ -140,11 +157,13 @@ def groups_there(against: str, folder: Path, home: Home) -> list[Group]:
     return of_folder(UnitReader(scanned(store), Against(store.folder, OutputStore(store.home))))
 
 
-def scanned(store) -> dict[str, Record]:  # type: ignore[no-untyped-def]
-    found = store.scan()
-    for path, why in found.broken:
-        typer.echo(f"kdbench: {path}: {why}", err=True)
-    return found.records
+def scanned(store: ResultStore, elsewhere: bool = False) -> dict[str, Record]:
+    records: dict[str, Record] = {}
+    for found in (store.scan(), *((store.imported(),) if elsewhere else ())):
+        for path, why in found.broken:
+            typer.echo(f"kdbench: {path}: {why}", err=True)
+        records |= found.records
+    return records
 
 
 def check_names(names: Sequence[str], groups: Sequence[Group]) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 from kdbench.jobs.identity import canonical, unseeded
 from kdbench.jobs.job import Cell, JobSet, where
 from kdbench.metrics.catalogue import FAMILIES, primary
+from kdbench.results.against import Against
+from kdbench.results.imported import belongs
 from kdbench.results.readings import Reading, Readings
 from kdbench.results.record import Record
 from kdbench.results.unit_reader import UnitReader
@@ -37,6 +39,11 @@ class Group:
     @property
     def place(self) -> str:
         return where(self.task, self.pair)
+
+    @property
+    def imported(self) -> bool:
+        """Whether these are runs made elsewhere, of which only numbers are known."""
+        return any(record.kind == "imported" for record in self.records)
 
     @property
     def records(self) -> list[Record]:
@@ -83,7 +90,9 @@ def of_folder(reader: UnitReader, records: Iterable[Record] | None = None) -> li
     variants: dict[tuple[str, str, str, str], list[Record]] = {}
     for record in reader.records.values() if records is None else records:
         label = record.labels
-        cell = label.get("cell") or (label["method"] if record.kind == "student" else "teacher")
+        if "tuning" in label:  # trained to choose a setting by, and for nothing else
+            continue
+        cell = label.get("cell") or ("teacher" if record.kind == "teacher" else label["method"])
         variants.setdefault((record.task, label.get("pair", "default"), cell, canonical(variant(record))), []).append(record)
     found = []
     for (task, pair, cell, _), runs in sorted(variants.items(), key=lambda item: item[0]):
@@ -92,10 +101,33 @@ def of_folder(reader: UnitReader, records: Iterable[Record] | None = None) -> li
             continue
         method = runs[0].labels.get("method", "")
         own = frozenset(name for record in runs for name in (record.labels.get("alias"), record.labels.get("preset")) if name)
-        called = (frozenset({cell}), own, frozenset({method} if cell == method else ()), frozenset({method}))
+        called: tuple[frozenset[str], ...] = elsewhere(runs[0])
+        if runs[0].kind != "imported":
+            called = (frozenset({cell}), own, frozenset({method} if cell == method else ()), frozenset({method}))
         done = tuple(sorted((reading_of(record) for record in runs), key=lambda reading: reading.seed))
         found.append(Group(task, pair, cell, family, called, len(done), done, reader))
     return found
+
+
+def of_imported(records: Iterable[Record], arms: Sequence[Arm], families: Mapping[str, str], against: Against) -> list[Group]:
+    """Runs made elsewhere, at each of a suite's tasks and pairs that they are of."""
+    every = list(records)
+    places = {(arm.task["name"], arm.pair): arm for arm in reversed(arms)}
+    found = []
+    for (task, pair), arm in reversed(places.items()):
+        teachers = {teacher["model"] for teacher in arm.teachers}
+        here = [record for record in every if belongs(record, arm.task, pair, teachers, arm.student["model"])]
+        for name in dict.fromkeys(record.labels["cell"] for record in here):
+            runs = [record for record in here if record.labels["cell"] == name]
+            reader = UnitReader({record.key: record for record in runs}, against)
+            done = tuple(sorted((reading_of(record) for record in runs), key=lambda reading: reading.seed))
+            found.append(Group(task, pair, name, families[task], elsewhere(runs[0]), len(done), done, reader))
+    return found
+
+
+def elsewhere(record: Record) -> tuple[frozenset[str], ...]:
+    """The names of a cell of runs made elsewhere: never those of a suite's own."""
+    return frozenset({record.labels["cell"]}), frozenset(), frozenset({f"imported:{record.method}"}), frozenset()
 
 
 def reading_of(record: Record) -> Reading:

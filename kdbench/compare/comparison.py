@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from kdbench.compare.cells import Group, named
 from kdbench.compare.likeness import brief, identical, unlike, unlike_teachers
-from kdbench.compare.lines import Line, endpoints, judged, lines
+from kdbench.compare.lines import Line, endpoints, judged, lines, values
 from kdbench.metrics.catalogue import METRICS
 from kdbench.stats import mean
 from kdbench.stats.arms import CrossedStore
@@ -47,7 +47,7 @@ class Comparison:
 
 def within(groups: Sequence[Group], names: Sequence[str], metrics: Sequence[str], store: CrossedStore) -> Comparison:
     """The first name against each other, on every task that has them. Seeds are paired: in one suite equal seeds share
-    initialisation, order, views and teacher."""
+    initialisation, order, views and teacher; runs made elsewhere share nothing."""
     found = Comparison()
     all_lines: list[Line] = []
     for place in dict.fromkeys((group.task, group.pair) for group in groups):
@@ -59,12 +59,18 @@ def within(groups: Sequence[Group], names: Sequence[str], metrics: Sequence[str]
             continue
         candidate, *baselines = chosen
         for baseline in baselines:
-            refused = candidate.lacking or baseline.lacking or differing_data(candidate, baseline)
-            all_lines += lines(candidate, baseline, metrics or endpoints(candidate.family), store, True, refused)
-            other = differing_recipe(candidate, baseline)
+            foreign = candidate.imported or baseline.imported
+            refused = candidate.lacking or baseline.lacking or ("" if foreign else differing_data(candidate, baseline))
+            asked = metrics or endpoints(candidate.family)
+            if foreign and not metrics:  # of runs made elsewhere few are known
+                asked = [name for name in asked if values(candidate, name) and values(baseline, name)]
+            all_lines += lines(candidate, baseline, asked, store, not foreign, refused)
+            other = "" if foreign else differing_recipe(candidate, baseline)
+            if foreign:
+                found.remarks.append(unverified(candidate, baseline))
             if other:
                 found.remarks.append(f"{candidate.place}: {candidate.name} and {baseline.name} also differ in {other}")
-        found.costs += costs((candidate, *baselines))
+        found.costs += costs(group for group in (candidate, *baselines) if not group.imported)
     found.lines = judged(all_lines)
     return found
 
@@ -109,6 +115,14 @@ def against(
                 found.left_out.append((f"{other.place} {other.cell}", "only in what the results are compared with"))
     found.lines = judged(all_lines)
     return found
+
+
+def unverified(candidate: Group, baseline: Group) -> str:
+    names = " and ".join(group.name for group in (candidate, baseline) if group.imported)
+    return (
+        f"{candidate.place}: {names}: made elsewhere, only numbers are known. Whether data, recipe and teacher are the same "
+        "cannot be checked here; seeds are not paired"
+    )
 
 
 def differences(group: Group, other: Group) -> list[str]:

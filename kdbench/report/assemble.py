@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from kdbench.compare.beside import Beside
+from kdbench.compare.cells import Group
 from kdbench.jobs.job import Cell, JobSet
 from kdbench.metrics.catalogue import MetricInfo, metric
 from kdbench.report.crossed import Crossing
 from kdbench.report.curves import read_curves
 from kdbench.report.model import JudgedClaim, Page, Part, Row, Source, Table
+from kdbench.report.outside import outside
 from kdbench.report.provenance import provenance
-from kdbench.report.remarks import general_remarks, table_remarks
+from kdbench.report.remarks import elsewhere, general_remarks, table_remarks
 from kdbench.report.rows import compare, endpoints, mark_best, measure
 from kdbench.results.readings import Reading, Readings
 from kdbench.results.record import Record
@@ -32,12 +35,18 @@ def assemble(
     readings: Readings,
     records: Mapping[str, Record],
     reader: UnitReader | None = None,
+    published: Sequence[Beside] = (),
+    imported: Sequence[Group] = (),
 ) -> Page:
-    """The model of the whole report. `reader` adds what examples and events tell beyond the means."""
+    """The model of the whole report. `reader` adds what examples and events tell beyond the means; `published` are figures of the
+    literature beside ours, `imported` runs made elsewhere."""
     crossing = Crossing(reader) if reader is not None else None
     arms = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in reversed(expansion.arms)}
     places = dict.fromkeys((arm.task["name"], arm.pair) for arm in expansion.arms)
     tables = [table(place, arms, jobs, readings, crossing) for place in places if place[0] in readings.families]
+    for built in tables:
+        built.imported = [brought(group) for group in imported if (group.task, group.pair) == (built.task, built.pair)]
+        built.remarks += [elsewhere(built)] if built.imported else []
     known = {key: records[key] for key in jobs.jobs if key in records}
     diverged = sum(record.status == "diverged" for record in known.values())
     page = Page(
@@ -49,11 +58,13 @@ def assemble(
         refused=[(refusal.cell.title, refusal.reasons) for refusal in jobs.refusals],
         excluded=list(expansion.excluded),
         remarks=[],
-        provenance=provenance(known),
-        planned=len(jobs.jobs),
+        provenance=[*provenance(known), *outside(jobs, known)],
+        planned=len(jobs.jobs) + sum(jobs.waiting.values()),
         done=len(known) - diverged,
         diverged=diverged,
         suite_text=suite.document.text,
+        decisions=jobs.decisions,
+        published=list(published),
     )
     page.remarks = general_remarks(page, known)
     return page
@@ -109,6 +120,11 @@ def student_row(cell: Cell, arm: Arm, jobs: JobSet, readings: Readings, family: 
 def row(label: str, kind: Any, alias: str | None, keys: list[str], found: list[Reading], family: str) -> Row:
     sources = [Source(reading.seed, reading.key, reading.status) for reading in found]
     return Row(label, kind, alias if alias != label else None, len(keys), sources, measure(found, family))
+
+
+def brought(group: Group) -> Row:
+    """Runs made elsewhere as a row: their numbers, and nothing that would be read off beside ours."""
+    return row(group.cell, "imported", None, [r.key for r in group.readings], list(group.readings), group.family)
 
 
 def family_alias(plugin: str) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdbench.compare.beside import Beside
+from kdbench.compare.cells import Group
 from kdbench.jobs.job import JobSet
 from kdbench.report.assemble import assemble
 from kdbench.report.html import html
@@ -43,9 +45,11 @@ def build(
     records: Mapping[str, Record],
     reports: Path,
     reader: UnitReader | None = None,
+    published: Sequence[Beside] = (),
+    imported: Sequence[Group] = (),
 ) -> Built:
     """Write all files; the same results give the same bytes."""
-    page = assemble(suite, part, expansion, jobs, readings, records, reader)
+    page = assemble(suite, part, expansion, jobs, readings, records, reader, published, imported)
     folder = reports / part.folder(suite.name)
     texts = {"index.html": html, "report.md": markdown, "tables.tex": latex, "cells.csv": csv_text}
     for name, write in texts.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kdbench.report import claims
+from kdbench.report import choices, claims, published
 from kdbench.report.across import across
 from kdbench.report.columns import control_columns, lower_is_better, outcome_columns
 from kdbench.report.curves import curves_plot, shares, terms
@@ -60,6 +60,8 @@ def html(page: Page) -> str:
         number=number,
         span=span,
         claims=claims,
+        published=published,
+        choices=choices,
         lower=lower_is_better,
         style=style,
         script=script,

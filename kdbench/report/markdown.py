@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from kdbench.report import choices, published
 from kdbench.report.across import across
 from kdbench.report.claims import found, outcome, statement, with_examples
 from kdbench.report.columns import Column, Entry, control_columns, outcome_columns
@@ -26,6 +27,8 @@ def markdown(page: Page) -> str:
     for table in page.tables:
         parts += section(table)
     parts += over_tasks(page)
+    parts += beside_published(page)
+    parts += on_validation(page)
     if page.refused:
         parts += ["## Refused", *bullets([f"{code(cell)}: {plain('; '.join(reasons))}" for cell, reasons in page.refused])]
     if page.excluded:
@@ -54,11 +57,39 @@ def over_tasks(page: Page) -> list[str]:
     return ["## Across tasks", said, grid(heads, rows), *bullets([plain(text) for text in found.remarks])]
 
 
+def beside_published(page: Page) -> list[str]:
+    """Ours beside figures of the literature; nothing where there are none of these cells."""
+    if not page.published:
+        return []
+    lines = [
+        [
+            row.verdict,
+            f"{code(row.cell)} ({plain(row.place)})",
+            *map(
+                plain,
+                (row.metric, f"{row.ours} ({row.seeds})", f"{row.theirs} ({row.made})", row.difference, row.why, row.source),
+            ),
+        ]
+        for row in published.rows(page.published)
+    ]
+    return [f"## {published.TITLE}", *map(plain, published.ABOUT), grid(published.HEADS, lines)]
+
+
+def on_validation(page: Page) -> list[str]:
+    """The grids of what was chosen on validation data."""
+    found = [f"## {choices.TITLE}", choices.ABOUT] if page.decisions else []
+    for one in choices.choices(page.decisions):
+        lines = [[code(line.setting), line.mean, line.spread, line.trials, "chosen" if line.chosen else ""] for line in one.lines]
+        found += [f"### {plain(one.title)}", plain(" ".join(one.said)), grid(choices.HEADS, lines)]
+    return found
+
+
 def section(table: Table) -> list[str]:
     parts = [f"## {plain(table.title)}"]
-    for title, columns in (("", outcome_columns(table)), ("### Fidelity controls and cost", control_columns(table))):
+    second = "### Fidelity controls and cost"
+    for title, columns, shown in (("", outcome_columns(table), table.listed), (second, control_columns(table), table.rows)):
         parts += [title] if title else []
-        rows = [[name(row), *(cell(column.read(row)) for column in columns)] for row in table.rows]
+        rows = [[name(row), *(cell(column.read(row)) for column in columns)] for row in shown]
         parts.append(grid(["cell", *(head(column) for column in columns)], rows))
     return parts
 
@@ -80,7 +111,7 @@ def claims(page: Page) -> str:
 
 
 def name(row: Row) -> str:
-    kind = {"teacher": " (teacher)" if row.label != "teacher" else "", "control": " (control)", "arm": ""}[row.kind]
+    kind = {"teacher": " (teacher)" if row.label != "teacher" else "", "control": " (control)"}.get(row.kind, "")
     other = row.alias if row.name == row.label else row.label
     return code(row.name) + (f" {plain(other)}" if other else "") + kind
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from kdbench.compare.beside import Beside
+from kdbench.jobs.decide import Decision
 from kdbench.metrics.catalogue import MetricInfo
 from kdbench.stats import Interval, Verdict
 from kdbench.suite.arm import ArmClaim
 
-RowKind = Literal["teacher", "control", "arm"]
+RowKind = Literal["teacher", "control", "arm", "imported"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Source:
 
 @dataclass
 class Row:
-    """A teacher, the control, or another cell of the suite."""
+    """A teacher, the control, another cell of the suite, or runs made elsewhere."""
 
     label: str
     kind: RowKind
@@ -140,10 +142,16 @@ class Table:
     shared_members: list[str] = field(default_factory=list)  # rows whose seeds have ensembles that partly overlap
     shared_teams: list[str] = field(default_factory=list)  # rows of which several seeds have the very same teachers
     curves: list[Curve] = field(default_factory=list)
+    imported: list[Row] = field(default_factory=list)  # shown below the others; nothing is counted or concluded from them
 
     @property
     def title(self) -> str:
         return self.task if self.pair == "default" else f"{self.task} / {self.pair}"
+
+    @property
+    def listed(self) -> list[Row]:
+        """Every row that the table of outcomes shows."""
+        return [*self.rows, *self.imported]
 
     @property
     def teachers(self) -> list[Row]:
@@ -202,6 +210,8 @@ class Page:
     done: int
     diverged: int
     suite_text: str
+    decisions: list[Decision] = field(default_factory=list)
+    published: list[Beside] = field(default_factory=list)
 
     @property
     def title(self) -> str:

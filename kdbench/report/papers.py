@@ -27,15 +27,15 @@ def latex(page: Page) -> str:
     """Two tables a task, to be \\input into a document that loads booktabs."""
     parts = [f"% {' '.join(page.title.split())}: made by kdbench; needs \\usepackage{{booktabs}} and \\usepackage[T1]{{fontenc}}"]
     for table in page.tables:
-        parts.append(tabular(table, outcome_columns(table), "outcome"))
-        parts.append(tabular(table, control_columns(table), "fidelity controls and cost"))
+        parts.append(tabular(table, table.listed, outcome_columns(table), "outcome"))
+        parts.append(tabular(table, table.rows, control_columns(table), "fidelity controls and cost"))
     return "\n\n".join(parts) + "\n"
 
 
-def tabular(table: Table, columns: Sequence[Column], what: str) -> str:
+def tabular(table: Table, rows: Sequence[Row], columns: Sequence[Column], what: str) -> str:
     heads = ["cell", *(f"{column.head} {column.unit}".strip() for column in columns)]
     lines = [" & ".join(map(escaped, heads)) + r" \\", r"\midrule"]
-    for row in table.rows:
+    for row in rows:
         cells = [escaped(row.name), *(set_in(column.read(row)) for column in columns)]
         lines.append(" & ".join(cells) + r" \\")
     body = "\n".join(lines)
@@ -61,7 +61,7 @@ def csv_text(page: Page) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(HEADS)
     for table in page.tables:
-        for row in table.rows:
+        for row in table.listed:
             for metric in row.metrics:
                 if row.summary(metric).n:
                     writer.writerow(csv_row(table, row, metric))

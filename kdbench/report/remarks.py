@@ -27,9 +27,11 @@ def general_remarks(page: Page, records: Mapping[str, Record]) -> list[str]:
             f"{page.missing} of {counted(page.planned, 'job')} have no result yet; rows that lack seeds are never set in bold, "
             "or called better or worse."
         )
-    if page.diverged:
+    trials = {key for decision in page.decisions for key in decision.keys}
+    diverged = sum(record.status == "diverged" for key, record in records.items() if key not in trials)
+    if diverged:
         found.append(
-            f"{counted(page.diverged, 'job')} diverged. The means are those of the seeds that did not, and flatter their rows."
+            f"{counted(diverged, 'job')} diverged. The means are those of the seeds that did not, and flatter their rows."
         )
     compared = sum(
         row.complete and difference is not None and difference.interval is not None
@@ -194,6 +196,15 @@ def controls(table: Table) -> str:
         some = f"{len(with_other)} of {counted(len(arms), 'row')}"
         return text + f", and for {some} an independent student, taught by another teacher."
     return text + ". There is no independent student: how much agreement is owed to this teacher cannot be said."
+
+
+def elsewhere(table: Table) -> str:
+    """What rows are worth that this suite did not make."""
+    said = f"{counted(len(table.imported), 'row')} marked imported {'was' if len(table.imported) == 1 else 'were'} made elsewhere"
+    return (
+        f"{said}: only numbers are known, and whether data, recipe and teacher are the same cannot be checked. They enter no "
+        "plot, rank or claim."
+    )
 
 
 def called(row: Row) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kdbench.report.claims import found, outcome
 from kdbench.report.model import Difference, JudgedClaim, Page, Row, Table
 from kdbench.report.numbers import counted, number, span, spread
+from kdbench.report.published import in_short
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +38,11 @@ def terminal(page: Page) -> str:
         console.print(Text.assemble(("refused  ", "yellow"), f"{cell}: {'; '.join(reasons)}"))
     for cell, reason in page.excluded:
         console.print(Text.assemble(("left out ", "dim"), f"{cell}: {reason}"))
+    for decision in page.decisions:
+        chosen = decision.chosen is not None
+        console.print(Text.assemble(("chosen   " if chosen else "waiting  ", "dim"), decision.said))
+    if page.published:
+        console.print(Text(in_short(page.published)))
     tally = f"{page.done} of {counted(page.planned, 'job')} done"
     tally += f", {page.diverged} diverged" if page.diverged else ""
     console.print(tally + (f", {page.missing} without a result" if page.missing else ""))
@@ -56,7 +62,7 @@ def draw(console: Console, table: Table) -> None:
     truth_head, agreement_head = (heading(entry.name, entry.unit) for entry in (ends.truth, ends.agreement))
     for name in ("n", truth_head, "Δ to none", agreement_head, "kl"):
         grid.add_column(name, justify="right", no_wrap=True)
-    for row in table.rows:
+    for row in table.listed:
         truth, agreement, kl = (row.summary(entry.name) for entry in (ends.truth, ends.agreement, ends.kl))
         label = Text(row.name, "dim" if row.kind != "arm" else "")
         if row.alias and row.name == row.label:

@@ -22,17 +22,22 @@ GROUPS = ("truth", "fidelity", "distil", "cost")
 _WHOLE = ("seed", "teacher_seed")
 
 
-def load_results(results: str | Path = "results", archive: bool = False) -> pd.DataFrame:
+def load_results(results: str | Path = "results", archive: bool = False, imported: bool = False) -> pd.DataFrame:
     """All records under a results folder, tidy.
 
     Columns: task, pair, kind, method, cell, alias, source, view, seed, teacher_seed, group (truth | fidelity | distil
     | cost), metric, value, status, archive, key.
 
     A label that a record lacks is None (seeds: <NA>). `archive=True` adds the rows of `results/archive/`, whose
-    `archive` column names their folder; it is None for live results. Files that could not be read are named in a
-    warning and listed in `frame.attrs["broken"]`.
+    `archive` column names their folder; it is None for live results. `imported=True` adds runs made elsewhere, whose
+    kind is "imported". Files that could not be read are named in a warning and listed in `frame.attrs["broken"]`.
     """
-    scan = ResultStore(results).scan(archive=archive)
+    store = ResultStore(results)
+    scan = store.scan(archive=archive)
+    if imported:
+        elsewhere = store.imported()
+        scan.records |= elsewhere.records
+        scan.broken += elsewhere.broken
     if scan.broken:
         first = scan.broken[0]
         more = f" (and {len(scan.broken) - 1} more)" if len(scan.broken) > 1 else ""

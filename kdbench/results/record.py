@@ -22,10 +22,11 @@ from pydantic_core import from_json  # reads three times as fast as the standard
 from kdbench.contract.errors import DataError
 
 SCHEMA = 1
-KINDS = ("student", "teacher")
+KINDS = ("student", "teacher", "imported")  # imported: a run made elsewhere, of which only numbers are known
 STATUSES = ("done", "diverged")
 TEACHER_FOLDER = "teacher"
 ARCHIVE_FOLDER = "archive"
+IMPORTED_FOLDER = "imported"
 VOLATILE = ("timing", "provenance")
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99})?", re.ASCII)
@@ -73,7 +74,7 @@ class Record:
 
     @property
     def method(self) -> str:
-        return self.labels["method"] if self.kind == "student" else TEACHER_FOLDER
+        return TEACHER_FOLDER if self.kind == "teacher" else self.labels["method"]
 
     @staticmethod
     def read(data: Mapping[str, Any]) -> Record:
@@ -151,14 +152,16 @@ def _check(record: Record) -> None:
         raise RecordError(f"kind {record.kind!r} is none of {', '.join(KINDS)}")
     if record.status not in STATUSES:
         raise RecordError(f"status {record.status!r} is none of {', '.join(STATUSES)}; failures never become records")
-    labels = ("task", "method") if record.kind == "student" else ("task",)
+    labels = ("task",) if record.kind == "teacher" else ("task", "method")
     for label in labels:
         if label not in record.labels:
             raise RecordError(f"label {label!r} is missing")
         folder_name(record.labels[label], label)
     if record.task == ARCHIVE_FOLDER:
         raise RecordError(f"a task cannot be called {ARCHIVE_FOLDER!r}: the folder of that name is kept for older results")
-    if record.kind == "student" and record.method == TEACHER_FOLDER:
+    if record.task == IMPORTED_FOLDER:
+        raise RecordError(f"a task cannot be called {IMPORTED_FOLDER!r}: the folder of that name is kept for runs made elsewhere")
+    if record.kind != "teacher" and record.method == TEACHER_FOLDER:
         raise RecordError(f"a method cannot be called {TEACHER_FOLDER!r}: the folder of that name holds the teachers")
     for key in record.teachers:
         check_key(key)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from kdbench.contract.errors import DataError
 from kdbench.results.files import HomeError, explained, sync_folder, write_atomically
 from kdbench.results.home import Home
-from kdbench.results.record import ARCHIVE_FOLDER, Record, RecordError, check_key, folder_name
+from kdbench.results.record import ARCHIVE_FOLDER, IMPORTED_FOLDER, Record, RecordError, check_key, folder_name
 
 
 class RecordMissing(DataError):
@@ -45,7 +45,8 @@ class Scan:
 
 @dataclass(frozen=True)
 class ResultStore:
-    """Records under `<task>/<method>/<key>.json`, teachers under `<task>/teacher/`; no file has two writers."""
+    """Records under `<task>/<method>/<key>.json`, teachers under `<task>/teacher/`; no file has two writers. Runs made elsewhere
+    lie under `imported/` in the same way, where nothing looks for a job's result."""
 
     folder: Path
     home: Home
@@ -56,7 +57,8 @@ class ResultStore:
 
     def path(self, record: Record) -> Path:
         method = folder_name(record.method, "method")
-        return self.folder / folder_name(record.task, "task") / method / f"{record.key}.json"
+        top = self.folder / IMPORTED_FOLDER if record.kind == "imported" else self.folder
+        return top / folder_name(record.task, "task") / method / f"{record.key}.json"
 
     def write(self, record: Record | Mapping[str, Any]) -> Path:
         """Write a record (or the plain data of one) all at once, replacing an older one of the same job."""
@@ -83,16 +85,17 @@ class ResultStore:
         found = Scan()
         with _no_garbage_collection():
             for folder in self._method_folders():
-                for path in _json_files(folder):
-                    record = self._read_into(found, path, self.folder)
-                    if record is None:
-                        continue
-                    if record.key in found.records:
-                        found.broken.append(Broken(Path(path), f"a second record of {record.key}"))
-                    else:
-                        found.records[record.key] = record
+                self._read_all(found, folder)
             if archive:
                 self._scan_archive(found)
+        return found
+
+    def imported(self) -> Scan:
+        """The runs made elsewhere, which `scan` never returns."""
+        found = Scan()
+        for task in _folders(self.folder / IMPORTED_FOLDER):
+            for folder in _folders(task):
+                self._read_all(found, folder, imported=True)
         return found
 
     def set_aside(self, path: Path, why: str) -> Path:
@@ -114,7 +117,7 @@ class ResultStore:
 
     def _method_folders(self) -> Iterator[str]:
         for task in _folders(self.folder):
-            if os.path.basename(task) != ARCHIVE_FOLDER:
+            if os.path.basename(task) not in (ARCHIVE_FOLDER, IMPORTED_FOLDER):
                 yield from _folders(task)
 
     def _scan_archive(self, found: Scan) -> None:
@@ -131,6 +134,19 @@ class ResultStore:
                     if record is not None:
                         label = root.relative_to(top).as_posix()
                         found.archived.append(Archived("" if label == "." else label, record))
+
+    def _read_all(self, found: Scan, folder: str, imported: bool = False) -> None:
+        root = self.folder / IMPORTED_FOLDER if imported else self.folder
+        for path in _json_files(folder):
+            record = self._read_into(found, path, root)
+            if record is None:
+                continue
+            if (record.kind == "imported") != imported:
+                found.broken.append(Broken(Path(path), f"runs made elsewhere, and only they, lie under {IMPORTED_FOLDER}/"))
+            elif record.key in found.records:
+                found.broken.append(Broken(Path(path), f"a second record of {record.key}"))
+            else:
+                found.records[record.key] = record
 
     def _read_into(self, found: Scan, path: str, root: Path) -> Record | None:
         """The record at `path` if it can be read and lies where it belongs; else None, and why in `found.broken`."""
