@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kdbench.contract.errors import DataError
+from kdbench.jobs.decide import SPLIT
 from kdbench.jobs.fit import misfits
+from kdbench.jobs.given import given_teacher
 from kdbench.jobs.identity import IDENTITY_VERSION, key_of, without_defaults
 from kdbench.jobs.job import Cell, Job, JobSet, Refusal
-from kdbench.jobs.rounds import Start, round_label, seed_of, start_of, students_asked
+from kdbench.jobs.rounds import Start, round_label, seed_of, start_of, students_asked, trial_label
 from kdbench.jobs.start import unshowable, unstartable
 from kdbench.registry import PluginInfo, Registry
 from kdbench.suite.arm import Arm
@@ -127,16 +127,18 @@ def student_job(arm: Arm, registry: Registry, teachers: Sequence[Job], start: St
         "recipe": without_defaults(arm.recipe, RECIPE_DEFAULTS),
         "init": start.identity,
         "seed": seed,
+        **({"trial": SPLIT} if arm.trial else {}),
     }
+    names = {"tuning": arm.written} if arm.trial else {"alias": arm.alias, "preset": arm.preset}
     labels = {
         "task": arm.task["name"],
         "pair": arm.pair,
         "method": method.name,
-        "cell": arm.cell,
+        "cell": trial_label(arm.cell) if arm.trial else arm.cell,
         "source": arm.source["name"] if arm.source else None,
         "view": arm.view["name"],
         "seed": arm.seed,
-        **{name: value for name, value in (("alias", arm.alias), ("preset", arm.preset)) if value},
+        **{name: value for name, value in names.items() if value},
     }
     filled = {"task": task_spec(arm.task, task), "view": with_defaults(view, task)}
     spec = {**identity, **filled, "recipe": {**RECIPE_DEFAULTS, **arm.recipe}}
@@ -170,22 +172,12 @@ def teacher_jobs(arm: Arm, registry: Registry, root: Path) -> list[Job]:
     return jobs
 
 
-def content_of(path: Path) -> str:
-    """The sha256 of given weights: the file's content is identity, its name is not."""
-    if path.suffix != ".safetensors":
-        what = "pickles, which can run code" if path.suffix in (".pt", ".pth", ".bin", ".ckpt", ".pkl") else "another format"
-        raise DataError(f"weights {path}: only .safetensors files are read; {path.suffix or 'such'} files are {what}")
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"weights {path}: {error.strerror}") from error
-
-
 def teacher_label(teacher: dict[str, Any], kinds: Sequence[dict[str, Any]]) -> str:
     """`teacher`, or where a pair has several kinds, as much of this one as tells it from the others."""
     if len(kinds) == 1:
         return "teacher"
+    if teacher.get("cards"):
+        return f"teacher:{'+'.join(card['name'] for card in teacher['cards'])}"
     same = sum(other["model"] == teacher["model"] for other in kinds) > 1
     return f"teacher:{teacher['model']}" + (f"[{settings(teacher['params'])}]" if same and teacher["params"] else "")
 
@@ -214,12 +206,12 @@ def teacher_job(arm: Arm, teacher: dict[str, Any], seed: int, registry: Registry
         "init": "fresh",
         "seed": seed,
     }
-    if teacher.get("weights"):
-        path = (root / teacher["weights"]).resolve()
-        given = {**common, "init": {"weights": content_of(path)}, "view": {}, "recipe": {"steps": 0}}
+    if (given := given_teacher(teacher, seed, root)) is not None:
+        identity = {**common, **given.identity, "student": {**plugin_identity(teacher, "model"), **given.network}}
         filled = {"task": task_spec(arm.task, task), "view": with_defaults({}, task)}
-        spec = {**given, **filled, "recipe": {**RECIPE_DEFAULTS, "steps": 0}}
-        return Job(key_of(given), "teacher", given, spec, labels, targets, weights=str(path))
+        spec = {**identity, **filled, "recipe": {**RECIPE_DEFAULTS, "steps": 0}}
+        file = str(given.file)
+        return Job(key_of(identity), "teacher", identity, spec, labels, targets, weights=file, origin=given.origin)
     view = {key: value for key, value in (teacher.get("view") or {}).items() if key not in ("name", "transfer")}
     view.setdefault("labelled", task.facts["roles"]["teacher"])
     identity = {**common, "view": view, "recipe": without_defaults(teacher["recipe"], RECIPE_DEFAULTS)}

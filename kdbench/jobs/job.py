@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from kdbench.jobs.decide import Decision
 
 
 def where(task: str, pair: str) -> str:
@@ -24,6 +27,7 @@ class Job:
     teachers: tuple[str, ...] = ()
     weights: str | None = None  # a file that the network starts from
     start: str | None = None  # the job whose network it starts from
+    origin: dict[str, Any] | None = None  # of a teacher from elsewhere: its card's name, source, claims and measurement
 
     @property
     def after(self) -> tuple[str, ...]:
@@ -60,7 +64,7 @@ class Refusal:
 @dataclass
 class JobSet:
     """All jobs of a suite, students by cell, each student's reference teachers, and what was refused or excluded.
-    Rounds before the last of a cell are jobs, and in no cell."""
+    Rounds before the last of a cell are jobs, and in no cell; so are the trials that choose settings."""
 
     jobs: dict[str, Job] = field(default_factory=dict)
     cells: dict[Cell, list[str]] = field(default_factory=dict)
@@ -68,3 +72,5 @@ class JobSet:
     reference: dict[tuple[str, str, str], tuple[str, ...]] = field(default_factory=dict)
     teachers: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (task, pair) -> its pool
     refusals: list[Refusal] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)  # settings that are chosen on validation data; their trials are jobs
+    waiting: dict[Cell, int] = field(default_factory=dict)  # cells without a setting yet, as their suite writes them -> students

@@ -92,6 +92,7 @@ def payload(job: Job, jobs: JobSet, home: Path, results: Path, checkpoint_second
             "key": key,
             "model": jobs.jobs[key].spec["student"]["model"],
             "params": jobs.jobs[key].spec["student"]["params"],
+            "normalisation": jobs.jobs[key].spec["student"].get("normalisation"),
             "weights": str(home / "weights" / f"{key}.safetensors"),
             "reference": key in refer,
         }
@@ -109,6 +110,7 @@ def payload(job: Job, jobs: JobSet, home: Path, results: Path, checkpoint_second
         "teachers": teachers,
         "init_weights": start,
         "init_job": job.start,
+        "origin": job.origin,
         "home": str(home),
         "results": str(results),
         "checkpoint_seconds": checkpoint_seconds,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.jobs.job import Job
+from kdbench.models.weight_files import content_of
 from kdbench.suite.arm import Arm
 from kdbench.suite.entry import EARLIER, FRESH
 
@@ -28,8 +29,6 @@ class Start:
 
 def start_of(arm: Arm, chain: Sequence[Job], root: Path) -> Start:
     """`chain` are the rounds before, the last one at the end."""
-    from kdbench.jobs.graph import content_of
-
     init = arm.init
     if init == FRESH or "mix" in init:
         return Start(init)
@@ -61,5 +60,13 @@ def seed_of(seed: int, rounds_before: int) -> int:
 
 def round_label(cell: str, number: int) -> str:
     """`gt_self{round=2}`: a round whose student is not the arm's own result."""
-    what = f"round={number}"
+    return marked(cell, f"round={number}")
+
+
+def trial_label(cell: str) -> str:
+    """`kd[weight=0.3]{tuning=val}`: trained to choose a setting on the validation split, and never reported."""
+    return marked(cell, "tuning=val")
+
+
+def marked(cell: str, what: str) -> str:
     return f"{cell[:-1]},{what}}}" if cell.endswith("}") else f"{cell}{{{what}}}"

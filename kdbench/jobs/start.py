@@ -34,7 +34,9 @@ def unstartable(arm: Arm, before: Sequence[Arm] = ()) -> list[str]:
 
 
 def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(one[key] == other[key] for key in ("model", "version", "params"))
+    """The same network, which sees images as the task shows them."""
+    shown = [[card["normalisation"] for card in net.get("cards", ()) if card["normalisation"]] for net in (one, other)]
+    return not any(shown) and all(one[key] == other[key] for key in ("model", "version", "params"))
 
 
 def told(network: Mapping[str, Any]) -> str:

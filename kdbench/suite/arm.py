@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from kdbench.suite.label import method_label
+
+if TYPE_CHECKING:
+    from kdbench.suite.tuning import Place, Tuning
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,8 @@ class Arm:
 
     task     {name (label), plugin, version, params}
     teachers ({model, version, params, recipe, view, pool, weights}, ...). Weights are a file relative to the suite; with them,
-             recipe and view are None. An arm without a source has teachers too: its fidelity is read against them.
+             recipe and view are None. Teachers from elsewhere have cards [{name, weights, sha256, normalisation, origin}, ...]
+             beside, one for each of their pool. An arm without a source has teachers too: its fidelity is read against them.
     student  {model, version, params}
     method   {name, version, params, wrap: [{name, version, params}, ...], the outermost first}
     source   {name (label), plugin, version, params, teachers: how many of the pool are asked}, or None where the method learns
@@ -25,6 +29,8 @@ class Arm:
     init     "fresh", {mix: share of the teacher's weights}, or {earlier: rounds before | file: path, part: [prefix, ...]}
     preset   the name of the preset that all this comes from, if any
     before   the rounds before this one, in their order; what is above is the last
+    written  the cell as the suite writes it, where a setting is chosen on validation data (`tune:`)
+    trial    whether this arm is trained to choose by, and never reported
     """
 
     task: dict[str, Any]
@@ -41,11 +47,17 @@ class Arm:
     init: Any = "fresh"
     preset: str | None = None
     before: tuple[Arm, ...] = ()
+    written: str | None = None
+    trial: bool = False
 
     @property
     def called(self) -> str:
         """What a person calls the method: by its preset's name where there is one."""
         return self.preset or self.method["name"]
+
+    def at(self, seed: int) -> Arm:
+        """The same arm, and its rounds, at another seed."""
+        return replace(self, seed=seed, before=tuple(replace(arm, seed=seed) for arm in self.before))
 
     def data(self) -> dict[str, Any]:
         return asdict(self)
@@ -56,6 +68,7 @@ class Arm:
         earlier = {"before": [arm.identity() for arm in self.before]} if self.before else {}
         return {
             **earlier,
+            **({"trial": True} if self.trial else {}),
             "task": _unnamed(self.task),
             "teachers": teachers if self.source is not None and self.source["teachers"] else [],
             "student": self.student,
@@ -80,7 +93,7 @@ class Arm:
             "source": {self.source["name"]} if self.source else set(),
             "view": {self.view["name"]},
             "seed": {str(self.seed)},
-            "cell": {self.cell},
+            "cell": {self.cell, self.written or self.cell},
         }
 
     def __str__(self) -> str:
@@ -116,8 +129,14 @@ class ArmClaim:
 
 @dataclass(frozen=True)
 class Expansion:
-    """Everything that a suite plans. `excluded` says what is left out, and why."""
+    """Everything that a suite plans. `excluded` says what is left out, and why.
+
+    `tunings` are the cells whose setting is chosen on validation data, by place; `waiting` are their arms as the suite writes
+    them where nothing is chosen yet, while those of a choice are among `arms`.
+    """
 
     arms: list[Arm]
     claims: list[ArmClaim]
     excluded: list[tuple[str, str]]
+    tunings: dict[Place, Tuning] = field(default_factory=dict)
+    waiting: list[Arm] = field(default_factory=list)

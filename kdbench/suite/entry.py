@@ -32,7 +32,7 @@ class Init(Strict):
 
     mix: float = identity("share of the teacher's weights in the start, the same network; the rest is random", 0.0, ge=0, le=1)
     earlier: Earlier | None = identity("start as the student of so many rounds before, 1 for the last one", None)
-    file: Text | None = identity("safetensors file, relative to the suite", None)
+    file: Text | None = identity("file of weights, relative to the suite", None)
     part: OneOrMany[Text] = identity("only the weights whose names start so, of an earlier student or a file", ())
 
     @model_validator(mode="before")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kdbench.suite.arm import Arm, ArmClaim, Expansion
 from kdbench.suite.catalogue import Catalogue, find
 from kdbench.suite.claims import resolve_claims
@@ -10,19 +12,31 @@ from kdbench.suite.matrix import Planner
 from kdbench.suite.only import keep
 from kdbench.suite.plugins import plugin_problems
 from kdbench.suite.presets import with_presets
+from kdbench.suite.recipes import with_recipes
 from kdbench.suite.resolve import Resolver
 from kdbench.suite.schema import Exclude, Profile, Suite
+from kdbench.suite.settle import renamed, settle
+from kdbench.suite.tuning import Place
 from kdbench.suite.yaml import Cursor
 
 
-def expand(suite: Suite, catalogue: Catalogue, profile: str | None = None, only: str | None = None) -> Expansion:
-    """Everything that the suite plans under a profile, filtered by `only`. Raises SuiteError with every problem found."""
+def expand(
+    suite: Suite,
+    catalogue: Catalogue,
+    profile: str | None = None,
+    only: str | None = None,
+    chosen: Mapping[Place, int] | None = None,
+) -> Expansion:
+    """Everything that the suite plans under a profile, filtered by `only`. Raises SuiteError with every problem found.
+
+    `chosen` says which variant of each tuned cell was chosen; the arms of the others wait.
+    """
     problems = plugin_problems(Cursor(suite.document), catalogue)
     if problems:
         raise SuiteError(problems, suite.document.text)
-    chosen = _profile(suite, profile)
-    suite = with_presets(suite, catalogue)
-    everything = Planner(Resolver(suite, catalogue, chosen), f" under profile '{profile}'" if profile else "")
+    suite = with_presets(with_recipes(suite, catalogue), catalogue)
+    subset = _profile(suite, profile)
+    everything = Planner(Resolver(suite, catalogue, subset), f" under profile '{profile}'" if profile else "")
     # Claims and excludes are judged against the whole suite, so that a profile cannot make a sound suite wrong.
     whole = everything.plan(Profile())
     claims = resolve_claims(suite, catalogue, whole, everything.resolver.problems)
@@ -31,12 +45,15 @@ def expand(suite: Suite, catalogue: Catalogue, profile: str | None = None, only:
         for i, rule in rules:
             if not any(_excludes(rule, arm, catalogue) for arm in whole):
                 everything.resolver.report(("exclude", i), "excludes nothing: no arm has all of this")
+        for i, _, loc in everything.tuner.entries():
+            if i not in everything.tuner.used:
+                everything.resolver.report((*loc, "methods"), "tunes nothing: no arm has all of this")
     if everything.resolver.problems:
         raise SuiteError(everything.resolver.problems, suite.document.text)
 
     arms: list[Arm] = []
     excluded: dict[tuple[str, str], list[int]] = {}
-    for arm in everything.plan(chosen) if profile else whole:
+    for arm in everything.plan(subset) if profile else whole:
         reason = next((rule.reason for _, rule in rules if _excludes(rule, arm, catalogue)), None)
         if reason is None:
             arms.append(arm)
@@ -44,8 +61,21 @@ def expand(suite: Suite, catalogue: Catalogue, profile: str | None = None, only:
             excluded.setdefault((str(arm), reason), []).append(arm.seed)
     left_out = [(f"{arm} (seed {', '.join(map(str, seeds))})", reason) for (arm, reason), seeds in excluded.items()]
     claims, lost = _judgeable(claims, arms)
-    arms = keep(arms, only)
-    return Expansion(arms, _judgeable(claims, arms)[0], left_out + lost)
+    settled = settle(arms, everything.tunings, chosen or {})
+    kept = keep([*settled.arms, *settled.waiting], only)
+    unready = set(map(id, settled.waiting))
+    waiting = [arm for arm in kept if id(arm) in unready]
+    ready = [arm for arm in kept if id(arm) not in unready]
+    left_out += [*lost, *settled.doubles.items()]
+    left_out += [(f"claim {claim.id}", "waits for a setting to be chosen") for claim in claims if _about(claim, waiting)]
+    claims = _judgeable([renamed(claim, settled.cells) for claim in claims], ready)[0]
+    tuned = dict.fromkeys((arm.task["name"], arm.pair, arm.written) for arm in (kept if only else arms) if arm.written)
+    return Expansion(ready, claims, left_out, {place: everything.tunings[place] for place in tuned}, waiting)
+
+
+def _about(claim: ArmClaim, arms: list[Arm]) -> bool:
+    cells = {(arm.task["name"], arm.pair, arm.cell) for arm in arms}
+    return any((claim.task, pair, cell) in cells for pair, cell in claim.cells())
 
 
 def _profile(suite: Suite, name: str | None) -> Profile:

@@ -10,13 +10,15 @@ from typing import Any
 from kdbench.suite.arm import Arm
 from kdbench.suite.catalogue import Plugin, find, learns_alone, reads_transfer
 from kdbench.suite.choice import Choice, choices, in_order
-from kdbench.suite.entry import EARLIER, INITIAL
 from kdbench.suite.entry import Arm as ArmEntry
 from kdbench.suite.naming import Namer
 from kdbench.suite.params import sweep
 from kdbench.suite.references import DEFAULT
 from kdbench.suite.resolve import PairPlan, Resolver, TaskPlan
 from kdbench.suite.schema import Profile
+from kdbench.suite.supply import enough, ordered
+from kdbench.suite.tuner import Tuner, varied
+from kdbench.suite.tuning import Place, Tuning
 from kdbench.suite.yaml import Loc
 
 CONTROL = "none"
@@ -29,10 +31,15 @@ class Planner:
     resolver: Resolver
     under: str = ""
     places: dict[str, tuple[Arm, Loc]] = field(default_factory=dict)
+    tunings: dict[Place, Tuning] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.tuner = Tuner(self.resolver)
 
     def plan(self, subset: Profile) -> list[Arm]:
         """Every arm, or those of the tasks and methods that a profile names."""
         self.places.clear()
+        self.tunings.clear()
         suite = self.resolver.suite
         arms: list[Arm] = []
         for task in self.resolver.tasks():
@@ -93,15 +100,24 @@ class Planner:
         seeds = resolver.profile.seeds or entry.seeds or resolver.suite.seeds
         namer = Namer(resolver, pair, entry)
         for choice, count in choices(entry, sweep(plugin, entry.params), learns_alone(plugin, wrappers)):
-            arms: list[Arm] = []
-            for number, part in enumerate(in_order(choice, entry, count)):
-                arms.append(self.arm(task, pair, entry, part, loc, number))
-            last = arms[-1]
-            cell = namer.cell(last, choice, count)
-            preset = entry._preset[0] if entry._preset else None
+            arm = self.row(task, pair, entry, choice, count, loc, namer)
+            if grid := self.tuner.grid(task, entry, choice, seeds):
+                variants = [self.row(task, pair, entry, varied(choice, s), count, loc, namer) for s in grid.settings]
+                tuning = self.tuner.tuning(grid, task, arm, variants)
+                self.tunings[tuning.place] = tuning
+                arm = replace(arm, written=arm.cell)
             for seed in seeds:
-                before = tuple(replace(arm, seed=seed) for arm in arms[:-1])
-                yield replace(last, seed=seed, cell=cell, alias=entry.name, preset=preset, before=before)
+                yield arm.at(seed)
+
+    def row(
+        self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, choice: Choice, count: int | None, loc: Loc, namer: Namer
+    ) -> Arm:
+        """The arm of one choice, its rounds before it, with a seed that stands for any."""
+        parts = in_order(choice, entry, count)
+        *before, last = [self.arm(task, pair, entry, part, loc, number) for number, part in enumerate(parts)]
+        preset = entry._preset[0] if entry._preset else None
+        cell = namer.cell(last, choice, count)
+        return replace(last, cell=cell, alias=entry.name, preset=preset, before=tuple(before))
 
     def arm(self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, choice: Choice, loc: Loc, number: int) -> Arm:
         """One arm, or one round of it, with every name looked up; `number` counts the rounds before it."""
@@ -114,9 +130,9 @@ class Planner:
         view = resolver.view(task, choice.view)
         if not reads_transfer(plugin, wrappers):
             view = self.without_transfer(task, view)
-        self.enough(pair, source, loc)
+        enough(resolver, pair, source, loc)
         init = choice.init.plain()
-        self.ordered(source, init, loc, number)
+        ordered(resolver, source, init, loc, number)
         wrap = [resolver.part("wrapper", w.wrapper, w.params) for w in choice.wrap]
         return Arm(
             task=task.data,
@@ -141,30 +157,6 @@ class Planner:
             what = f"student: teacher is one of {len(pair.teachers)} kinds of teachers in pair '{pair.name}'"
             self.resolver.report((*loc, "rounds"), what, "a pair with one kind of teacher")
         return {key: pair.teachers[0][key] for key in pair.student}
-
-    def ordered(self, source: dict[str, Any] | None, init: Any, loc: Loc, number: int) -> None:
-        """Whether what a round takes from others was there before it."""
-        also = source.get("also", ()) if source else ()
-        back = init.get("earlier", 0) if isinstance(init, dict) else 0
-        if EARLIER in also and number == 0:
-            what = f"source '{source['name'] if source else ''}' asks the student of the round before, and there is none"
-            self.resolver.report((*loc, "source"), what, "rounds: {first: ..., each: ...}")
-        if back > number:
-            what = (
-                f"init starts {back} round{'s' if back > 1 else ''} before, and there {'are' if number != 1 else 'is'} {number}"
-            )
-            self.resolver.report((*loc, "init"), what, "rounds: {first: ..., each: ...}")
-        if INITIAL in also and not back:
-            what = f"source '{source['name'] if source else ''}' asks the student as it began, and it begins as no earlier one"
-            self.resolver.report((*loc, "source"), what, "init: earlier")
-
-    def enough(self, pair: PairPlan, source: dict[str, Any] | None, loc: Loc) -> None:
-        pool = sum(teacher["pool"] for teacher in pair.teachers)
-        if source and source["teachers"] > pool:
-            what = f"source '{source['name']}' asks {source['teachers']} teachers, pair '{pair.name}' has {pool}"
-            self.resolver.report(
-                (*loc, "source"), what, f"a pool of at least {source['teachers']}, see `teachers: {{pool: ...}}`"
-            )
 
     def without_transfer(self, task: TaskPlan, view: dict[str, Any]) -> dict[str, Any]:
         """A view without its transfer set and its stages, under the one name that stands for all that then are the same."""

@@ -12,6 +12,7 @@ from kdbench.suite.catalogue import Catalogue, Plugin, find
 from kdbench.suite.errors import Problem, listing, nearest
 from kdbench.suite.params import Miss, misses
 from kdbench.suite.presets import read_preset
+from kdbench.suite.recipes import recipe_problems
 from kdbench.suite.references import DEFAULT, arms_of, label, rounds_of, unknown
 from kdbench.suite.yaml import Cursor
 
@@ -38,6 +39,7 @@ def _problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
     for _, view in root["views"].entries():
         for stage in view["stages"].items():
             yield from _plugin(stage, "stage", catalogue)
+    yield from recipe_problems(root, catalogue)
     yield from _selections(root, catalogue)
     yield from _profile_params(root, catalogue)
 
@@ -107,11 +109,12 @@ def _problem(at: Cursor, plugin: Plugin, miss: Miss) -> Problem:
 
 
 def _selections(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
-    """Methods that excludes and profiles name: an arm's name, or a method that the suite plans."""
+    """Methods that excludes, profiles and tunings name: an arm's name, or a method that the suite plans."""
     written = [name for arm in arms_of(root) for name in (arm["name"].text, arm.named("method").text) if name]
     planned = {plugin.name for name in [*written, "none"] if (plugin := _named(name, catalogue))}
     uses = [rule["method"] for rule in root["exclude"].items()]
     uses += [use for _, profile in root["profiles"].entries() for use in profile["methods"].items()]
+    uses += [use for tune in root["tune"].items() for use in tune["methods"].items()]
     for use in uses:
         plugin = _named(use.text, catalogue) if use.text else None
         if plugin is None or plugin.name not in planned:

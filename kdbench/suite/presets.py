@@ -16,6 +16,7 @@ from kdbench.suite.entry import Arm, Entry, Name, Source, Text, View
 from kdbench.suite.errors import Problem, SuiteError, listing, nearest
 from kdbench.suite.marks import OneOrMany, Strict, identity, runtime
 from kdbench.suite.recipe import Recipe, merged
+from kdbench.suite.recipes import with_recipes
 from kdbench.suite.references import reference_problems
 from kdbench.suite.schema import Suite
 from kdbench.suite.yaml import Cursor, Loc, loads
@@ -48,7 +49,7 @@ def read_preset(plugin: Plugin, catalogue: Catalogue) -> Preset:
         near = nearest(preset.method, known)
         problem = document.problem(("method",), f"unknown method '{preset.method}'", f"one of {listing(known)}", near)
         raise SuiteError([problem], document.text)
-    return preset
+    return with_recipes(preset, catalogue)
 
 
 @functools.lru_cache(maxsize=256)

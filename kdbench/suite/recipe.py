@@ -1,14 +1,18 @@
-"""How a network is trained: the budget, the optimiser, the schedule. Recipes are merged, so only written fields count."""
+"""How a network is trained: the budget, the optimiser, the schedule. Recipes are merged, so only written fields count.
+
+A recipe may be written as a name, or as a name with what differs from it: `crd240`, `{like: crd240, steps: 500}`. The name stands
+for its fields and nothing more (suite/recipes.py fills them in), so it is no part of what a job is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
-from kdbench.suite.marks import Many, Strict, identity
+from kdbench.suite.marks import Many, Shorthand, Strict, identity, runtime
 
 
 class Batch(Strict):
@@ -32,9 +36,11 @@ BatchSize = Annotated[
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Recipe(Strict):
+class Recipe(Shorthand):
     """A training recipe. Fields that are left out come from the recipe that this one is merged over."""
 
+    short: ClassVar[str] = "like"
+    like: str | None = runtime("a named recipe (`kdbench list recipes`); what is written beside it wins", None)
     steps: int = identity("optimiser steps: the whole budget", 400, gt=0)
     batch: BatchSize = identity("samples a step: a number, or one for each stream", Batch)
     optimiser: Literal["sgd", "adam", "adamw"] = identity("the optimiser", "adamw")
@@ -58,11 +64,13 @@ class Recipe(Strict):
         return value
 
     def given(self) -> dict[str, Any]:
-        """Only what was written, as plain data."""
-        return self.model_dump(mode="json", exclude_unset=True)
+        """Only what was written, as plain data. A name must have been filled in before."""
+        assert self.like is None, f"recipe '{self.like}' was not filled in"
+        return self.model_dump(mode="json", exclude_unset=True, exclude={"like"})
 
 
-RECIPE_DEFAULTS: dict[str, Any] = Recipe().model_dump(mode="json")
+FIELDS = tuple(name for name in Recipe.model_fields if name != "like")
+RECIPE_DEFAULTS: dict[str, Any] = Recipe().model_dump(mode="json", exclude={"like"})
 
 
 def merged(*recipes: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,9 @@ def _unknown(root: Cursor) -> Iterator[Problem]:
     for rule in root["exclude"].items():
         for key, names in (("task", tasks), ("pair", pairs), ("source", sources), ("view", views)):
             yield from unknown(rule[key], key, names)
+    for tune in root["tune"].items():
+        for use in tune["tasks"].items():
+            yield from unknown(use, "task", tasks)
     for claim in root["claims"].items():
         yield from unknown(claim["task"], "task", tasks)
         yield from unknown(claim["pair"], "pair", pairs)

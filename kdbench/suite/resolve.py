@@ -8,10 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from kdbench.suite.carded import carded
 from kdbench.suite.catalogue import Catalogue, Plugin
 from kdbench.suite.errors import Problem, listing, nearest
 from kdbench.suite.params import canonical
 from kdbench.suite.recipe import RECIPE_DEFAULTS, Recipe, conflicts, merged
+from kdbench.suite.recipes import with_recipes
 from kdbench.suite.references import ALWAYS, DEFAULT
 from kdbench.suite.schema import Pair, Profile, Suite, Task, Teacher, View
 from kdbench.suite.yaml import Loc
@@ -90,6 +92,8 @@ class Resolver:
         return PairPlan(pair.name, tuple(teachers), student, recipe)
 
     def teacher(self, plan: TaskPlan, teacher: Teacher, loc: Loc) -> dict[str, Any]:
+        if teacher.card is not None:
+            return carded(self, plan.plugin, teacher.card, loc)
         part = self.part("model", teacher.model, teacher.params)
         if teacher.weights is not None:
             return {**part, "recipe": None, "view": None, "pool": 1, "weights": teacher.weights}
@@ -114,10 +118,11 @@ class Resolver:
         return out
 
     def recipe(self, plan: TaskPlan, declared: Mapping[str, Any]) -> dict[str, Any]:
-        """The recipe that a task declares for a side of its own pair: the base of every recipe of that side."""
+        """What a task declares for a side of its own pair, and the suite over it: the base of every recipe of that side."""
         try:
-            return Recipe.model_validate(dict(declared.get("recipe", {}))).given()
-        except ValidationError as error:
+            own = with_recipes(Recipe.model_validate(declared.get("recipe", {})), self.catalogue)
+            return merged(own.given(), self.suite.recipe.given())
+        except (ValidationError, KeyError) as error:
             self.report(plan.loc, f"task '{plan.plugin.name}' declares a recipe that is none: {error}")
             return {}
 

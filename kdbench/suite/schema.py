@@ -11,6 +11,7 @@ from kdbench.suite.gate import Gate
 from kdbench.suite.marks import Many, OneOrMany, Shorthand, Strict, identity, runtime
 from kdbench.suite.recipe import RECIPE_DEFAULTS, Batch, Recipe
 from kdbench.suite.seeds import Seeds
+from kdbench.suite.tune import Tune
 from kdbench.suite.yaml import Document
 
 __all__ = ["FRESH", "RECIPE_DEFAULTS", "Arm", "Batch", "Recipe", "Source", "Suite", "View", "json_schema"]
@@ -25,20 +26,30 @@ class Student(Strict):
 
 
 class Teacher(Strict):
-    """A network that is learned from: trained by kdbench, or given as weights."""
+    """A network that is learned from: trained by kdbench, given as weights, or from elsewhere with a card."""
 
-    model: str = identity("name of a model plugin")
+    model: str = identity("name of a model plugin; a card brings its own", "")
+    card: OneOrMany[Name] | None = identity(
+        "names of teachers' cards (kdbench teacher list); several are a pool", None, min_length=1
+    )
     params: Params = identity("params of the model", dict)
     recipe: Recipe = identity("merged over the task's own teacher recipe", Recipe)
     view: str | None = identity("view of the suite, or augmentation of the task, that the teacher is trained with", None)
     pool: int = identity("teachers trained from different seeds; a student of seed s learns from teacher s mod pool", 1, ge=1)
-    weights: Text | None = identity("safetensors file, relative to the suite, to use instead of training", None)
+    weights: Text | None = identity("file of weights, relative to the suite, to use instead of training", None)
 
     @model_validator(mode="after")
     def _given(self) -> Teacher:
         extra = sorted({"recipe", "view", "pool"} & self.model_fields_set)
         if self.weights is not None and extra:
             raise ValueError(f"a teacher given as weights is not trained, so it takes no {' and no '.join(extra)}")
+        beside = sorted(self.model_fields_set - {"card"})
+        if self.card is not None and beside:
+            raise ValueError(f"a card says all of a teacher, so beside it there is no {' and no '.join(beside)}")
+        if self.card is not None and len(set(self.card)) < len(self.card):
+            raise ValueError("a card is named twice")
+        if self.card is None and not self.model:
+            raise ValueError("a teacher has a model, or a card")
         return self
 
 
@@ -146,9 +157,11 @@ class Suite(Strict):
     plugins: OneOrMany[Text] = runtime("Python files with plugins, relative to the suite", ())
     seeds: Seeds = identity("how many seeds (0, 1, ...), or a list of seeds", (0,))
     tasks: Many[Task] = identity("what is learned", min_length=1)
+    recipe: Recipe = identity("merged over the tasks' own recipes, of students and teachers", Recipe)
     methods: Many[Arm] = identity("arms of every task; the control 'none' is planned by itself", ())
     sources: dict[Name, Source] = identity("named sources; 'live', one teacher, is always there", dict)
     views: dict[Name, View] = identity("named views; 'default', the task's own, is always there", dict)
+    tune: OneOrMany[Tune] = identity("settings that are chosen on validation data; the suite's seeds are then run on test", ())
     exclude: Many[Exclude] = runtime("arms to leave out, each with its reason", ())
     claims: Many[Claim] = runtime("statements that the report judges", ())
     profiles: dict[Name, Profile] = identity("named variants for --profile", dict)

@@ -178,8 +178,9 @@ def test_given_weights_are_known_by_their_content(tmp_path):
     assert one.weights == str(tmp_path / "a.safetensors") and one.spec["recipe"]["steps"] == 0
     assert teacher("b.safetensors", b"one").key == one.key
     assert teacher("a.safetensors", b"two").key != one.key
-    with pytest.raises(DataError, match=r"only \.safetensors files are read; \.pt files are pickles"):
-        teacher("c.pt", b"one")
+    assert teacher("c.pth", b"one").key == one.key
+    with pytest.raises(DataError, match=r"files ending in \.safetensors, \.pt, .* are read, this one is \.pkl"):
+        teacher("c.pkl", b"one")
 
 
 def test_a_teacher_is_the_same_job_in_every_pair_that_has_it():

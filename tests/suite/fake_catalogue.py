@@ -107,6 +107,12 @@ TASK = {
 }
 ENSEMBLE = {**TASK, "bank": 32, "pair": {**TASK["pair"], "teacher": [TASK["pair"]["teacher"], {"model": "vit", "view": "none"}]}}
 
+SHORT = {
+    "path": "short.yaml",
+    "text": "source: s\nfamily: classification\ndata: d\nrecipe: {steps: 50, batch: 16, lr: 0.5, optimiser: sgd}\n",
+}
+LONG = {"path": "long.yaml", "text": SHORT["text"].replace("50", "5000")}
+
 PLUGINS: dict[str, list[Plugin]] = {
     "task": [Plugin("digits", Digits, 3, TASK), Plugin("sounds", Nothing, 1, ENSEMBLE)],
     "method": [
@@ -121,6 +127,7 @@ PLUGINS: dict[str, list[Plugin]] = {
     "source": [Plugin("live", Live), Plugin("stored", Stored)],
     "stage": [Plugin("mixup"), Plugin("blur", Nd)],
     "preset": [],
+    "recipe": [Plugin("short", facts=SHORT), Plugin("long", facts=LONG)],
     "wrapper": [Plugin("logit_std", facts=needs()), Plugin("nd", Nd, facts=needs("transfer", tap="embedding"))],
 }
 ALIASES = {"source_only": "none"}
@@ -150,6 +157,9 @@ class FakeCatalogue:
 
     def preset(self, name: str) -> Plugin:
         return self.get("preset", name)
+
+    def recipe(self, name: str) -> Plugin:
+        return self.get("recipe", name)
 
     def names(self, kind: str) -> list[str]:
         return [plugin.name for plugin in PLUGINS[kind]]

@@ -8,7 +8,20 @@ import pytest
 from fake_catalogue import CATALOGUE, suite_of
 from pydantic import BaseModel
 
-from kdbench.suite import RECIPE_DEFAULTS, SuiteError, entry, json_schema, marks, parse_suite, presets, read_suite, recipe, schema
+from kdbench.suite import (
+    RECIPE_DEFAULTS,
+    SuiteError,
+    entry,
+    json_schema,
+    marks,
+    parse_suite,
+    presets,
+    read_suite,
+    recipe,
+    recipes,
+    schema,
+    tune,
+)
 from kdbench.suite.yaml import loads
 
 FIVE = """\
@@ -188,7 +201,7 @@ def test_read_without_a_catalogue_checks_the_structure_only(tmp_path):
 
 MODELS = [
     found
-    for module in (schema, entry, presets, recipe)
+    for module in (schema, entry, presets, recipe, recipes, tune)
     for found in vars(module).values()
     if isinstance(found, type) and issubclass(found, BaseModel) and found.__module__ == module.__name__
 ]
