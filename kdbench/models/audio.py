@@ -90,7 +90,7 @@ def _build_frames(facts: Facts, config: FrameCnnConfig) -> FrameCnn:
 FRAMECNN = ModelPlugin(
     name="framecnn",
     build=_build_frames,
-    doc="four 3x3 convolutions on a log-mel picture with an answer for every second frame; 47 k (large) or 6 k (small) parameters",
+    doc="four 3x3 convolutions on a log-mel picture, an answer for every second frame; 47 k (large) or 6 k (small) parameters",
     taps=("stage1", "stage2", "stage3", "stage4", "embedding"),
     Config=FrameCnnConfig,
 )

@@ -1,8 +1,7 @@
-"""Weights on disk: safetensors only, since reading a pickle can run any code; every misfit is told at once."""
+"""Our own weights on disk: safetensors only, since reading a pickle can run any code; every misfit is told at once."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,19 +10,11 @@ import safetensors
 import safetensors.torch
 from torch import Tensor, nn
 
-from kdbench.contract.errors import DataError
+from kdbench.models.weight_files import SAFETENSORS as SUFFIX
+from kdbench.models.weight_files import WeightsError, sha256
 
-SUFFIX = ".safetensors"
+__all__ = ["WeightsError", "load", "load_into", "put", "save", "sha256"]
 SHOWN = 6
-
-
-class WeightsError(DataError):
-    """A weights file that is missing, damaged, of a refused kind, or of another network."""
-
-
-def sha256(path: Path | str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _checked(path: Path | str) -> Path:
@@ -80,7 +71,13 @@ def load(path: Path | str) -> dict[str, Tensor]:
 def load_into(module: nn.Module, path: Path | str) -> str:
     """Give a network all its weights from a file, or change nothing and say everything that does not fit. Returns the
     file's SHA-256."""
-    given, wanted = load(path), module.state_dict()
+    put(module, load(path), path)
+    return sha256(path)
+
+
+def put(module: nn.Module, given: Mapping[str, Tensor], path: Path | str) -> None:
+    """The same with weights that were read; `path` is named where they do not fit."""
+    wanted = module.state_dict()
     missing = [name for name in wanted if name not in given]
     unexpected = [name for name in given if name not in wanted]
     shapes = [
@@ -96,7 +93,6 @@ def load_into(module: nn.Module, path: Path | str) -> str:
             lines.append(f"  without the prefix {prefix!r} the names would match")
         raise WeightsError("\n".join(lines))
     module.load_state_dict(given)
-    return sha256(path)
 
 
 def _shape(tensor: Tensor) -> str:

@@ -73,13 +73,13 @@ def test_given_weights(finished: Bench):
     weights = finished.folder / f".kdbench/weights/{teacher}.safetensors"
     shutil.copy(weights, finished.folder / "good.safetensors")
     shutil.copy(weights, finished.folder / "renamed.safetensors")
-    (finished.folder / "pickle.pt").write_bytes(b"not a safetensors file")
+    (finished.folder / "pickle.pkl").write_bytes(b"not a safetensors file")
     state = load_file(weights)
     first = next(iter(state))
     save_file({**state, first: torch.zeros(1, 2, 3)}, finished.folder / "wrong.safetensors")
 
     finished.write("missing.yaml", given(p="missing.safetensors"))
-    finished.write("pickle.yaml", given(p="pickle.pt"))
+    finished.write("pickle.yaml", given(p="pickle.pkl"))
     finished.write("good.yaml", given(p="good.safetensors"))
     finished.write("renamed.yaml", given(p="renamed.safetensors"))
     finished.write("given.yaml", given(good="good.safetensors", wrong="wrong.safetensors"))
@@ -88,7 +88,7 @@ def test_given_weights(finished: Bench):
     )
     assert missing.code == pickle.code == 2
     assert "missing.yaml:8:" in missing.err and "there is no file 'missing.safetensors'" in missing.err
-    assert "pickle.pt" in pickle.err and "safetensors" in pickle.err
+    assert "pickle.pkl" in pickle.err and "safetensors" in pickle.err
     assert good.out == renamed.out  # the content is the identity, not the name
 
     done = finished("run", "given.yaml", "--no-track", "--executor", "inline", code=3)
