@@ -23,7 +23,8 @@ from typing import Any
 
 LOCK = Path(__file__).with_name("plugins.lock.json")
 PRESETS = Path(__file__).with_name("presets")
-KINDS = ("task", "method", "preset", "wrapper", "model", "source", "stage")
+RECIPES = Path(__file__).with_name("recipes")
+KINDS = ("task", "method", "preset", "wrapper", "model", "source", "stage", "recipe")
 SHARED = ("method", "preset")  # kinds whose plugins a suite calls in one place, so that their names differ
 GROUPS = {
     "kdbench.tasks": "task",
@@ -73,7 +74,7 @@ class Registry:
     broken: list[Broken] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for info in (*builtin(), *presets(PRESETS)):
+        for info in (*builtin(), *presets(PRESETS), *recipes(RECIPES)):
             self.plugins[info.kind, info.name] = info
         for path in self.files:
             self._add_file(Path(path))
@@ -116,6 +117,9 @@ class Registry:
 
     def preset(self, name: str) -> PluginInfo:
         return self.get("preset", name)
+
+    def recipe(self, name: str) -> PluginInfo:
+        return self.get("recipe", name)
 
     def aliases(self) -> dict[str, str]:
         """The families' own names of methods, e.g. source_only -> none."""
@@ -169,11 +173,20 @@ def presets(folder: Path, origin: str = "built-in") -> list[PluginInfo]:
 
 
 def preset(path: Path, origin: str) -> PluginInfo:
-    """A preset file, unread: what it says is checked where it is used, with its places. Its first comment tells what it is."""
+    return written("preset", path, origin)
+
+
+def recipes(folder: Path, origin: str = "built-in") -> list[PluginInfo]:
+    return [written("recipe", path, origin) for path in sorted(folder.glob("*.yaml"))]
+
+
+def written(kind: str, path: Path, origin: str) -> PluginInfo:
+    """A preset or recipe file, unread: what it says is checked where it is used, with its places. Its first comment tells what
+    it is."""
     text = path.read_text(encoding="utf-8")
     comments = [line.lstrip("# ") for line in text.split("\n", 1)[:1] if line.startswith("#")]
     facts = {"text": text, "path": str(path)}
-    return PluginInfo("preset", path.stem, 1, comments[0] if comments else "", {}, {}, facts, str(path), origin)
+    return PluginInfo(kind, path.stem, 1, comments[0] if comments else "", {}, {}, facts, str(path), origin)
 
 
 def member_of(family: PluginInfo, name: str, twin: PluginInfo | None) -> PluginInfo:

@@ -23,10 +23,12 @@ from kdbench.cli import (
     plan,
     report,
     rescore,
+    results,
     run,
     schema,
     score,
     status,
+    teacher,
     test_method,
     test_task,
     track,
@@ -79,6 +81,7 @@ app.add_typer(data.app, name="data")
 app.command("history")(history.history)
 app.command("score")(score.score)
 app.command("rescore")(rescore.rescore)
+app.add_typer(results.app, name="results")
 app.command("list")(list_.list_plugins)
 app.command("describe")(describe.describe)
 app.command("export")(export.export)
@@ -88,6 +91,7 @@ app.command("test-method")(test_method.test_method)
 app.command("test-task")(test_task.test_task)
 app.command("new-method")(new.new_method)
 app.command("new-task")(new.new_task)
+app.add_typer(teacher.app, name="teacher")
 app.add_typer(track.app, name="track")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kdbench.cli.choices import not_yet
 from kdbench.cli.exits import Exit, worst
 from kdbench.cli.gate import gather
 from kdbench.cli.on_suite import on_suite
@@ -45,6 +46,8 @@ def accept(
     """
     from kdbench.gate.baseline import save
 
+    if not_yet(session):
+        return Exit.incomplete
     found = proposed(session, reason, baseline, replace)
     tell(found, "accepted")
     for path in save(found.baseline):
@@ -63,6 +66,8 @@ def diff(
 
     Example: kdbench baseline diff suites/core.yaml
     """
+    if not_yet(session):
+        return Exit.incomplete
     found = proposed(session, "not written", baseline, replace)
     tell(found, "would change")
     return code(found)

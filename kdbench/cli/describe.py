@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def describe(
-    kind: Annotated[str, typer.Argument(help="task, method, preset, wrapper, model, source or stage.")],
+    kind: Annotated[str, typer.Argument(help="task, method, preset, wrapper, model, source, stage or recipe.")],
     name: Annotated[str, typer.Argument(help="Its name.")],
     sample: Annotated[Path | None, typer.Option("--sample", help="Write a sample of a task: .png, .wav or .txt.")] = None,
     plugin: PluginOption = None,
@@ -45,6 +45,9 @@ def describe(
         return 0
     if info.kind == "preset":
         show_preset(info, registry)
+        return 0
+    if info.kind == "recipe":
+        show_recipe(info)
         return 0
     typer.echo(f"{info.kind} {info.name}, version {info.version} ({info.origin})")
     typer.echo(wrapped(info.doc))
@@ -128,6 +131,23 @@ def show_preset(info: PluginInfo, registry: Registry) -> None:
     typer.echo("\n".join(wrapped(line) for line in told.comment.splitlines()))
     typer.echo(f"\n{wrapped(told.paper, 7, 'paper')}\n\nstands for")
     typer.echo("\n".join(f"  {line}" for line in told.written.splitlines()))
+
+
+def show_recipe(info: PluginInfo) -> None:
+    """What a name stands for, and how far that is the recipe of its source."""
+    from kdbench.suite.recipes import described
+
+    told = described(info)
+    named = told.recipe
+    typer.echo(f"recipe {info.name} ({info.origin})")
+    typer.echo("\n".join(wrapped(line) for line in told.comment.splitlines()))
+    typer.echo(f"\n{wrapped(named.source, 8, 'source')}\n{wrapped(f'{named.family}: {named.data}', 8, 'for')}")
+    show("stands for", {name: plain(value) for name, value in named.recipe.given().items()})
+    for title, lines in (("belongs to it, said elsewhere", named.beside), ("is not in it", named.lacks)):
+        if lines:
+            typer.echo(f"\n{title}\n" + "\n".join(wrapped(line, 4, "  -") for line in lines))
+    if left := named.leaves():
+        typer.echo(f"\n{wrapped('left as the task or the suite has them: ' + ', '.join(left))}")
 
 
 def show(title: str, lines: Mapping[str, str]) -> None:

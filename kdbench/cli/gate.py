@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kdbench.cli.choices import not_yet
 from kdbench.cli.exits import Exit, worst
 from kdbench.cli.on_suite import on_suite
 from kdbench.cli.options import BaselineOption, JsonOption
@@ -61,6 +62,8 @@ def gate(
         raise KdbenchError("--experiment says what to read --from-mlflow; without that, results are read from --results")
     try:
         with nullcontext(session) if from_mlflow is None else pulled(session, from_mlflow, experiment) as held:
+            if not_yet(held):
+                return Exit.incomplete
             found = judge(held, baseline)
     except Unusable as error:
         typer.echo(f"kdbench: no results could be read: {error}", err=True)
@@ -120,15 +123,17 @@ def gather(session: Session, root: Path) -> Gathered:
     from kdbench.gate.experiments import Experiments
     from kdbench.jobs.job import Cell
     from kdbench.jobs.plan import modules_of
+    from kdbench.jobs.planned import planned
     from kdbench.results.provenance import source_digest
-    from kdbench.suite.expand import expand
     from kdbench.suite.only import parse
 
     scan = session.store.scan()
     for path, why in scan.broken:
         print(f"kdbench: {path}: {why}", file=sys.stderr)
     records = {key: record for key, record in scan.records.items() if key in session.jobs.jobs}
-    whole = session.expansion if session.profile is None and session.only is None else expand(session.suite, session.registry)
+    whole = session.expansion
+    if session.profile is not None or session.only is not None:
+        whole, _ = planned(session.suite, session.registry, session.path.parent, None, None, lambda: scan.records)
     arms = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in (*whole.arms, *session.expansion.arms)}
     experiments = Experiments.of(session.expansion.arms, session.registry, session.path.parent)
     digest = functools.cache(source_digest)

@@ -14,12 +14,13 @@ from kdbench.cli.text import definitions, wrapped
 
 def list_plugins(
     kind: Annotated[
-        str | None, typer.Argument(help="tasks, methods, presets, wrappers, models, sources, stages or suites; default: all.")
+        str | None,
+        typer.Argument(help="tasks, methods, presets, wrappers, models, sources, stages, recipes or suites; default: all."),
     ] = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """List tasks, methods, presets, wrappers, models, sources, stages and suites.
+    """List tasks, methods, presets, wrappers, models, sources, stages, recipes and suites.
 
     Plugins that could not be imported are listed with what is wrong with them.
 

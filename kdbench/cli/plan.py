@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from kdbench.cli.choices import afresh, show_choices, waiting
+from kdbench.cli.choices import as_data as choices_data
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import (
     JsonOption,
@@ -44,6 +46,8 @@ def check(suite: SuiteArgument, profile: ProfileOption = None, only: OnlyOption 
     jobs, cells = session.jobs.jobs, session.jobs.cells
     teachers = sum(job.kind == "teacher" for job in jobs.values())
     summary = f"{count(len(cells), 'cell')}, {count(len(jobs), 'job')} ({count(teachers, 'teacher')})"
+    if session.jobs.waiting:
+        summary += f"; {waiting(session)}"
     if session.jobs.refusals:
         typer.echo(f"{session.suite.name}: {count(len(session.jobs.refusals), 'cell')} cannot run; beside them {summary}")
         return Exit.usage
@@ -62,12 +66,13 @@ def plan(
 ) -> int:
     """Show every job with its state and the reason for it.
 
-    run: to do. cached: has a result. stale: has one that older code made. blocked: its teacher diverged.
+    run: to do. cached: has a result. stale: has one that older code made. blocked: its teacher diverged. waiting: its setting is
+    chosen once the trials on validation data are done.
 
     Example: kdbench plan suites/quickstart.yaml --only task=digits
     """
     session = open_suite(suite, results, profile, only, plugin)
-    planned = session.plan(session.records(), stale.value)
+    session, planned = afresh(session, session.records(), stale.value)
     if as_json:
         typer.echo(json.dumps(as_data(session, planned.jobs), indent=1, ensure_ascii=False))
     else:
@@ -87,6 +92,7 @@ def show_plan(session: Session, planned: Sequence[Planned]) -> None:
     ]
     lines += [wrapped(f"{what}: {reason}", 19, "skipped") for what, reason in session.expansion.excluded]
     typer.echo("\n".join(lines))
+    show_choices(session)
     show_refusals(session)
     typer.echo(counted(planned, session))
 
@@ -97,6 +103,8 @@ def counted(planned: Sequence[Planned], session: Session) -> str:
     parts = [f"{states[state]:,} {words}" for state, words in WORDS.items() if states[state]]
     if session.jobs.refusals:
         parts.append(f"{count(len(session.jobs.refusals), 'cell')} refused")
+    if session.jobs.waiting:
+        parts.append(waiting(session))
     return f"{session.suite.name}: {count(len(planned), 'job')}: {', '.join(parts) or 'nothing to do'}"
 
 
@@ -126,5 +134,6 @@ def as_data(session: Session, planned: Sequence[Planned]) -> dict[str, Any]:
             for p in planned
         ],
         "refused": [{"cell": r.cell.title, "reasons": r.reasons} for r in session.jobs.refusals],
+        "tuning": choices_data(session),
         "skipped": [{"arm": what, "reason": reason} for what, reason in session.expansion.excluded],
     }

@@ -27,4 +27,4 @@ def pulled(session: Session, uri: str, experiment: str | None) -> Iterator[Sessi
         store = ResultStore(Path(folder), session.home)
         for record in found.records.values():
             store.write(record)
-        yield replace(session, store=store)
+        yield replace(session, store=store).settled(found.records)

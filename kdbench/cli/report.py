@@ -15,6 +15,7 @@ from kdbench.cli.session import Session
 
 if TYPE_CHECKING:
     from kdbench.report.build import Built
+    from kdbench.results.figure import Figure
     from kdbench.results.record import Record
 
 
@@ -38,9 +39,29 @@ def report(
 
 def make_report(session: Session, records: Mapping[str, Record], reports: Path) -> Built:
     """Read every number of the suite and write its report."""
+    from kdbench.compare.beside import beside
+    from kdbench.compare.cells import of_suite
     from kdbench.report.build import build
     from kdbench.report.model import Part
 
     readings, reader = session.read(records)
     part = Part(session.profile, session.only)
-    return build(session.suite, part, session.expansion, session.jobs, readings, records, reports, reader)
+    arms, jobs = session.expansion.arms, session.jobs
+    cells = of_suite(arms, jobs, readings, reader, session.registry.aliases())
+    published = beside(cells, figures(session), session.registry)
+    return build(
+        session.suite, part, session.expansion, jobs, readings, records, reports, reader, published, session.imported()
+    )  # fmt: skip
+
+
+def figures(session: Session) -> list[Figure]:
+    """Published figures, where there are any. What is wrong with them is told, and is no reason not to report."""
+    from kdbench.contract.errors import DataError
+    from kdbench.results.published import find, read
+
+    folder = find()
+    try:
+        return read(folder, session.registry) if folder else []
+    except DataError as error:
+        typer.echo(f"{error}\nkdbench: no published figures are shown", err=True)
+        return []

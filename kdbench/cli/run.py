@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kdbench.cli.choices import afresh
 from kdbench.cli.exits import Exit, worst
 from kdbench.cli.options import (
     BaselineOption,
@@ -25,7 +26,8 @@ from kdbench.cli.options import (
 )
 from kdbench.cli.plan import counted, show_refusals
 from kdbench.cli.session import Session, open_suite
-from kdbench.cli.work import How, Say, Where, Work, work
+from kdbench.cli.stages import stages
+from kdbench.cli.work import How, Say, Where, Work
 
 if TYPE_CHECKING:
     from kdbench.cli.decide import Decision
@@ -75,16 +77,16 @@ def run(
     say: Say = (lambda text: typer.echo(text, err=True)) if as_json else typer.echo
     policy = Policy(keep_going=keep_going, max_failures=max_failures)
     how = How(executor, workers or resources.workers, device, policy, timeout or resources.timeout, checkpoint, as_json, say)
-    planned = session.plan(session.records(set_aside=True), stale.value)
+    session, planned = afresh(session, session.records(set_aside=True), stale.value)
     say(counted(planned.jobs, session))
     if planned.in_state("stale") and stale is Stale.fail:
         say("nothing was run: older code made some results; --stale=rerun makes them anew, --stale=keep leaves them")
         return Exit.incomplete
-    works = [work(session, planned, how)]
-    decision = decided(session, baseline, how, works) if decide and works[0].stopped is None else None
-    code = next((work.stopped for work in works if work.stopped is not None), None)
+    session, works = stages(session, planned, how, stale.value)
+    decision = decided(session, baseline, how, works) if decide and not stopped(works) and not session.jobs.waiting else None
+    code = stopped(works)
     if code is None:
-        codes = [Exit.ok if work.whole else Exit.incomplete for work in works]
+        codes = [Exit.ok if work.whole and not session.jobs.waiting else Exit.incomplete for work in works]
         further = decision.further if decision is not None else {}
         codes.append(publish(session, further, reports, tracking_uri, track, say, as_json))
         if decision is not None:
@@ -94,6 +96,10 @@ def run(
         states = {key: state for work in works for key, state in work.states.items()}
         typer.echo(json.dumps({"t": round(time.time(), 3), "kind": "end", "exit_code": int(code), "states": states}))
     return code
+
+
+def stopped(works: list[Work]) -> Exit | None:
+    return next((work.stopped for work in works if work.stopped is not None), None)
 
 
 def decidable(session: Session) -> None:

@@ -7,13 +7,14 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdbench.cli.text import near
 
 if TYPE_CHECKING:
+    from kdbench.compare.cells import Group
     from kdbench.execute.failures import Failure
     from kdbench.jobs.job import JobSet
     from kdbench.jobs.plan import Plan, StalePolicy
@@ -84,6 +85,28 @@ class Session:
                 print(f"kdbench: set aside as {moved}; its job runs again", file=sys.stderr)
         return {key: record for key, record in found.records.items() if key in self.jobs.jobs}
 
+    def settled(self, records: Mapping[str, Record]) -> Session:
+        """The same suite with the settings that these records choose."""
+        from kdbench.jobs.planned import planned
+
+        expansion, jobs = planned(self.suite, self.registry, self.path.parent, self.profile, self.only, lambda: records)
+        return replace(self, expansion=expansion, jobs=jobs)
+
+    def groups(self, records: Mapping[str, Record]) -> list[Group]:
+        """The suite's cells as they are compared."""
+        from kdbench.compare.cells import of_suite
+
+        return of_suite(self.expansion.arms, self.jobs, *self.read(records), self.registry.aliases())
+
+    def imported(self) -> list[Group]:
+        """Runs made elsewhere that are of this suite's tasks and pairs; no job, plan or gate ever sees them."""
+        from kdbench.compare.cells import of_imported
+
+        found = self.store.imported()
+        for path, why in found.broken:
+            print(f"kdbench: {path}: {why}", file=sys.stderr)
+        return of_imported(found.records.values(), self.expansion.arms, self.families, self.against)
+
     def plan(self, records: Mapping[str, Record], stale: StalePolicy = "keep") -> Plan:
         from kdbench.jobs.plan import modules_of, plan
         from kdbench.results.provenance import source_digest
@@ -118,10 +141,9 @@ def open_suite(
     suite: Path, results: Path, profile: str | None = None, only: str | None = None, plugins: list[Path] | None = None
 ) -> Session:
     """Read and expand; raises one error that names every mistake of the suite."""
-    from kdbench.jobs.graph import graph
+    from kdbench.jobs.planned import planned
     from kdbench.registry import Registry
     from kdbench.results.store import ResultStore
-    from kdbench.suite.expand import expand
     from kdbench.suite.read import read_suite
 
     path = find(suite)
@@ -129,9 +151,9 @@ def open_suite(
     for broken in registry.broken:
         tell_broken(broken)
     read = read_suite(path, registry)
-    expansion = expand(read, registry, profile=profile, only=only)
-    jobs = graph(expansion.arms, registry, path.parent)
-    return Session(path, read, registry, expansion, jobs, ResultStore(results), profile, only)
+    store = ResultStore(results)
+    expansion, jobs = planned(read, registry, path.parent, profile, only, lambda: store.scan().records)
+    return Session(path, read, registry, expansion, jobs, store, profile, only)
 
 
 def tell_broken(broken: Broken) -> None:

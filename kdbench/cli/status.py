@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from kdbench.cli.choices import as_data as choices_data
+from kdbench.cli.choices import show_choices
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import JsonOption, OnlyOption, PluginOption, ProfileOption, ResultsOption, SuiteArgument
 from kdbench.cli.plan import counted, show_refusals
@@ -41,13 +43,14 @@ def status(
     records = session.records()
     planned, failures = session.plan(records), session.failures(records)
     missing = planned.in_state("run", "blocked")
-    code = Exit.incomplete if missing or session.jobs.refusals else Exit.ok
+    code = Exit.incomplete if missing or session.jobs.waiting or session.jobs.refusals else Exit.ok
     if as_json:
         show_json(session, planned, failures)
         return code
     show_cells(session, {p.job.key: p for p in planned.jobs}, failures)
     show_failures(session, failures)
     show_older(session, planned)
+    show_choices(session)
     show_refusals(session)
     typer.echo(counted(planned.jobs, session))
     if missing and not session.jobs.refusals:
@@ -64,7 +67,8 @@ def show_json(session: Session, planned: Plan, failures: Mapping[str, Failure]) 
         rows.append(row)
     missing = len(planned.in_state("run", "blocked"))
     refused = [{"cell": r.cell.title, "reasons": r.reasons} for r in session.jobs.refusals]
-    found = {"suite": session.suite.name, "jobs": rows, "missing": missing, "refused": refused}
+    tuning = choices_data(session)
+    found = {"suite": session.suite.name, "jobs": rows, "missing": missing, "tuning": tuning, "refused": refused}
     typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
 
 
@@ -73,6 +77,7 @@ def show_cells(session: Session, state: Mapping[str, Planned], failures: Mapping
     from kdbench.jobs.job import where
 
     rows = [(where(*pair), "teachers", keys) for pair, keys in session.jobs.teachers.items()]
+    rows += [(where(*one.tuning.place[:2]), f"trials of {one.tuning.place[2]}", one.keys) for one in session.jobs.decisions]
     rows += [(where(cell.task, cell.pair), cell.cell, keys) for cell, keys in session.jobs.cells.items()]
     places = list(dict.fromkeys(row[0] for row in rows))
     rows.sort(key=lambda row: places.index(row[0]))  # the teachers of a task above its cells

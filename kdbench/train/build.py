@@ -21,6 +21,7 @@ from kdbench.contract.stage import After, Stage
 from kdbench.contract.task import Task
 from kdbench.models import probe, weights
 from kdbench.registry import load_target
+from kdbench.train.normalise import normalise_as
 from kdbench.train.seeding import reseed
 from kdbench.train.stream import Stream, ViewSpec
 
@@ -43,7 +44,8 @@ def make_net(task: Task, model: Mapping[str, Any], targets: Mapping[str, str], d
     if model.get("outputs"):  # a teacher that was trained on other answers
         facts = replace(facts, outputs=model["outputs"])
     backbone = plugin.build(facts, plugin.Config(**model["params"]))
-    return task.net(plugin, backbone).to(device)
+    net = task.net(plugin, backbone).to(device)
+    return normalise_as(net, model["normalisation"], facts) if model.get("normalisation") else net
 
 
 def model_plugin(name: str, targets: Mapping[str, str]) -> ModelPlugin:

@@ -40,7 +40,7 @@ def on_distillation_set(task: Task, net: Net, stream: Stream) -> dict[str, np.nd
     wanted = min(total, DISTIL_ITEMS[task.family])
     generator = torch.Generator().manual_seed(seed_for("distil", stream.set_name))
     rows = torch.randperm(total, generator=generator)[:wanted].sort().values.to(stream.device)
-    shown = [stream.show(part, torch.zeros_like(part)) for part in rows.split(256)]
+    shown = [stream.show(part, torch.zeros_like(part)) for part in rows.split(stream.at_once)]
     arrays = {VALUES[task.family]: [task.stored(ask(batch).values.float()) for batch in shown]}
     arrays |= {name: [batch[name] for batch in shown] for name in task.kept}
     return {f"distil/{name}": torch.cat(parts).cpu().numpy() for name, parts in arrays.items()}

@@ -87,6 +87,9 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
     except Diverged as error:
         status, message = "diverged", str(error)
         emit({"event": "diverged", "step": learner.at, "message": message})
+    finally:
+        for stream in streams.values():
+            stream.rest()
     trained = time.perf_counter()
 
     final = learner.exported()
@@ -116,8 +119,9 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
             "evaluate_seconds": round(time.perf_counter() - trained, 3),
             "resumed": state is not None,
             **asked(learner.asking, trained - ready, where),
+            **waited(streams, trained - ready),
         },
-        "provenance": {**collect(started, modules(job["sources"])), "device": device_name(where)},
+        "provenance": {**collect(started, modules(job["sources"])), "device": device_name(where), **origin(job)},
     }
     if status == "done":
         path = home.weights / f"{job['key']}.safetensors"
@@ -169,6 +173,12 @@ def asked(seconds: float, trained: float, device: torch.device) -> dict[str, flo
     return {"teacher_share": round(seconds / trained, 4)} if device.type == "cpu" and trained > 0 and seconds > 0 else {}
 
 
+def waited(streams: Mapping[str, Stream], trained: float) -> dict[str, float]:
+    """The share of training in which a batch was not there yet. Not of batches that a device makes: it does so on the side."""
+    known = {id(stream): stream.waited for stream in streams.values() if stream.home.type == "cpu"}
+    return {"data_share": round(sum(known.values()) / trained, 4)} if known and trained > 0 else {}
+
+
 def outputs_of(keys: Sequence[str], job: Mapping[str, Any], home: Home) -> list[dict[str, np.ndarray]]:
     """What other jobs' networks said on the test set."""
     store, results = OutputStore(home), ResultStore(job["results"], home)
@@ -207,6 +217,11 @@ def units(task: Task, outputs: Mapping[str, np.ndarray], theirs: Sequence[Mappin
     """What each test example adds to the primary metrics, so that a committed record redraws its report's intervals."""
     test = split_of(outputs, "test")
     return pack(Units.read(card.blocks(task.family, test, theirs), test.get("blocks"))) if test else {}
+
+
+def origin(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a teacher comes from that was not made here."""
+    return {"teacher": job["origin"]} if job.get("origin") else {}
 
 
 def modules(names: Sequence[str]) -> list[str | Path]:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from torch import nn
 
-from kdbench.models import weights
-from kdbench.models.weights import WeightsError
+from kdbench.models import given_weights
+from kdbench.models.weight_files import WeightsError
 
 
 def take(module: nn.Module, path: Path, part: Sequence[str] = ()) -> None:
     """All weights of a file, or those whose names begin with one of `part`; each part must be there, and fit."""
     if not part:
-        weights.load_into(module, path)
+        given_weights.load_into(module, path)
         return
-    given, own = weights.load(path), module.state_dict()
+    given, own = given_weights.read(path), module.state_dict()
     for prefix in part:
         chosen = {name: value for name, value in given.items() if name.startswith(prefix)}
         if not chosen:

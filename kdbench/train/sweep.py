@@ -16,8 +16,6 @@ from kdbench.contract.task import Task
 from kdbench.train import checkpoint
 from kdbench.train.stream import Stream
 
-SWEEP_BATCH = 256
-
 
 class TrainingSweep:
     """In order, in the first view, each batch with its signal."""
@@ -31,7 +29,7 @@ class TrainingSweep:
             raise MethodError(
                 f"a sweep asks about stream {on}, source {self.source.name} answers about the distillation stream alone"
             )
-        for rows in torch.arange(len(stream.samples), device=stream.device).split(SWEEP_BATCH):
+        for rows in torch.arange(len(stream.samples), device=stream.device).split(stream.at_once):
             batch = stream.show(rows, torch.zeros_like(rows))
             with torch.no_grad():
                 yield batch if self.source is None or not ask else batch.but(signal=self.source.ask(batch))

@@ -28,8 +28,6 @@ from kdbench.train.sources.ensemble import EnsembleConfig, combine
 from kdbench.train.sources.labels import WHEN, labelled
 from kdbench.train.stream import Stream
 
-CHUNK_BATCH = 256
-
 
 class StoredConfig(EnsembleConfig):
     targets: Literal["replay", "clean", "next_view", "permuted"] = Field(
@@ -126,7 +124,7 @@ class Stored(Source):
     def fill(self, number: int, view: int, path: Path) -> None:
         augment = "none" if self.c.targets == "clean" else None
         parts = []
-        for rows in torch.arange(len(self.stream.samples), device=self.stream.device).split(CHUNK_BATCH):
+        for rows in torch.arange(len(self.stream.samples), device=self.stream.device).split(self.stream.at_once):
             batch = self.stream.show(rows, torch.full_like(rows, view), augment)
             parts.append(self.nets[number](batch).values.float().cpu())
         path.parent.mkdir(parents=True, exist_ok=True)
