@@ -113,6 +113,10 @@ class Task(ABC):
         """What identifies the data. Built-in sets: generator and version, since the config is identity anyway."""
         return f"built-in:{cls.name}@{cls.version}"
 
+    def leaks(self) -> list[str]:
+        """What the test shares with what is learnt from, counted, in words, to be told beside every result."""
+        return []
+
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Sizes, classes, licence and what a person wants to know."""

@@ -67,7 +67,7 @@ class _Cifar(Photographs):
     def photos(self) -> Photos:
         c: CifarConfig = self.config  # type: ignore[assignment]
         found = cifar.load(self.name, c.root, c.content)
-        return Photos(found.classes, found.train, found.test, f"{found.folder} ({found.layout})")
+        return Photos(found.classes, found.train, found.test, f"{found.folder} ({found.layout})", marks=found.marks)
 
     def data(self, name: str) -> Samples:
         c: CifarConfig = self.config  # type: ignore[assignment]

@@ -153,6 +153,13 @@ class Clips(Tagging):
         most = (round(BLANKS[0] * frames), round(BLANKS[1] * mels))
         return batch.with_(image=roll_mask(image, draw.uniform(policy, batch.view, batch.index, 6), most))
 
+    def leaks(self) -> list[str]:
+        train, test = self.part("train"), self.part("test")
+        clips = len({row.tobytes() for row in train.marks} & {row.tobytes() for row in test.marks})
+        recordings = len(set(train.source.tolist()) & set(test.source.tolist()))
+        told = [f"{clips:,} clips of test are, byte for byte, also in train"] if clips else []
+        return told + ([f"{recordings:,} recordings have clips in train and in test"] if recordings else [])
+
     def describe(self) -> dict[str, Any]:
         what = {"what": (self.__doc__ or "").split("\n")[0]}
         try:

@@ -89,7 +89,8 @@ class Images(Photographs):
         files = np.arange(len(found.files["train"]))
         shown["train"] = files if c.views_from == "files" else images.pixels(found, "train", c.size)
         parts = {split: (pixels, found.labels[split]) for split, pixels in shown.items()}
-        return Photos(found.classes, parts["train"], parts["test"], f"{found.folder} ({found.layout})", parts.get("val"))
+        origin = f"{found.folder} ({found.layout})"
+        return Photos(found.classes, parts["train"], parts["test"], origin, parts.get("val"), found.marks)
 
     def photos(self) -> Photos:
         return self._photos

@@ -155,21 +155,30 @@ class Passages(Retrieval):
             "relevant_grade": np.array(self.config.relevant_grade, np.int32),
         }
 
+    @functools.cached_property
+    def shared(self) -> int:
+        """How many test queries want a document that is some training query's positive."""
+        learnt = self.parts.learnt(self.parts.queries["train"])
+        return sum(bool(learnt & self.parts.relevant(query)) for query in self.parts.queries["test"])
+
+    def leaks(self) -> list[str]:
+        count = len(self.parts.queries["test"])
+        told = f"{self.shared:,} of {count:,} test queries want a training positive (params.clean leaves those out)"
+        return [told] if self.shared else []
+
     def describe(self) -> dict[str, Any]:
         what = {"what": (self.__doc__ or "").split("\n")[0]}
         try:
             found = self.collection
         except DataError as error:  # what is missing is told, and all else can still be read
             return {**what, "data": str(error)}
-        learnt, test = self.parts.learnt(self.parts.queries["train"]), self.parts.queries["test"]
-        shared = float(np.mean([bool(learnt & self.parts.relevant(query)) for query in test]))
         return {
             **what,
             "sizes": {name: len(self.data(name)) for name in (*self.sets, "val", "test")},
             "training queries": len(self.parts.queries["train"]),
             "documents": len(found.store),
             "words": f"{len(found.vocabulary):,}, of which the nets know {self.known.vocabulary - 2:,}",
-            "share of test queries that want a document which is a training positive": shared,
+            "test queries that want a document which is a training positive": self.shared,
             "read from": f"{found.folder} ({found.layout.name})",
         }
 

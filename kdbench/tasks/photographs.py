@@ -6,8 +6,8 @@ A subclass reads its set; images are uint8 [N,3,H,W] with their classes in turn,
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from kdbench.contract.errors import DataError
 from kdbench.contract.model import Config, Facts, ModelPlugin
 from kdbench.contract.task import Forward, Samples
 from kdbench.tasks.classification import Classification
+from kdbench.tasks.data import canonical
 from kdbench.tasks.data.photos.image_looks import LOOKS, WORDS, show
 from kdbench.tasks.data.photos.image_sheet import sheet
 
@@ -51,6 +52,7 @@ class Photos:
     test: Part
     origin: str
     val: Part | None = None
+    marks: Mapping[str, np.ndarray] = field(default_factory=dict)  # split -> digests of its images
 
 
 class Photographs(Classification):
@@ -122,6 +124,10 @@ class Photographs(Classification):
     def evaluate(self, forward: Forward, split: str) -> dict[str, np.ndarray]:
         """Nothing where nothing is held out."""
         return super().evaluate(forward, split) if len(self.data(split)) else {}
+
+    def leaks(self) -> list[str]:
+        found = canonical.leaked(self.photos().marks)
+        return [f"{count:,} images of {split} are, byte for byte, also in train" for split, count in found.items() if count]
 
     def describe(self) -> dict[str, Any]:
         what = {"what": (self.__doc__ or "").split("\n")[0]}

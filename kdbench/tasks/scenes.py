@@ -16,8 +16,10 @@ from kdbench.contract.draw import Draw
 from kdbench.contract.errors import DataError
 from kdbench.contract.model import Facts, ModelPlugin
 from kdbench.contract.task import Samples
+from kdbench.tasks.data import canonical
 from kdbench.tasks.data.scenes import scene_cache
 from kdbench.tasks.data.scenes import scene_looks as looks
+from kdbench.tasks.data.scenes.scene_check import neighbours
 from kdbench.tasks.data.scenes.scene_set import Part, SceneSet
 from kdbench.tasks.data.scenes.scene_sheet import contact_sheet
 from kdbench.tasks.maps import Segmentation
@@ -132,6 +134,12 @@ class Scenes(Segmentation):
             noise = draw.normal("noise", view, index, shown[0].numel()).view_as(shown)
             fields["image"] = looks.jitter(shown, draw.uniform("jitter", view, index, 6), noise)
         return batch.with_(**fields)
+
+    def leaks(self) -> list[str]:
+        found, _ = self.files.part("test")
+        twice = {split: count for split, count in canonical.leaked(found.marks).items() if count}
+        told = [f"{count:,} images of {split} are, byte for byte, also in train" for split, count in twice.items()]
+        return told + neighbours({split: part.stems for split, part in found.parts.items()})
 
     def describe(self) -> dict[str, Any]:
         what = {"what": (self.__doc__ or "").split("\n")[0]}

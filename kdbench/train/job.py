@@ -121,7 +121,7 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
             **asked(learner.asking, trained - ready, where),
             **waited(streams, trained - ready),
         },
-        "provenance": {**collect(started, modules(job["sources"])), "device": device_name(where), **origin(job)},
+        "provenance": {**collect(started, modules(job["sources"])), "device": device_name(where), **origin(job), **leaked(task)},
     }
     if status == "done":
         path = home.weights / f"{job['key']}.safetensors"
@@ -130,6 +130,12 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
     ResultStore(job["results"], home).write(Record.read(record))
     saved.unlink(missing_ok=True)
     return {"status": status}
+
+
+def leaked(task: Task) -> dict[str, list[str]]:
+    """What readers of this result must know of its test data."""
+    found = task.leaks()
+    return {"leaks": found} if found else {}
 
 
 def train(

@@ -142,3 +142,8 @@ def test_the_check_counts_what_is_wrong(folder: Path):
     assert found["train"].found == "13 images, 2 classes, 6 to 7 each"
     assert found["leaks"].found == "1 of test are also in train"
     assert found["files"].right is False and found["files"].found.startswith("1 unreadable") and "bad.png" in found["files"].found
+    (folder / "train" / "10" / "bad.png").unlink()
+    images.listed.cache_clear()
+    content = images.listed(folder).fingerprint
+    task = Images(Images.Config(root=str(folder), content=content, size=16))
+    assert task.leaks() == ["1 images of test are, byte for byte, also in train"]

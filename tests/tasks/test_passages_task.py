@@ -240,7 +240,8 @@ def test_clean_tests_want_no_training_positive(tmp_path):
     learnt = whole.parts.learnt(whole.parts.queries["train"])
     assert len(clean.parts.queries["test"]) < len(whole.parts.queries["test"]) == 18
     assert not any(learnt & clean.parts.relevant(query) for query in clean.parts.queries["test"])
-    assert whole.describe()["share of test queries that want a document which is a training positive"] > 0
+    assert whole.describe()["test queries that want a document which is a training positive"] > 0
+    assert whole.leaks()[0].endswith("want a training positive (params.clean leaves those out)")
 
 
 def test_what_is_missing_or_too_small_is_said(tmp_path, folder):

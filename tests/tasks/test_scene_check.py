@@ -103,7 +103,7 @@ def test_equal_images_and_neighbouring_frames_in_two_splits(tmp_path: Path) -> N
 )
 def test_neighbours_go_by_recording_and_frame(train: list[str], test: list[str], count: int) -> None:
     found = scene_check.neighbours({"train": train, "test": test})
-    assert [int(finding.found.split()[0]) for finding in found] == ([count] if count else [])
+    assert [int(told.split()[0]) for told in found] == ([count] if count else [])
 
 
 def test_the_verbs_of_data_know_the_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ that every prefix of a set is balanced. The order is as good as random and needs
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -39,6 +39,11 @@ def fingerprint(splits: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
         total.update(np.ascontiguousarray(marks[rows]).data)
         total.update(labels[rows].astype("<i8").tobytes())
     return total.hexdigest()
+
+
+def leaked(marks: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """How many images of each held-out split are, byte for byte, also in train."""
+    return {split: shared(own, marks["train"]) for split, own in marks.items() if split != "train"} if "train" in marks else {}
 
 
 def shared(one: np.ndarray, other: np.ndarray) -> int:

@@ -43,10 +43,8 @@ def doubles(marks: Mapping[str, np.ndarray]) -> list[Finding]:
         again = len(own) - len({row.tobytes() for row in own})
         if again:
             found.append(Finding("doubles", f"{again:,} of {split} are there twice"))
-    others = [split for split in marks if split != "train"]
-    for split in others:
-        found.append(Finding("leaks", f"{canonical.shared(marks[split], marks['train']):,} of {split} are also in train"))
-    return found
+    leaked = canonical.leaked(marks)
+    return found + [Finding("leaks", f"{count:,} of {split} are also in train") for split, count in leaked.items()]
 
 
 def cifar_findings(name: str, folder: Path) -> list[Finding]:

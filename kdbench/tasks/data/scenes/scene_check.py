@@ -49,7 +49,7 @@ def findings(name: str, folder: Path) -> list[Finding]:
             lines += of_labels(split, tally(tree, part, table), table, tree.code)
     marks = found.marks
     lines += doubles(marks) if "train" in marks else []
-    lines += neighbours({split: part.stems for split, part in found.parts.items()})
+    lines += [Finding("neighbours", each) for each in neighbours({split: part.stems for split, part in found.parts.items()})]
     both = "source_content (or target_content)"
     return [*lines, Finding("fingerprint", f"{found.fingerprint}: param {both} of task scenes")]
 
@@ -125,7 +125,7 @@ def of_labels(split: str, found: Tally, table: np.ndarray | None, code: str) -> 
     return lines
 
 
-def neighbours(stems: Mapping[str, Iterable[str]]) -> list[Finding]:
+def neighbours(stems: Mapping[str, Iterable[str]]) -> list[str]:
     """Frames that follow each other in a recording and lie in two splits: the test has then all but seen the training."""
     recordings: dict[str, list[tuple[int, str]]] = {}
     for split, names in stems.items():
@@ -140,8 +140,7 @@ def neighbours(stems: Mapping[str, Iterable[str]]) -> list[Finding]:
         steps = [(later - before, min(one, other), max(one, other)) for (before, one), (later, other) in zip(frames, frames[1:])]
         usual = min((step for step, _, _ in steps if step), default=0)
         pairs.update((one, other) for step, one, other in steps if one != other and step <= 2 * usual)
-    return [Finding("neighbours", f"{count:,} times frames beside each other are in {one} and {other}")
-            for (one, other), count in sorted(pairs.items())]  # fmt: skip
+    return [f"{count:,} times frames beside each other are in {one} and {other}" for (one, other), count in sorted(pairs.items())]
 
 
 def sheet(name: str, folder: Path, path: Path) -> None:
