@@ -146,12 +146,12 @@ def check(needs: Needs, offer: Offer) -> list[str]:
     return reasons
 
 
-def abroad(offer: Offer, needs: Needs, theirs: int, ours: int) -> Offer:
+def abroad(offer: Offer, needs: Needs, theirs: int) -> Offer:
     """The offer of a teacher that decides among other answers than the task's: its taps can be learned from, and its answers by a
     method that has heads for them."""
-    if offer.axis == "candidate" or theirs == ours or needs.foreign:
+    if needs.foreign:
         return offer
-    why = f"the teacher decides among {theirs} answers, the task among {ours}"
+    why = f"the teacher decides among {theirs} answers of its own"
     return offer.but(signal=frozenset(), notes={**offer.notes, **dict.fromkeys(offer.signal, why)})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kdbench.contract.gives import Gives
-from kdbench.contract.needs import Needs, Offer, behind, check
+from kdbench.contract.needs import Needs, Offer, abroad, behind, check
 from kdbench.registry import Registry
 from kdbench.suite.arm import Arm
 from kdbench.suite.entry import EARLIER
@@ -47,6 +47,8 @@ def misfits(arm: Arm, registry: Registry, before: Sequence[Arm] = ()) -> list[st
         params = {**source.defaults, **arm.source["params"]}
         offer, wrong = Gives.read(source.facts["gives"]).adds(params, offer, asked)
         reasons += wrong
+        for theirs in {t["outputs"] for t in arm.teachers if t.get("outputs")}:
+            offer = abroad(offer, needs, theirs)
         if kinds > 1 and arm.source["teachers"] % kinds:
             each = f"a source that asks {arm.source['teachers']} would ask other kinds in every seed"
             reasons.append(f"the pair has {kinds} kinds of teachers, so {each}; give it `teachers: {kinds}`")

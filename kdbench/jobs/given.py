@@ -25,7 +25,8 @@ def given_teacher(teacher: Mapping[str, Any], number: int, root: Path) -> Given 
     bare = {"view": {}, "recipe": {"steps": 0}, "seed": 0}
     if teacher.get("weights"):
         path = (root / teacher["weights"]).resolve()
-        return Given(path, {**bare, "init": {"weights": content_of(path)}})
+        foreign = {"outputs": teacher["outputs"]} if teacher.get("outputs") else {}
+        return Given(path, {**bare, "init": {"weights": content_of(path)}}, foreign)
     if not teacher.get("cards"):
         return None
     card = teacher["cards"][number]

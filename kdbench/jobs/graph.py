@@ -74,7 +74,7 @@ def round_jobs(
     if part is not arm:
         named = replace(named, cell=round_label(arm.cell, len(chain) + 1))
     job = student_job(named, registry, [*asked, *students], start, seed_of(arm.seed, len(chain)))
-    return job, [t for t in (*asked, *refer) if t.kind == "teacher"], refer
+    return job, [t for t in (*asked, *refer) if t.kind == "teacher"], [t for t in refer if not t.foreign]
 
 
 def pick(pool: Sequence[Job], count: int, seed: int) -> list[Job]:

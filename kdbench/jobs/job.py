@@ -30,6 +30,11 @@ class Job:
     origin: dict[str, Any] | None = None  # of a teacher from elsewhere: its card's name, source, claims and measurement
 
     @property
+    def foreign(self) -> bool:
+        """Whether its network decides among other answers than the task's, so that nothing of it can be scored."""
+        return "outputs" in self.identity["student"]
+
+    @property
     def after(self) -> tuple[str, ...]:
         """The jobs that must be done before this one."""
         return (*self.teachers, *([self.start] if self.start and self.start not in self.teachers else ()))

@@ -93,6 +93,7 @@ def payload(job: Job, jobs: JobSet, home: Path, results: Path, checkpoint_second
             "model": jobs.jobs[key].spec["student"]["model"],
             "params": jobs.jobs[key].spec["student"]["params"],
             "normalisation": jobs.jobs[key].spec["student"].get("normalisation"),
+            "outputs": jobs.jobs[key].spec["student"].get("outputs"),
             "weights": str(home / "weights" / f"{key}.safetensors"),
             "reference": key in refer,
         }

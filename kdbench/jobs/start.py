@@ -34,9 +34,10 @@ def unstartable(arm: Arm, before: Sequence[Arm] = ()) -> list[str]:
 
 
 def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """The same network, which sees images as the task shows them."""
+    """The same network, which sees images as the task shows them and decides among its answers."""
     shown = [[card["normalisation"] for card in net.get("cards", ()) if card["normalisation"]] for net in (one, other)]
-    return not any(shown) and all(one[key] == other[key] for key in ("model", "version", "params"))
+    foreign = one.get("outputs") or other.get("outputs")
+    return not any(shown) and not foreign and all(one[key] == other[key] for key in ("model", "version", "params"))
 
 
 def told(network: Mapping[str, Any]) -> str:

@@ -96,7 +96,8 @@ class Resolver:
             return carded(self, plan.plugin, teacher.card, loc)
         part = self.part("model", teacher.model, teacher.params)
         if teacher.weights is not None:
-            return {**part, "recipe": None, "view": None, "pool": 1, "weights": teacher.weights}
+            foreign = {"outputs": teacher.outputs} if teacher.outputs else {}
+            return {**part, "recipe": None, "view": None, "pool": 1, "weights": teacher.weights, **foreign}
         recipe = self.full(loc, self.recipe(plan, side(plan.plugin, "teacher")), teacher.recipe.given())
         if teacher.view in self.suite.views or teacher.view in (None, DEFAULT):
             view = self.view(plan, teacher.view or DEFAULT, role="teacher")

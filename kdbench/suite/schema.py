@@ -37,9 +37,17 @@ class Teacher(Strict):
     view: str | None = identity("view of the suite, or augmentation of the task, that the teacher is trained with", None)
     pool: int = identity("teachers trained from different seeds; a student of seed s learns from teacher s mod pool", 1, ge=1)
     weights: Text | None = identity("file of weights, relative to the suite, to use instead of training", None)
+    outputs: int | None = identity(
+        "how many answers given weights decide among, where they are others than the task's: then the teacher is learned from, but "
+        "neither scored nor compared with",
+        None,
+        ge=2,
+    )
 
     @model_validator(mode="after")
     def _given(self) -> Teacher:
+        if self.outputs is not None and self.weights is None:
+            raise ValueError("a teacher that decides among other answers is given as weights: this task cannot train it")
         extra = sorted({"recipe", "view", "pool"} & self.model_fields_set)
         if self.weights is not None and extra:
             raise ValueError(f"a teacher given as weights is not trained, so it takes no {' and no '.join(extra)}")

@@ -95,7 +95,8 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
     final = learner.exported()
     refer = [teacher["key"] for teacher in job["teachers"] if teacher.get("reference", True)]
     scored = [net for net, teacher in zip(teachers, job["teachers"]) if teacher["key"] in refer]
-    outputs = evaluate(task, final, scored, streams["transfer"], where) if status == "done" else {}
+    scorable = status == "done" and not identity["student"].get("outputs")  # other answers than the task's cannot be scored
+    outputs = evaluate(task, final, scored, streams["transfer"], where) if scorable else {}
     theirs = outputs_of(refer, job, home)
     metrics = measure(task, outputs, theirs, outputs_of([job["init_job"]], job, home) if job.get("init_job") else [])
     companion = learner.reference()

@@ -34,8 +34,7 @@ def test_unless_a_method_has_heads_for_them(bench):
 def test_the_plan_says_so_too():
     offer, _ = Gives.read(Live.gives.data()).adds({}, Offer("class", teacher_taps=frozenset({"stage1"})), 1)
     needs = Needs(signal=frozenset({"probs"}), signal_by="kd", teacher_taps=frozenset({"stage1"}))
-    [reason] = check(needs.resolved({"kd": 0.5}), abroad(offer, needs, 7, 10))
-    assert reason == "needs signal probs, has none (the teacher decides among 7 answers, the task among 10)"
-    assert not check(needs.resolved({"kd": 0}), abroad(offer, needs, 7, 10))
-    assert abroad(offer, needs, 10, 10) is offer
-    assert abroad(offer, Needs(foreign=True), 7, 10) is offer
+    [reason] = check(needs.resolved({"kd": 0.5}), abroad(offer, needs, 7))
+    assert reason == "needs signal probs, has none (the teacher decides among 7 answers of its own)"
+    assert not check(needs.resolved({"kd": 0}), abroad(offer, needs, 7))
+    assert abroad(offer, Needs(foreign=True), 7) is offer
