@@ -17,7 +17,8 @@ class Arm:
 
     task     {name (label), plugin, version, params}
     teachers ({model, version, params, recipe, view, pool, weights}, ...). Weights are a file relative to the suite; with them,
-             recipe and view are None, and those of other answers have `outputs`. Teachers from elsewhere have cards [{name, weights, sha256, normalisation, origin}, ...]
+             recipe and view are None, and those of other answers have `outputs`. Teachers from elsewhere have
+             cards [{name, weights, sha256, normalisation, origin}, ...]
              beside, one for each of their pool. An arm without a source has teachers too: its fidelity is read against them.
     student  {model, version, params}
     method   {name, version, params, wrap: [{name, version, params}, ...], the outermost first}

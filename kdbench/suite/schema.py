@@ -38,8 +38,8 @@ class Teacher(Strict):
     pool: int = identity("teachers trained from different seeds; a student of seed s learns from teacher s mod pool", 1, ge=1)
     weights: Text | None = identity("file of weights, relative to the suite, to use instead of training", None)
     outputs: int | None = identity(
-        "how many answers given weights decide among, where they are others than the task's: then the teacher is learned from, but "
-        "neither scored nor compared with",
+        "how many answers given weights decide among, where they are others than the task's: such a teacher is learned from, and "
+        "never scored",
         None,
         ge=2,
     )
