@@ -54,7 +54,7 @@ def general_remarks(page: Page, records: Mapping[str, Record]) -> list[str]:
             )
         found.append(text)
     leaks = {f"{record.labels['task']}: {told}" for record in records.values() for told in record.provenance.get("leaks", ())}
-    found += [f"The test data leak into what is learnt from. {told}." for told in sorted(leaks)]
+    found += [f"The test set is not wholly apart from the training data. {told}." for told in sorted(leaks)]
     unlike = mixed(records)
     if unlike:
         found.append(f"The results do not all come from the same {listed(unlike, 'or')}: see provenance.")
