@@ -12,7 +12,7 @@ from pathlib import Path
 from kdbench.metrics.catalogue import MetricInfo, primary
 from kdbench.report.numbers import number, points, span
 
-ARCHIVE = Path(__file__).parents[2] / "reports" / "archive"
+ARCHIVE = Path("reports") / "archive"  # of the repository, in which pages are made
 MEASURED = """\
 Arms of `suites/catalogue/` with weights chosen on validation, at the last step, on the held-out test split; the difference to the
 student alone with its 95 % interval over seeds and examples. It is a finding about these small sets, networks and budgets.

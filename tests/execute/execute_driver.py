@@ -12,6 +12,7 @@ from execute_bench import Bench, job
 from kdbench.execute.inline import InlineExecutor
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a foreground shell, also where these tests run behind nohup
     how, home, *actions = sys.argv[1:]
     jobs = [job(f"{action}{n}", action) for n, action in enumerate(actions)]
     bench = Bench(Path(home))

@@ -173,7 +173,9 @@ def test_byte_order_marks_and_line_ends_of_spreadsheets(tmp_path: Path) -> None:
 
 def test_which_folder_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert find() == PACKAGED and PACKAGED.resolve() == COMMITTED.resolve()  # what a wheel carries
+    assert find() == PACKAGED
+    carried, own = ({path.name: path.read_bytes() for path in where.glob("*.csv")} for where in (PACKAGED, COMMITTED))
+    assert carried == own and len(own) > 10  # what a wheel carries
     (tmp_path / "baselines/published").mkdir(parents=True)
     assert find() == Path("baselines/published")
     with pytest.raises(DataError, match="no folder elsewhere"):
