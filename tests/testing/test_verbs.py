@@ -99,6 +99,7 @@ def test_pytest_shows_one_test_for_plugin_rule_and_family(tmp_path):
         "-vv",
         "-p",
         "no:cacheprovider",
+        "-n0",
     ]
     words += ["-k", "careless and (order or valid) or exemptions"]
     own = {name: value for name, value in environment().items() if not name.startswith("PYTEST_")}  # it is no worker of ours
