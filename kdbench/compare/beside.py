@@ -13,6 +13,7 @@ from typing import Literal
 from kdbench.compare.apart import reasons_of, teachers
 from kdbench.compare.cells import Group
 from kdbench.compare.lines import Side, side, values
+from kdbench.jobs.job import where
 from kdbench.metrics.catalogue import MetricInfo
 from kdbench.registry import Registry
 from kdbench.results.figure import Figure
@@ -39,7 +40,7 @@ class Beside:
 
     @property
     def place(self) -> str:
-        return self.task if self.pair == "default" else f"{self.task}/{self.pair}"
+        return where(self.task, self.pair)
 
 
 def beside(groups: Sequence[Group], figures: Sequence[Figure], registry: Registry) -> list[Beside]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -81,3 +82,13 @@ class Net(nn.Module):
     def rebuilt(self, backbone: nn.Module) -> Net:
         """A net that reads batches as this one does, around another backbone."""
         return Net(backbone, self.reads, self.prepare)
+
+
+def normaliser(mean: Sequence[float], std: Sequence[float]) -> Callable[[Tensor], Tensor]:
+    """What prepares images for a network that wants values 0 to 1 less `mean`, over `std`."""
+
+    def normalise(image: Tensor) -> Tensor:
+        image = image.float() / 255 if image.dtype == torch.uint8 else image
+        return (image - image.new_tensor(mean)[:, None, None]) / image.new_tensor(std)[:, None, None]
+
+    return normalise

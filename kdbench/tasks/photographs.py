@@ -19,7 +19,7 @@ from torch import Tensor
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.errors import DataError
-from kdbench.contract.model import Config, Facts, ModelPlugin
+from kdbench.contract.model import Config, Facts, ModelPlugin, normaliser
 from kdbench.contract.task import Forward, Samples
 from kdbench.tasks.classification import Classification
 from kdbench.tasks.data import canonical
@@ -87,13 +87,7 @@ class Photographs(Classification):
         return self.mean, self.std
 
     def prepare(self, plugin: ModelPlugin) -> Callable[[Tensor], Tensor]:
-        mean, std = self.normalisation()
-
-        def normalise(image: Tensor) -> Tensor:
-            image = image.float() / 255 if image.dtype == torch.uint8 else image
-            return (image - image.new_tensor(mean)[:, None, None]) / image.new_tensor(std)[:, None, None]
-
-        return normalise
+        return normaliser(*self.normalisation())
 
     def part(self, name: str) -> Part:
         """train, val or test. What is held out comes from the end of the training images, their parts from its beginning."""
@@ -126,8 +120,7 @@ class Photographs(Classification):
         return super().evaluate(forward, split) if len(self.data(split)) else {}
 
     def leaks(self) -> list[str]:
-        found = canonical.leaked(self.photos().marks)
-        return [f"{count:,} images of {split} are, byte for byte, also in train" for split, count in found.items() if count]
+        return canonical.leaks(self.photos().marks)
 
     def describe(self) -> dict[str, Any]:
         what = {"what": (self.__doc__ or "").split("\n")[0]}

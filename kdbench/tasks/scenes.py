@@ -14,7 +14,7 @@ from torch import Tensor
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.errors import DataError
-from kdbench.contract.model import Facts, ModelPlugin
+from kdbench.contract.model import Facts, ModelPlugin, normaliser
 from kdbench.contract.task import Samples
 from kdbench.tasks.data import canonical
 from kdbench.tasks.data.scenes import scene_cache
@@ -80,13 +80,7 @@ class Scenes(Segmentation):
         return self.config.stride
 
     def prepare(self, plugin: ModelPlugin) -> Callable[[Tensor], Tensor]:
-        mean, std = self.config.mean, self.config.std
-
-        def normalise(image: Tensor) -> Tensor:
-            image = image.float() / 255 if image.dtype == torch.uint8 else image
-            return (image - image.new_tensor(mean)[:, None, None]) / image.new_tensor(std)[:, None, None]
-
-        return normalise
+        return normaliser(self.config.mean, self.config.std)
 
     def data(self, name: str) -> Samples:
         found, part = self.files.part(name)
@@ -137,9 +131,7 @@ class Scenes(Segmentation):
 
     def leaks(self) -> list[str]:
         found, _ = self.files.part("test")
-        twice = {split: count for split, count in canonical.leaked(found.marks).items() if count}
-        told = [f"{count:,} images of {split} are, byte for byte, also in train" for split, count in twice.items()]
-        return told + neighbours({split: part.stems for split, part in found.parts.items()})
+        return canonical.leaks(found.marks) + neighbours({split: part.stems for split, part in found.parts.items()})
 
     def describe(self) -> dict[str, Any]:
         what = {"what": (self.__doc__ or "").split("\n")[0]}

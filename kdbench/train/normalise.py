@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from kdbench.contract.errors import DataError
-from kdbench.contract.model import Facts, Net
+from kdbench.contract.model import Facts, Net, normaliser
 
 
 def normalise_as(net: Net, given: Mapping[str, Any], facts: Facts) -> Net:
@@ -20,11 +17,3 @@ def normalise_as(net: Net, given: Mapping[str, Any], facts: Facts) -> Net:
         raise DataError(f"a teacher's own normalisation has {len(given['mean'])} channels, the task's images {facts.channels}")
     net.prepare = normaliser(given["mean"], given["std"])
     return net
-
-
-def normaliser(mean: Sequence[float], std: Sequence[float]) -> Callable[[Tensor], Tensor]:
-    def normalise(image: Tensor) -> Tensor:
-        image = image.float() / 255 if image.dtype == torch.uint8 else image
-        return (image - image.new_tensor(mean)[:, None, None]) / image.new_tensor(std)[:, None, None]
-
-    return normalise

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kdbench.docs import usual
+from kdbench.docs import refused, usual
 from kdbench.registry import PluginInfo, Registry
 from kdbench.suite.presets import read_preset
 from kdbench.testing.families import FAMILIES, Family
@@ -111,8 +111,8 @@ def catalogue(family: Family, registry: Registry, weights: Mapping[str, Any]) ->
             found.sources[name] = written(setting.source)
         (found.own if setting.teacher == teacher else found.kin).append(arm)
     for plugin in plugins(registry, "preset"):
-        if not fits(plugin, family.task, registry):
-            for task in (each for each in family.also if fits(plugin, each, registry)):
+        if refused(plugin.name, family.task, {}, registry):
+            for task in (each for each in family.also if not refused(plugin.name, each, {}, registry)):
                 found.also.setdefault(task, [{"method": "kd"}]).append({"method": plugin.name})
         else:
             found.own.append({"method": plugin.name, **({"params": weights[plugin.name]} if plugin.name in weights else {})})
@@ -134,17 +134,6 @@ def plugins(registry: Registry, kind: str) -> Iterator[PluginInfo]:
 
 def controls_of(name: str, registry: Registry) -> tuple[str, ...]:
     return read_preset(registry.preset(name), registry).controls if name in registry.names("preset") else ()
-
-
-def fits(plugin: PluginInfo, name: str, registry: Registry) -> bool:
-    """Whether a plan accepts a preset on a task."""
-    from kdbench.jobs.graph import graph
-    from kdbench.suite import expand, parse_suite
-    from kdbench.suite.yaml import loads
-
-    task = {"task": name, "teachers": {"pool": POOL}}
-    document = loads(json.dumps({"version": 1, "name": "probe", "tasks": [task], "methods": [plugin.name]}), plugin.name)
-    return not graph(expand(parse_suite(document, registry), registry).arms, registry).refusals
 
 
 def title(source: Asked) -> str:

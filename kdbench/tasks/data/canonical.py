@@ -46,6 +46,12 @@ def leaked(marks: Mapping[str, np.ndarray]) -> dict[str, int]:
     return {split: shared(own, marks["train"]) for split, own in marks.items() if split != "train"} if "train" in marks else {}
 
 
+def leaks(marks: Mapping[str, np.ndarray]) -> list[str]:
+    """The same in words; nothing of a split that shares none."""
+    found = leaked(marks)
+    return [f"{count:,} images of {split} are, byte for byte, also in train" for split, count in found.items() if count]
+
+
 def shared(one: np.ndarray, other: np.ndarray) -> int:
     """How many images of one set are, byte for byte, also in the other."""
     theirs = {row.tobytes() for row in other}

@@ -61,8 +61,3 @@ def known(subset: str) -> dict[str, str]:
     classes = CLASSES[subset]
     each = EACH // len(FOLDS)
     return dict.fromkeys(FOLDS, f"{classes * each:,} clips, {classes} tags, {each} each")
-
-
-def train_folds(test: int, val: int) -> list[str]:
-    """The folds that are trained on."""
-    return [fold for fold in FOLDS if int(fold) not in (test, val)]

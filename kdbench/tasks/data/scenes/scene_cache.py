@@ -24,15 +24,7 @@ def image(path: Path, size: Size | None = None) -> np.ndarray:
     """uint8 [3,H,W]; at its own size where none is given."""
     from PIL import Image
 
-    try:
-        with Image.open(path) as opened:
-            if opened.width * opened.height > (Image.MAX_IMAGE_PIXELS or 0):
-                raise DataError(f"{path}: {opened.width}×{opened.height} pixels: too large to be what it should be")
-            shown = opened.convert("RGB")
-    except DataError:
-        raise
-    except Exception as error:  # decoders fail in many ways
-        raise DataError(f"{path}: cannot be read as an image: {error}") from None
+    shown = decoded.opened(path)
     if size is not None and shown.size != size[::-1]:
         shown = shown.resize(size[::-1], Image.Resampling.BILINEAR)
     return np.asarray(shown).transpose(2, 0, 1)
