@@ -23,7 +23,7 @@ from kdbench.results.provenance import collect, now
 from kdbench.results.record import Record
 from kdbench.results.store import ResultStore
 from kdbench.results.units import Units, pack
-from kdbench.train import build, checkpoint
+from kdbench.train import build, checkpoint, footprint
 from kdbench.train.evaluate import on_distillation_set, on_splits
 from kdbench.train.learner import make_learner
 from kdbench.train.loop import Learner, frozen
@@ -61,6 +61,7 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
     """The entry point that executors call. A job that is stopped leaves a checkpoint and goes on from there next time."""
     started, clock = now(), time.perf_counter()
     identity, where = job["identity"], torch.device(device)
+    footprint.begin(where)
     home = Home(Path(job["home"]))
     task = build.make_task(identity, job["targets"])
     streams = build.make_streams(task, identity, job["targets"], where)
@@ -121,6 +122,7 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
             "resumed": state is not None,
             **asked(learner.asking, trained - ready, where),
             **waited(streams, trained - ready),
+            **footprint.taken(where, job_dir),
         },
         "provenance": {**collect(started, modules(job["sources"])), "device": device_name(where), **origin(job), **leaked(task)},
     }
