@@ -21,6 +21,7 @@ from kdbench.execute.interrupts import Interrupts
 from kdbench.execute.link import ServerLink
 from kdbench.execute.ready import ReadyQueue
 from kdbench.execute.verdict import Verdict, judge, kernel_oom_kills
+from kdbench.results import company
 
 POLL = 0.2  # seconds between looks at the events of running jobs
 MAX_SERVER_DEATHS = 3  # in a row, without a job that ended in between
@@ -43,9 +44,12 @@ class LocalExecutor:
         preload: Sequence[str] = ("torch", "kdbench.train.job"),
         start: str | None = None,
         grace: float = 5.0,
+        pack: bool = False,
     ) -> None:
+        """`pack`: several jobs to a GPU by the memory that jobs like them were measured to hold, instead of by stated shares."""
         self.home = Path(home).absolute()
         self.gpus = devices.resolve(device)
+        self.memory = devices.free_memory(self.gpus) if pack else ()
         self.workers = devices.default_workers() if workers is None else workers
         self.entry = entry
         self.preload = tuple(preload)
@@ -53,6 +57,9 @@ class LocalExecutor:
         if self.start not in ("fork", "spawn"):
             raise ExecutorError(f"KDBENCH_START must be fork or spawn, not {self.start!r}")
         self.grace = grace
+
+    def slots(self) -> devices.Slots:
+        return devices.Slots(self.workers, self.gpus, self.memory)
 
     def run(
         self, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy = DEFAULT_POLICY
@@ -89,7 +96,7 @@ class _Run:
         self.policy = policy
         self.on_event = on_event
         self.queue = ReadyQueue(jobs)
-        self.slots = devices.Slots(executor.workers, executor.gpus)
+        self.slots = executor.slots()
         self.jobs = {job.key: job for job in jobs}
         self.running: dict[str, _Running] = {}
         self.outcomes: dict[str, Outcome] = {}
@@ -99,7 +106,7 @@ class _Run:
         self.server_deaths = 0
 
     def to_the_end(self) -> dict[str, Outcome]:
-        self.tell("begin", data={"jobs": len(self.jobs), "workers": self.slots.workers, "gpus": len(self.slots.gpus)})
+        self.tell("begin", data={"jobs": len(self.jobs), **self.slots.facts})
         for job in self.jobs.values():
             self.tell("queued", job)
         with self.interrupts.caught():
@@ -168,6 +175,8 @@ class _Run:
             self.queue.take(spec.key)
             directory = self.directory(spec)
             directory.mkdir(parents=True, exist_ok=True)
+            beside = [other.spec for other in self.running.values() if other.grant.gpu == grant.gpu is not None]
+            company.note(directory, map(self.directory, beside))
             payload = directory / "payload.json"
             scratch = directory / f"payload.{os.getpid()}.tmp"
             scratch.write_text(json.dumps(spec.payload, sort_keys=True), encoding="utf-8")
