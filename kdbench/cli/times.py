@@ -42,7 +42,8 @@ def times(specs: Sequence[JobSpec], slots: Slots) -> Times:
 
     seconds = {spec.key: spec.expected or 0.0 for spec in specs}
     unknown = sum(spec.expected is None for spec in specs)
-    return Times(len(specs), unknown, sum(seconds.values()), wall(specs, seconds, slots), slots.workers, len(slots.gpus))
+    ends = wall(specs, seconds, slots) if unknown < len(specs) else 0.0
+    return Times(len(specs), unknown, sum(seconds.values()), ends, slots.workers, len(slots.gpus))
 
 
 def told(found: Times) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, NamedTuple
@@ -81,12 +81,10 @@ class Past:
 
     def seconds(self, job: Job) -> float | None:
         """How long a job will take alone on its device, from the start of its process to its record; None where nobody knows."""
-        for runs in (self._own, self._marked):
-            for level in TIMED:
-                found = estimate(runs.get(level(job.identity, self._networks), ()), job.spec["recipe"]["steps"])
-                if found is not None:
-                    return found
-        return None
+        steps = job.spec["recipe"]["steps"]
+        asked = ((runs, level) for runs in (self._own, self._marked) if runs for level in TIMED)
+        found = (estimate(runs.get(level(job.identity, self._networks), ()), steps) for runs, level in asked)
+        return next((seconds for seconds in found if seconds is not None), None)
 
     def memory(self, job: Job) -> int | None:
         """The most bytes that a run like it held of its device; None where nobody knows."""
@@ -94,13 +92,12 @@ class Past:
         return next((self._memory[place] for place in places if place in self._memory), None)
 
 
-def estimate(runs: Iterable[Run], steps: int) -> float | None:
+def estimate(runs: Sequence[Run], steps: int) -> float | None:
     """Seconds of a run of so many steps; None where these runs do not tell."""
-    known = list(runs)
-    paces = [run.step for run in known if not math.isnan(run.step)]
-    if not known or (steps and not paces):
+    paces = [run.step for run in runs if not math.isnan(run.step)]
+    if not runs or (steps and not paces):
         return None
-    return median(run.around for run in known) + (steps * median(paces) if steps else 0.0)
+    return median(run.around for run in runs) + (steps * median(paces) if steps else 0.0)
 
 
 def cell(identity: Mapping[str, Any], networks: Mapping[str, str]) -> str:
