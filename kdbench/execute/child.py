@@ -131,7 +131,7 @@ def _several(order: Order, directories: Sequence[Path], stop: Callable[[], bool]
             stack.enter_context(_claim(directory))
             emit = stack.enter_context(contextlib.closing(EventWriter(directory)))
             failures.clear(directory)
-            emit({"event": "start", "pid": os.getpid(), "device": order.device, "gang": len(order.jobs)})
+            emit({"event": "start", "pid": os.getpid(), "device": order.device})
             members.append(module.Member(read_payload(payload), emit, partial(_end, directory, emit)))
         module.together(members, order.device, stop)
     return "done", None

@@ -149,7 +149,8 @@ class _Run:
         elif "started" in message and (job := self.running.get(message["started"])):
             job.pid, job.began = message["pid"], time.monotonic()
             for spec in job.specs.values():
-                self.tell("started", spec, {"pid": job.pid, "device": job.grant.device, "gpu": job.grant.gpu})
+                where = {"pid": job.pid, "device": job.grant.device, "gpu": job.grant.gpu}
+                self.tell("started", spec, where | ({"gang": job.size} if job.gang else {}))
         elif "exited" in message and (job := self.running.pop(message["exited"], None)):
             self.server_deaths = 0
             self.slots.give(job.grant)

@@ -120,9 +120,7 @@ def test_a_stop_reaches_all_members(bench, run):
 
 
 def test_timeouts_of_members_add_up_and_then_each_has_its_own(bench, run):
-    jobs = [
-        JobSpec(m.key, m.title, m.payload, gang="g", resources=Resources(timeout=0.4)) for m in members(bench, "done", "wait")
-    ]
+    jobs = [replace(member, resources=Resources(timeout=0.4)) for member in members(bench, "done", "wait")]
     outcomes = bench.run(jobs, workers=1)
     assert {outcome.state for outcome in outcomes.values()} == {"done"}, outcomes
     assert any("took longer than its 0.8 s" in event.data.get("why", "") for event in bench.events if event.kind == "retry")
