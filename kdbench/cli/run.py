@@ -50,6 +50,7 @@ def run(
     max_failures: Annotated[int | None, typer.Option("--max-failures", min=1, help="Stop after so many failures.")] = None,
     timeout: Annotated[float | None, typer.Option("--timeout", min=0.001, help="Seconds after which a job is ended.")] = None,
     checkpoint: Annotated[float, typer.Option("--checkpoint", min=0.0, help="Seconds between checkpoints of a job.")] = 60.0,
+    gang: Annotated[bool, typer.Option("--gang/--no-gang", help="Ask a teacher once for several jobs, or for each.")] = True,
     decide: Annotated[bool, typer.Option("--decide", help="Then gate; add seeds to cells that are undecided.")] = False,
     baseline: BaselineOption = Path("baselines"),
     tracking_uri: TrackingOption = None,
@@ -80,7 +81,7 @@ def run(
     say: Say = (lambda text: typer.echo(text, err=True)) if as_json else typer.echo
     policy = Policy(keep_going=keep_going, max_failures=max_failures)
     workers, timeout = workers or resources.workers, timeout or resources.timeout
-    how = How(executor, workers, device, policy, timeout, checkpoint, as_json, say, pack)
+    how = How(executor, workers, device, policy, timeout, checkpoint, gang, pack, as_json, say)
     session, planned = afresh(session, session.records(set_aside=True), stale.value)
     say(counted(planned.jobs, session))
     if planned.in_state("stale") and stale is Stale.fail:

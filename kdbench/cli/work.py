@@ -40,9 +40,10 @@ class How:
     policy: Policy
     timeout: float
     checkpoint: float
+    gang: bool
+    pack: bool
     as_json: bool
     say: Say
-    pack: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,11 @@ def make_runner(session: Session, how: How, jobs: list[Job]) -> Executor:
 
 def spec(session: Session, job: Job, how: How, past: Past) -> JobSpec:
     from kdbench.execute.base import JobSpec, Resources
+    from kdbench.jobs.gang import gang_of
     from kdbench.jobs.plan import payload
 
     data = payload(job, session.jobs, session.home.path.absolute(), session.store.folder.absolute(), how.checkpoint)
     resources = Resources(gpu=session.suite.resources.gpu, timeout=how.timeout, memory=past.memory(job))
     steps = job.spec["recipe"]["steps"]
-    return JobSpec(job.key, job.title, data, job.after, job.kind, steps, resources, job.labels["task"], past.seconds(job))
+    task, gang, seconds = job.labels["task"], gang_of(job) if how.gang else "", past.seconds(job)
+    return JobSpec(job.key, job.title, data, job.after, job.kind, steps, resources, task, gang, seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -50,6 +50,12 @@ class Resources:
             raise ValueError(f"memory must not be negative, not {self.memory}")
 
 
+def together(resources: Sequence[Resources]) -> Resources:
+    """What jobs occupy that share one process: the memory of all, which is too much rather than too little, for they share."""
+    held = [each.memory for each in resources]
+    return replace(resources[0], memory=sum(known) if len(known := [m for m in held if m is not None]) == len(held) else None)
+
+
 @dataclass(frozen=True)
 class JobSpec:
     """One job as an executor sees it. A dependency that is not among the jobs of a run counts as done."""
@@ -62,6 +68,7 @@ class JobSpec:
     steps: int = 0
     resources: Resources = field(default_factory=Resources)
     group: str = ""  # jobs of one group (the task, say) cost about the same time a step
+    gang: str = ""  # jobs of one gang may train in lockstep in one process, sharing what they are shown and told
     expected: float | None = None  # seconds that it will take, by earlier results; None where they do not tell
 
 

@@ -62,6 +62,10 @@ class ReadyQueue:
             heapq.heappop(self._ready)
         return self._specs[self._ready[0][1]] if self._ready else None
 
+    def ready(self) -> list[JobSpec]:
+        """All that could start now, in the order in which they should."""
+        return [self._specs[key] for _, key in sorted(set(self._ready)) if key in self._waiting]
+
     def take(self, key: str) -> None:
         self._waiting.remove(key)
 

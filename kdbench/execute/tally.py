@@ -23,6 +23,7 @@ class Running:
     since: float
     step: int = 0
     steps: int = 0
+    gang: int = 1  # jobs that its process began with: each has a share of the seconds that pass
     metrics: dict[str, float] = field(default_factory=dict)
     resumed_at: int = 0  # from its `start` record: the steps that an earlier attempt has done
     first: tuple[float, int] | None = None  # time and step of the first sign of progress
@@ -42,7 +43,7 @@ class Running:
 
     @property
     def watched(self) -> tuple[float, int]:
-        """Seconds and steps between the first and the last sign of progress."""
+        """Seconds and steps between the first and the last sign of progress, as they passed."""
         if self.first is None or self.last is None or self.last[1] <= self.first[1]:
             return 0.0, 0
         return self.last[0] - self.first[0], self.last[1] - self.first[1]
@@ -79,7 +80,7 @@ class Tally:
             self.waiting[job.key] = job
         elif event.kind == "started":
             self.waiting.pop(job.key, None)
-            self.running[job.key] = Running(job, event.t, steps=job.steps)
+            self.running[job.key] = Running(job, event.t, steps=job.steps, gang=event.data.get("gang", 1))
         elif event.kind == "progress" and job.key in self.running:
             self.running[job.key].note(event.data)
         elif event.kind == "finished" and event.outcome is not None:
@@ -128,8 +129,9 @@ class Tally:
         pace = job.seconds_per_step
         if pace is None and job.spec.expected is not None:
             fresh = 1 - job.resumed_at / job.steps if job.steps else 1.0
-            return max(0.0, job.spec.expected * drift * fresh - self.elapsed(job))
-        pace = self._pace(job.spec.group) if pace is None else pace
+            return max(0.0, job.gang * job.spec.expected * drift * fresh - self.elapsed(job))
+        if pace is None and (share := self._pace(job.spec.group)) is not None:
+            pace = job.gang * share
         return None if pace is None else max(0.0, (job.steps - job.step) * pace)
 
     def _whole(self, spec: JobSpec, drift: float) -> float | None:
@@ -147,18 +149,18 @@ class Tally:
         for job in self.running.values():
             seconds, steps = job.watched
             if steps and job.steps and job.spec.expected is not None:
-                took, hoped = took + seconds, hoped + job.spec.expected * steps / job.steps
+                took, hoped = took + seconds / job.gang, hoped + job.spec.expected * steps / job.steps
         return took / hoped if hoped else 1.0
 
     def _pace(self, group: str) -> float | None:
-        """Seconds a step in one group, or failing that, over all groups."""
+        """Seconds a step of one job in one group, or failing that, over all groups; in a gang, its share of them."""
         seconds, steps = self._spent[group], self._stepped[group]
         for job in self.running.values():
             if job.spec.group == group:
-                seconds, steps = seconds + job.watched[0], steps + job.watched[1]
+                seconds, steps = seconds + job.watched[0] / job.gang, steps + job.watched[1]
         if steps:
             return seconds / steps
-        paces = [pace for job in self.running.values() if (pace := job.seconds_per_step) is not None]
+        paces = [pace / job.gang for job in self.running.values() if (pace := job.seconds_per_step) is not None]
         paces += [self._spent[name] / count for name, count in self._stepped.items() if count]
         return sum(paces) / len(paces) if paces else None
 

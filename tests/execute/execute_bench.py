@@ -51,7 +51,7 @@ def job(
     group: str = "",
     **payload,
 ) -> JobSpec:
-    return JobSpec(key, f"toy {key}", {"do": do, **payload}, deps, kind, steps, resources, group, expected)
+    return JobSpec(key, f"toy {key}", {"do": do, **payload}, deps, kind, steps, resources, group, expected=expected)
 
 
 def wait_for(condition: Callable, seconds: float = 15.0):

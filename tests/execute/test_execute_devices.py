@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdbench.execute import devices
-from kdbench.execute.base import Resources
+from kdbench.execute.base import Resources, together
 from kdbench.execute.devices import CONTEXT, MARGIN, DeviceError, Slots, default_workers, free_memory, resolve, visible_gpus
 
 UUIDS = ["GPU-aa11", "GPU-bb22", "GPU-cc33"]
@@ -112,6 +112,12 @@ def test_packed_jobs_go_where_most_is_free_and_those_of_unknown_size_where_nothi
     unknown = slots.take(Resources())
     assert unknown.gpu == 1 and slots.alone(unknown)
     assert slots.take(Resources(memory=GIB)).gpu == 0
+
+
+def test_jobs_of_one_process_hold_what_they_hold_together():
+    known = [Resources(memory=GIB), Resources(gpu=0.5, memory=3 * GIB)]
+    assert together(known) == Resources(memory=4 * GIB)
+    assert together([*known, Resources()]).memory is None
 
 
 def test_a_gpu_without_free_memory_takes_one_job_at_a_time():

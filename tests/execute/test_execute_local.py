@@ -154,6 +154,20 @@ def test_on_a_packed_gpu_jobs_of_known_memory_share_and_learn_of_it_and_others_a
     assert begin.data == {"jobs": 5, "workers": 8, "gpus": 1, "memory": [4 * 2**30]}
 
 
+def test_a_gang_is_packed_by_the_memory_of_all_its_jobs(bench, monkeypatch, tmp_path):
+    monkeypatch.setattr(devices, "resolve", lambda device: ("0",))
+    monkeypatch.setattr(devices, "free_memory", lambda gpus: (8 * 2**30,))
+    two = Resources(memory=2 * 2**30)
+    do = {"pids": str(tmp_path / "pids"), "in_gang": "slow"}
+    gang = [JobSpec(key, key, {**do, "n": key}, resources=two, gang="g", expected=9.0) for key in "ab"]
+    small = JobSpec("small", "small", {"do": "ok", "sleep": 0.1}, resources=Resources(memory=2**30))
+    large = JobSpec("large", "large", {"do": "ok", "sleep": 0.1}, resources=Resources(memory=2**32))
+    outcomes = bench.run([*gang, small, large], workers=8, pack=True)
+    assert all(outcome.state == "done" for outcome in outcomes.values())
+    # Of 8 GiB the two hold 5.5 together; the small one fits beside them, the large one does not.
+    assert {key: company.most(bench.file(key, "")) for key in outcomes} == {"a": 2, "b": 2, "small": 2, "large": 1}
+
+
 def test_out_of_memory_is_tried_once_more_alone(bench):
     jobs = [job("fits", "memory", fits_at="1"), job("never", "memory"), *(job(f"n{n}", sleep=0.05) for n in range(3))]
     outcomes = bench.run(jobs)
@@ -216,7 +230,7 @@ def test_a_job_hears_a_signal_sent_before_it_could_listen(bench, start):
         for key in "abc":
             bench.file(key, "").mkdir(parents=True)
             bench.file(key, "payload.json").write_text('{"do": "wait"}')
-            link.start(Order(key, "execute_toys:act", str(bench.file(key, "payload.json")), str(bench.file(key, ""))))
+            link.start(Order(key, "execute_toys:act", [(str(bench.file(key, "payload.json")), str(bench.file(key, "")))]))
             link.signal(key, signal.SIGTERM)
         ends = {}
         until = time.monotonic() + 20

@@ -116,6 +116,35 @@ def test_jobs_at_work_correct_what_is_expected_of_others_and_one_unknown_job_lea
     assert tally.eta() == pytest.approx(90 * 0.5 + 50 * 0.5 + 10 * 0.5)
 
 
+def test_jobs_of_a_gang_have_a_share_each_of_the_seconds_that_pass():
+    gang = [job(key, steps=100) for key in "abcd"]
+    late = job("late", steps=100, expected=30.0)
+    tally = Tally(Clock())
+    begin(tally, [*gang, late], workers=1)
+    for one in gang:
+        tally(Event("started", 1000.0, one, {"pid": 1, "gang": 4}))
+        tally(progress(one, 1000.0, 0))
+        tally(progress(one, 1010.0, 50))  # 0.2 s a step for all four
+    assert tally.eta() == pytest.approx(50 * 0.2 + 30.0)
+    tally(Event("queued", 1010.0, job("like them", steps=100)))
+    assert tally.eta() == pytest.approx(50 * 0.2 + 30.0 + 100 * 0.05)
+
+
+def test_what_is_expected_of_a_gang_is_expected_of_each_in_turn():
+    gang = [job(key, steps=100, expected=5.0) for key in "abcd"]
+    tally = Tally(Clock())
+    begin(tally, gang, workers=1)
+    assert tally.eta() == pytest.approx(20.0)
+    for one in gang:
+        tally(Event("started", 1000.0, one, {"pid": 1, "gang": 4}))
+    assert tally.eta() == pytest.approx(20.0)
+    for one in gang:
+        tally(progress(one, 1000.0, 0))
+        tally(progress(one, 1020.0, 50))  # twice as long as expected
+    tally(Event("queued", 1020.0, job("next", steps=1, expected=5.0)))
+    assert tally.eta() == pytest.approx(20.0 + 10.0)
+
+
 def test_a_long_list_is_not_played_through_at_each_redraw():
     clock = Clock()
     tally = Tally(clock)

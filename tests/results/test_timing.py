@@ -46,12 +46,15 @@ def test_each_job_learns_of_the_most_that_were_on_its_device(tmp_path):
     a, b, c = (tmp_path / name for name in "abc")
     for folder in (a, b, c):
         folder.mkdir()
-    company.note(a, [])
+    company.note([a], [])
     assert company.most(a) == 1 and not list(a.iterdir())
-    company.note(b, [a])
-    company.note(c, [a, b])
+    company.note([b], [[a]])
+    company.note([c], [[a], [b]])
     assert [company.most(folder) for folder in (a, b, c)] == [3, 3, 3]
-    company.note(b, [a])  # again, when c is gone: its own count begins anew, a has still met two
+    company.note([b], [[a]])  # again, when c is gone: its own count begins anew, a has still met two
     assert [company.most(folder) for folder in (a, b)] == [3, 2]
-    company.note(a, [])
+    company.note([a], [])
     assert company.most(a) == 1
+    company.note([a, b], [])  # a gang alone
+    company.note([c], [[a, b]])
+    assert [company.most(folder) for folder in (a, b, c)] == [2, 2, 2]

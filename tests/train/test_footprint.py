@@ -40,12 +40,13 @@ def test_a_record_tells_both(tmp_path: Path):
     registry = Registry(packages=False)
     jobs = graph(expand(parse_suite(loads(json.dumps(SUITE), "s.yaml"), registry), registry).arms, registry)
     key, job = next((key, job) for key, job in jobs.jobs.items() if job.labels["cell"] == "none")
-    home, results, folder = Home(tmp_path / "home"), tmp_path / "results", tmp_path / key
+    home, results = Home(tmp_path / "home"), tmp_path / "results"
     given = json.loads(json.dumps(payload(job, jobs, home.path, results, 60.0)))
     given["teachers"] = []
-    for others in ([], [tmp_path / "a", tmp_path / "b"]):
-        folder.mkdir(exist_ok=True)
-        company.note(folder, others)
+    folder = home.jobs / key
+    for others in ([], [[tmp_path / "a"], [tmp_path / "b"]]):
+        folder.mkdir(exist_ok=True, parents=True)
+        company.note([folder], others)
         training.run(given, folder, "cpu", lambda event: None, lambda: False)
         timing = ResultStore(results, home).read(key).timing
         assert timing["peak_bytes"] > 20 * MIB
