@@ -30,7 +30,12 @@ class Times:
     @property
     def hours(self) -> str:
         """The work in hours of the device that does it: `1.4 GPU-hours`."""
-        return f"{self.work / 3600:.2g} {'GPU' if self.gpus else 'CPU'}-hours"
+        hours = self.work / 3600
+        return f"{hours:,.0f} {self.device}-hours" if hours >= 10 else f"{hours:.2g} {self.device}-hours"
+
+    @property
+    def device(self) -> str:
+        return "GPU" if self.gpus else "CPU"
 
     @property
     def known(self) -> int:
@@ -56,6 +61,13 @@ def told(found: Times) -> str:
     who = count(found.workers, "worker") + (f" on {count(found.gpus, 'GPU')}" if found.gpus else "")
     text = f"time: about {duration(found.work)} of work ({found.hours}), {duration(found.wall)} with {who}"
     return text + (f", beside {count(found.unknown, 'job')} of which {nothing}" if found.unknown else "")
+
+
+def packed(specs: Sequence[JobSpec]) -> str:
+    """Of how many jobs the memory is known, by which they share a GPU."""
+    known = sum(spec.resources.memory is not None for spec in specs)
+    text = f"pack: earlier results tell the memory of {known:,} of {count(len(specs), 'job')}"
+    return text + ("" if known == len(specs) else "; each other one has a GPU to itself")
 
 
 @dataclass(frozen=True)

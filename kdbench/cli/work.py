@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kdbench.cli.exits import Exit
 from kdbench.cli.outcomes import interrupted, tell_ends
 from kdbench.cli.session import Session
-from kdbench.cli.times import times, told
+from kdbench.cli.times import packed, times, told
 
 if TYPE_CHECKING:
     from kdbench.execute.base import Executor, JobSpec, Outcome, Policy
@@ -94,6 +94,8 @@ def execute(session: Session, jobs: list[Job], how: How) -> dict[str, Outcome]:
         specs = [spec(session, job, how, past) for job in jobs]
         if (expected := times(specs, slots)).known:
             how.say(told(expected))
+        if how.pack:
+            how.say(packed(specs))
         with reporter("json", sys.stdout) if how.as_json else reporter() as on_event:
             return runner.run(specs, on_event, how.policy)
     except ExecutorError as error:
