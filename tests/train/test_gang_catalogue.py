@@ -17,6 +17,7 @@ SUITES = Path(__file__).parents[2] / "suites" / "catalogue"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("family", ["classification", "segmentation", "retrieval", "tagging"])
 def test_all_methods_in_gangs_are_what_they_are_alone(family, tmp_path):
     torch.set_num_threads(1)
