@@ -6,7 +6,7 @@ import functools
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kdbench.registry import Broken, Registry
     from kdbench.results.against import Against
     from kdbench.results.home import Home
+    from kdbench.results.past import Past
     from kdbench.results.readings import Readings
     from kdbench.results.record import Record
     from kdbench.results.store import ResultStore
@@ -84,6 +85,15 @@ class Session:
                 moved = near(self.store.set_aside(path, why))
                 print(f"kdbench: set aside as {moved}; its job runs again", file=sys.stderr)
         return {key: record for key, record in found.records.items() if key in self.jobs.jobs}
+
+    def past(self, gpus: Sequence[str]) -> Past:
+        """What the results folder, other suites' results included, tells of the time and memory of jobs on this machine."""
+        from kdbench.results.past import Here, Past
+        from kdbench.results.provenance import machine
+
+        facts = machine()
+        here = Here(frozenset(facts["gpus"] if gpus else ("cpu",)), facts["cpu"])
+        return Past(self.store.scan().records.values(), here, self.jobs.jobs.values())
 
     def settled(self, records: Mapping[str, Record]) -> Session:
         """The same suite with the settings that these records choose."""
