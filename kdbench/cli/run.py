@@ -49,6 +49,7 @@ def run(
     max_failures: Annotated[int | None, typer.Option("--max-failures", min=1, help="Stop after so many failures.")] = None,
     timeout: Annotated[float | None, typer.Option("--timeout", min=0.001, help="Seconds after which a job is ended.")] = None,
     checkpoint: Annotated[float, typer.Option("--checkpoint", min=0.0, help="Seconds between checkpoints of a job.")] = 60.0,
+    gang: Annotated[bool, typer.Option("--gang/--no-gang", help="Ask a teacher once for several jobs, or for each.")] = True,
     decide: Annotated[bool, typer.Option("--decide", help="Then gate; add seeds to cells that are undecided.")] = False,
     baseline: BaselineOption = Path("baselines"),
     tracking_uri: TrackingOption = None,
@@ -76,7 +77,9 @@ def run(
     writable(session, results, reports)
     say: Say = (lambda text: typer.echo(text, err=True)) if as_json else typer.echo
     policy = Policy(keep_going=keep_going, max_failures=max_failures)
-    how = How(executor, workers or resources.workers, device, policy, timeout or resources.timeout, checkpoint, as_json, say)
+    how = How(
+        executor, workers or resources.workers, device, policy, timeout or resources.timeout, checkpoint, gang, as_json, say
+    )
     session, planned = afresh(session, session.outlines(set_aside=True), stale.value)
     say(counted(planned.jobs, session))
     if planned.in_state("stale") and stale is Stale.fail:

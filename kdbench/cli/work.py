@@ -38,6 +38,7 @@ class How:
     policy: Policy
     timeout: float
     checkpoint: float
+    gang: bool
     as_json: bool
     say: Say
 
@@ -109,9 +110,11 @@ def make_runner(session: Session, how: How, jobs: list[Job]) -> Executor:
 
 def spec(session: Session, job: Job, how: How) -> JobSpec:
     from kdbench.execute.base import JobSpec, Resources
+    from kdbench.jobs.gang import gang_of
     from kdbench.jobs.plan import payload
 
     data = payload(job, session.jobs, session.home.path.absolute(), session.store.folder.absolute(), how.checkpoint)
     resources = Resources(gpu=session.suite.resources.gpu, timeout=how.timeout)
     steps = job.spec["recipe"]["steps"]
-    return JobSpec(job.key, job.title, data, job.after, job.kind, steps, resources, group=job.labels["task"])
+    gang = gang_of(job) if how.gang else ""
+    return JobSpec(job.key, job.title, data, job.after, job.kind, steps, resources, group=job.labels["task"], gang=gang)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,12 +32,16 @@ class Signal:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Samples of one stream. `index` names the samples, `view` which of its views each one shows."""
+    """Samples of one stream. `index` names the samples, `view` which of its views each one shows.
+
+    A batch that several learners share bears what frozen nets have said about it: each is asked once (`once`).
+    """
 
     fields: Mapping[str, Tensor]
     index: Tensor
     view: Tensor
     signal: Signal | None = None
+    said: dict[int, Outputs] | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str) -> Tensor:
         try:
@@ -55,14 +59,23 @@ class Batch:
 
     def with_(self, **fields: Tensor) -> Batch:
         """A copy with fields replaced or added."""
-        return replace(self, fields={**self.fields, **fields})
+        return self.but(fields={**self.fields, **fields})
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device; itself where it is there."""
         if self.index.device == device:
             return self
         fields = {name: values.to(device, non_blocking=True) for name, values in self.fields.items()}
-        return replace(self, fields=fields, index=self.index.to(device), view=self.view.to(device))
+        return self.but(fields=fields, index=self.index.to(device), view=self.view.to(device))
 
     def but(self, **changes: Any) -> Batch:
-        return replace(self, **changes)
+        """A changed copy. What was said about this one is not said about that one."""
+        return replace(self, **{"said": None, **changes})
+
+    def once(self, net: Callable[[Batch], Outputs]) -> Outputs:
+        """What a frozen net says about this batch, whoever asks first."""
+        if self.said is None:
+            return net(self)
+        if id(net) not in self.said:
+            self.said[id(net)] = net(self)
+        return self.said[id(net)]

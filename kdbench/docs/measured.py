@@ -45,7 +45,11 @@ def _told(values: dict[str, dict[str, str]], truth: MetricInfo, match: MetricInf
     yield row["n"]
     yield _value(row, truth)
     difference = _number(row, "difference")
-    inside = span(_number(row, "low_crossed"), _number(row, "high_crossed"), truth.unit)
+    crossed = (_number(row, "low_crossed"), _number(row, "high_crossed"))
+    if any(map(math.isnan, crossed)):  # examples that are no units of their own, as frames of one clip
+        inside = span(_number(row, "low"), _number(row, "high"), truth.unit) + " over seeds alone"
+    else:
+        inside = span(*crossed, truth.unit)
     verdict = f": {row['verdict']}" if row["verdict"] else ""
     yield "" if math.isnan(difference) else f"{number(difference, truth.unit, True)} {points(truth.unit)} {inside}{verdict}"
     yield _value(values[match.name], match) if match.name in values else ""

@@ -55,6 +55,7 @@ class JobSpec:
     steps: int = 0
     resources: Resources = field(default_factory=Resources)
     group: str = ""  # jobs of one group (the task, say) cost about the same time a step; only the ETA reads it
+    gang: str = ""  # jobs of one gang may train in lockstep in one process, sharing what they are shown and told
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""One job in a process of its own: output to its log, one verdict as exit code, failure.json when it went wrong."""
+"""One job in a process of its own: output to its log, one verdict as exit code, failure.json when it went wrong.
+
+A gang of jobs in one process tells each one's verdict in its events, as soon as it ends.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +37,21 @@ EXIT_CODES: Mapping[str, int] = {
     "busy": 47,
     "interrupted": 75,  # EX_TEMPFAIL: try again later
 }
+LATER = "later"  # a member for which a gang had no room
 VERDICTS = {code: name for name, code in EXIT_CODES.items()}
 LOCK_PATIENCE = 2.0  # seconds; what an earlier run left behind when it was killed is gone by then
 
 
 @dataclass(frozen=True)
 class Order:
-    """Everything a job's process needs, as the server gets it on its line and a spawned child in its arguments."""
+    """Everything a process needs, as the server gets it on its line and a spawned child in its arguments.
+
+    `jobs` are payload and directory of each; where there are several, the entry's module runs them `together`.
+    """
 
     key: str
     entry: str
-    payload_path: str
-    job_dir: str
+    jobs: Sequence[tuple[str, str]]
     device: str = "cpu"
     cpus: int = 1
     env: dict[str, str] = field(default_factory=dict)
@@ -81,32 +88,68 @@ def run_entry(
 
 
 def execute(order: Order) -> int:
-    """Run one job to its end in this process and return its exit code."""
-    job_dir = Path(order.job_dir)
+    """Run one job, or a gang, to its end in this process and return its exit code."""
+    directories = [Path(job_dir) for _, job_dir in order.jobs]
     stopped = _catch_stop()
-    _redirect(job_dir / "log.txt")
+    _redirect(directories)
     os.environ.update(order.env)
     limit_threads(order.cpus)
     _volunteer_for_the_oom_killer()
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)  # the parent asks a job that hangs where it is before it ends it
+    work = _one if len(order.jobs) == 1 else _several
     try:
-        with _claim(job_dir), contextlib.closing(EventWriter(job_dir)) as emit:
-            emit({"event": "start", "pid": os.getpid(), "device": order.device})
-            payload = json.loads(Path(order.payload_path).read_text(encoding="utf-8"))
-            status, failure = run_entry(order.entry, payload, job_dir, order.device, emit, lambda: bool(stopped))
-            emit({"event": "end", "status": status})
+        status, failure = work(order, directories, lambda: bool(stopped))
     except JobBusy as error:  # the directory is another's: leave nothing in it
         status, failure = "busy", failures.from_exception(error)
     except (OSError, ValueError) as error:
         failure = failures.from_exception(error)
         status = failure.failure_class.value
-        failures.write(job_dir, failure)
+        failures.write(directories[0], failure)
     if failure is not None:
         print(failure.traceback or failure.message, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     return EXIT_CODES[status]
+
+
+def _one(order: Order, directories: Sequence[Path], stop: Callable[[], bool]) -> tuple[str, failures.Failure | None]:
+    [directory] = directories
+    with _claim(directory), contextlib.closing(EventWriter(directory)) as emit:
+        emit({"event": "start", "pid": os.getpid(), "device": order.device})
+        status, failure = run_entry(order.entry, read_payload(order.jobs[0][0]), directory, order.device, emit, stop)
+        emit({"event": "end", "status": status})
+    return status, failure
+
+
+def _several(order: Order, directories: Sequence[Path], stop: Callable[[], bool]) -> tuple[str, failures.Failure | None]:
+    """Done when each member has had its end; what becomes of members without one is for the parent to decide."""
+    module = importlib.import_module(order.entry.partition(":")[0])
+    with contextlib.ExitStack() as stack:
+        members = []
+        for (payload, _), directory in zip(order.jobs, directories):
+            stack.enter_context(_claim(directory))
+            emit = stack.enter_context(contextlib.closing(EventWriter(directory)))
+            failures.clear(directory)
+            emit({"event": "start", "pid": os.getpid(), "device": order.device})
+            members.append(module.Member(read_payload(payload), emit, partial(_end, directory, emit)))
+        module.together(members, order.device, stop)
+    return "done", None
+
+
+def _end(directory: Path, emit: EventWriter, outcome: str | BaseException) -> None:
+    """How a member of a gang ended."""
+    if isinstance(outcome, BaseException):
+        failure = failures.from_exception(outcome)
+        outcome = failure.failure_class.value
+        print(failure.traceback or failure.message, file=sys.stderr)
+        if failure.failure_class not in (FailureClass.interrupted, FailureClass.diverged):
+            failures.write(directory, failure)
+    emit({"event": "end", "status": outcome})
+
+
+def read_payload(path: str) -> dict[str, Any]:
+    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def limit_threads(count: int) -> None:
@@ -137,8 +180,12 @@ def _catch_stop() -> list[int]:
     return received
 
 
-def _redirect(log: Path) -> None:
-    """All output, that of C libraries included, goes to the log, after what earlier attempts wrote."""
+def _redirect(directories: Sequence[Path]) -> None:
+    """All output, that of C libraries included, goes to the (first) job's log, after what earlier attempts wrote."""
+    log, *others = (directory / "log.txt" for directory in directories)
+    for other in others:
+        with open(other, "a", encoding="utf-8") as file:
+            print(time.strftime("--- %Y-%m-%d %H:%M:%S"), f"process {os.getpid()}, in lockstep with others; see {log}", file=file)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(target, 1)
     os.dup2(target, 2)

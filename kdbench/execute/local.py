@@ -15,8 +15,9 @@ from typing import Any
 
 from kdbench.execute import base, devices, failures
 from kdbench.execute.base import DEFAULT_ENTRY, DEFAULT_POLICY, Event, FailureClass, JobSpec, Outcome, Policy
-from kdbench.execute.child import Order
+from kdbench.execute.child import EXIT_CODES, LATER, Order
 from kdbench.execute.events import EventTail
+from kdbench.execute.gangs import Gangs
 from kdbench.execute.interrupts import Interrupts
 from kdbench.execute.link import ServerLink
 from kdbench.execute.ready import ReadyQueue
@@ -65,18 +66,30 @@ class LocalExecutor:
 
 @dataclass
 class _Running:
-    spec: JobSpec
+    """A process, and those of its jobs that have not ended."""
+
+    specs: dict[str, JobSpec]
     grant: devices.Grant
-    tail: EventTail
+    tails: dict[str, EventTail]
     pid: int | None = None  # None until the server has said that it exists
     began: float = field(default_factory=time.monotonic)
     timed_out: bool = False
     kill_at: float | None = None
     oom_kills: int = field(default_factory=kernel_oom_kills)
 
+    def __post_init__(self) -> None:
+        self.size = len(self.specs)
+        limits = [spec.resources.timeout for spec in self.specs.values()]
+        self.timeout = sum(limit for limit in limits if limit) if all(limits) else None  # of all its jobs together
+
+    @property
+    def gang(self) -> bool:
+        return self.size > 1
+
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self.began
+        """For each of its jobs."""
+        return (time.monotonic() - self.began) / self.size
 
 
 class _Run:
@@ -91,7 +104,8 @@ class _Run:
         self.queue = ReadyQueue(jobs)
         self.slots = devices.Slots(executor.workers, executor.gpus)
         self.jobs = {job.key: job for job in jobs}
-        self.running: dict[str, _Running] = {}
+        self.gangs = Gangs(executor.workers if not executor.gpus else len(executor.gpus))
+        self.running: dict[str, _Running] = {}  # by the key of the process's first job
         self.outcomes: dict[str, Outcome] = {}
         self.oom_tries: dict[str, int] = {}
         self.interrupts = Interrupts()
@@ -123,7 +137,7 @@ class _Run:
             return
         self.obeyed = self.interrupts.level
         kill = self.obeyed == 2
-        self.tell("stopping", data={"running": len(self.running), "kill": kill})
+        self.tell("stopping", data={"running": sum(len(job.specs) for job in self.running.values()), "kill": kill})
         for key in self.running:
             self.link.signal(key, signal.SIGKILL if kill else signal.SIGTERM)
         for spec in self.queue.drain():
@@ -134,7 +148,9 @@ class _Run:
             self.mourn_server(message["lost"])
         elif "started" in message and (job := self.running.get(message["started"])):
             job.pid, job.began = message["pid"], time.monotonic()
-            self.tell("started", job.spec, {"pid": job.pid, "device": job.grant.device, "gpu": job.grant.gpu})
+            for spec in job.specs.values():
+                where = {"pid": job.pid, "device": job.grant.device, "gpu": job.grant.gpu}
+                self.tell("started", spec, where | ({"gang": job.size} if job.gang else {}))
         elif "exited" in message and (job := self.running.pop(message["exited"], None)):
             self.server_deaths = 0
             self.slots.give(job.grant)
@@ -143,59 +159,102 @@ class _Run:
 
     def watch(self) -> None:
         now = time.monotonic()
-        for job in self.running.values():
+        for key, job in self.running.items():
             self.forward(job)
-            limit = job.spec.resources.timeout
+            limit = job.timeout if job.specs else None
             if limit is not None and job.pid is not None and not job.timed_out and now - job.began > limit:
                 job.timed_out, job.kill_at = True, now + self.executor.grace
-                self.link.signal(job.spec.key, signal.SIGUSR1)  # it writes into its log where it stands
-                self.link.signal(job.spec.key, signal.SIGTERM)
+                self.link.signal(key, signal.SIGUSR1)  # it writes into its log where it stands
+                self.link.signal(key, signal.SIGTERM)
             if job.kill_at is not None and now > job.kill_at:
                 job.kill_at = None
-                self.link.signal(job.spec.key, signal.SIGKILL)
+                self.link.signal(key, signal.SIGKILL)
 
     def forward(self, job: _Running) -> None:
-        for record in job.tail.read():
-            self.tell("progress", job.spec, record)
+        for key, tail in job.tails.items():
+            for record in tail.read():
+                if key not in job.specs:
+                    continue
+                self.tell("progress", job.specs[key], record)
+                if job.gang and record.get("event") == "end":
+                    self.part(job, key, str(record.get("status")))
+
+    def part(self, job: _Running, key: str, status: str) -> None:
+        """A member of a gang has ended; the others go on."""
+        spec = job.specs.pop(key)
+        if status == LATER:
+            self.again(spec, "no room in its gang")
+        elif status == FailureClass.oom:
+            self.again(spec, "out of memory in its gang", alone=True)
+        elif status == FailureClass.interrupted and job.timed_out:
+            self.again(spec, f"its gang took longer than its {job.timeout:g} s", alone=True)
+        else:
+            self.settle(spec, self.judged(job, spec, {"code": EXIT_CODES.get(status, -1)}), job.seconds)
+
+    def again(self, spec: JobSpec, why: str, alone: bool = False) -> None:
+        """Back into the queue after something that is no fault of the job's; `alone`: no more in a gang."""
+        if alone:
+            self.gangs.alone.add(spec.key)
+            why += "; again, by itself"
+        if self.obeyed:
+            message = "interrupted before it started"
+            self.settle(spec, Verdict("interrupted", FailureClass.interrupted, message))
+        else:
+            self.queue.put_back(spec.key)
+            self.tell("retry", spec, {"message": why, "why": why})
 
     # What goes out: jobs to the server, outcomes and events to the caller.
 
     def launch(self) -> None:
         while (spec := self.queue.first()) is not None:
-            grant = self.slots.take(spec.resources, exclusive=spec.key in self.oom_tries)
+            exclusive = spec.key in self.oom_tries
+            grant = self.slots.take(spec.resources, exclusive=exclusive)
             if grant is None:
                 return  # the first in line waits for its slot; letting others by could make it wait for ever
-            self.queue.take(spec.key)
-            directory = self.directory(spec)
-            directory.mkdir(parents=True, exist_ok=True)
-            payload = directory / "payload.json"
-            scratch = directory / f"payload.{os.getpid()}.tmp"
-            scratch.write_text(json.dumps(spec.payload, sort_keys=True), encoding="utf-8")
-            os.replace(scratch, payload)
-            self.running[spec.key] = _Running(spec, grant, EventTail(directory, from_end=True))
-            where = (str(payload), str(directory), grant.device, grant.cpus, dict(grant.env))
-            self.link.start(Order(spec.key, self.executor.entry, *where))
+            specs = [spec] if exclusive else self.gangs.of(spec, self.queue.ready())
+            tails = {each.key: EventTail(self.directory(each), from_end=True) for each in specs}
+            self.running[spec.key] = _Running({each.key: each for each in specs}, grant, tails)
+            places = [self.place(each) for each in specs]
+            self.link.start(Order(spec.key, self.executor.entry, places, grant.device, grant.cpus, dict(grant.env)))
+
+    def place(self, spec: JobSpec) -> tuple[str, str]:
+        """Take a job from the queue; where its process finds what it has to do, and where it leaves what came of it."""
+        self.queue.take(spec.key)
+        directory = self.directory(spec)
+        directory.mkdir(parents=True, exist_ok=True)
+        payload = directory / "payload.json"
+        scratch = directory / f"payload.{os.getpid()}.tmp"
+        scratch.write_text(json.dumps(spec.payload, sort_keys=True), encoding="utf-8")
+        os.replace(scratch, payload)
+        return str(payload), str(directory)
 
     def conclude(self, job: _Running, end: dict[str, Any]) -> None:
-        verdict = judge(
+        """A process has ended: what that means for those of its jobs that had not."""
+        for spec in list(job.specs.values()):
+            verdict = self.judged(job, spec, end)
+            if job.gang and verdict.state != "interrupted":
+                self.again(spec, f"its gang ended ({verdict.message})", alone=True)
+            elif verdict.failure is FailureClass.oom and self.may_retry_alone(job, spec):
+                self.oom_tries[spec.key] = self.oom_tries.get(spec.key, 0) + 1
+                self.queue.put_back(spec.key)
+                self.tell("retry", spec, {"message": verdict.message, "why": "out of memory; again, alone"})
+            else:
+                self.settle(spec, verdict, job.seconds)
+
+    def judged(self, job: _Running, spec: JobSpec, end: dict[str, Any]) -> Verdict:
+        return judge(
             end,
-            failures.read(self.directory(job.spec)),
-            timeout=job.spec.resources.timeout if job.timed_out else None,
+            failures.read(self.directory(spec)),
+            timeout=job.timeout if job.timed_out else None,
             stopping=self.obeyed > 0,
             oom_kills=kernel_oom_kills() - job.oom_kills,
         )
-        if verdict.failure is FailureClass.oom and self.may_retry_alone(job):
-            self.oom_tries[job.spec.key] = self.oom_tries.get(job.spec.key, 0) + 1
-            self.queue.put_back(job.spec.key)
-            self.tell("retry", job.spec, {"message": verdict.message, "why": "out of memory; again, alone"})
-            return
-        self.settle(job.spec, verdict, job.seconds)
 
-    def may_retry_alone(self, job: _Running) -> bool:
+    def may_retry_alone(self, job: _Running, spec: JobSpec) -> bool:
         """Out of memory beside others: it may fit with the device to itself. What it computes stays the same."""
         if self.obeyed or self.limit_reached() or self.slots.alone(job.grant):
             return False
-        return self.oom_tries.get(job.spec.key, 0) < self.policy.oom_retries
+        return self.oom_tries.get(spec.key, 0) < self.policy.oom_retries
 
     def settle(self, spec: JobSpec, verdict: Verdict, seconds: float = 0.0) -> None:
         if verdict.failure is not None and not verdict.from_job:
@@ -253,12 +312,14 @@ class _Run:
         for job in jobs:
             self.slots.give(job.grant)
             if job.pid is None:
-                self.queue.put_back(job.spec.key)
+                for key in job.specs:
+                    self.queue.put_back(key)
                 continue
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(job.pid, signal.SIGKILL)  # helpers of the job, whom the kernel does not end with it
             why = f"the job server died (status {status}), and the job with it"
-            self.settle(job.spec, Verdict("failed", FailureClass.killed, why, from_job=False), job.seconds)
+            for spec in job.specs.values():
+                self.settle(spec, Verdict("failed", FailureClass.killed, why, from_job=False), job.seconds)
         if self.obeyed:
             self.obeyed = 0  # what was put back must be told that it will not start
         self.link = self.new_link()

@@ -41,6 +41,11 @@ class ReadyQueue:
         ready = [key for key in self._waiting if not self._needs[key]]
         return self._specs[min(ready, key=self._rank.__getitem__)] if ready else None
 
+    def ready(self) -> list[JobSpec]:
+        """All that could start now, in the order in which they should."""
+        ready = [key for key in self._waiting if not self._needs[key]]
+        return [self._specs[key] for key in sorted(ready, key=self._rank.__getitem__)]
+
     def take(self, key: str) -> None:
         self._waiting.remove(key)
 

@@ -161,8 +161,7 @@ def prepare(order: Order) -> None:
     if share is None:
         return
     try:
-        with open(order.payload_path, encoding="utf-8") as file:
-            made = share(json.load(file))
+        made = share(child.read_payload(order.jobs[0][0]))
     except Exception:  # the job will meet the same error, in its own process and log
         traceback.print_exc()
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -181,14 +180,3 @@ def spread(phases: list[Phase], steps: int) -> list[tuple[str, int, int]]:
             out.append((phase.name, start, end))
         start = end
     return out
-
-
-@contextlib.contextmanager
-def frozen(nets: tuple[Net, ...]):
-    """Teachers in evaluation mode without gradients; afterwards they must be as they were."""
-    for net in nets:
-        net.eval().requires_grad_(False)
-    before = [(tensor, tensor._version) for net in nets for tensor in (*net.parameters(), *net.buffers())]
-    yield
-    if any(tensor._version != version for tensor, version in before) or any(net.training for net in nets):
-        raise MethodError("a frozen teacher was changed while its student trained")

@@ -131,15 +131,15 @@ class Stream:
 
 
 class Tick:
-    """What a step offers to every learner of a gang: each stream's batch, made once."""
+    """What a step offers to a learner: each stream's batch, made once. Learners of a gang hand each other what is `made`."""
 
-    def __init__(self, index: int, streams: Mapping[str, Stream]):
+    def __init__(self, index: int, streams: Mapping[str, Stream], made: dict[int, Batch] | None = None):
         self.index, self._streams = index, streams
-        self._batches: dict[int, Batch] = {}
+        self._made = {} if made is None else made
 
     def batch(self, on: str) -> Batch:
         """The batch of a stream; two names of one stream share one batch."""
         stream = self._streams[on]
-        if id(stream) not in self._batches:
-            self._batches[id(stream)] = stream.batch(self.index)
-        return self._batches[id(stream)]
+        if id(stream) not in self._made:
+            self._made[id(stream)] = stream.batch(self.index).but(said={})
+        return self._made[id(stream)]

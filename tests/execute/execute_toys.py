@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -45,6 +47,44 @@ def act(payload, job_dir, device, emit, stop):
         return ok(payload, job_dir, device, emit, stop)
     emit({"event": "progress", "step": 1, "steps": 10})
     return globals()[f"_{do}"](payload, job_dir, stop)
+
+
+@dataclass
+class Member:
+    """A job of a gang, as the child hands it over."""
+
+    job: dict
+    emit: Callable
+    end: Callable
+
+
+def together(members, device, stop):
+    """Every member in its turn does what its payload says for a gang; `n` says which number it has."""
+    pids = Path(members[0].job["pids"])
+    for member in members:
+        with open(pids, "a") as file:
+            file.write(f"{os.getpid()} {member.job['n']}\n")
+        member.emit({"event": "progress", "step": 1, "steps": 2})
+        do = member.job["in_gang"]
+        if do == "raise":
+            member.end(ValueError(f"bad member {member.job['n']}"))
+        elif do == "memory":
+            member.end(MemoryError("toy"))
+        elif do == "die":
+            _segfault(None, None, None)
+        elif do == "wait":
+            while not stop():
+                time.sleep(0.02)
+            member.end("interrupted")
+        else:
+            member.end(do)
+
+
+def _alone(payload, job_dir, stop):
+    """A member of a gang that runs by itself."""
+    with open(payload["pids"], "a") as file:
+        file.write(f"{os.getpid()} {payload['n']}\n")
+    return {"status": "done"}
 
 
 def _raise(payload, job_dir, stop):

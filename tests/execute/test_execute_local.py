@@ -193,7 +193,7 @@ def test_a_job_hears_a_signal_sent_before_it_could_listen(bench, start):
         for key in "abc":
             bench.file(key, "").mkdir(parents=True)
             bench.file(key, "payload.json").write_text('{"do": "wait"}')
-            link.start(Order(key, "execute_toys:act", str(bench.file(key, "payload.json")), str(bench.file(key, ""))))
+            link.start(Order(key, "execute_toys:act", [(str(bench.file(key, "payload.json")), str(bench.file(key, "")))]))
             link.signal(key, signal.SIGTERM)
         ends = {}
         until = time.monotonic() + 20

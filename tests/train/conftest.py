@@ -12,8 +12,9 @@ import torch
 from kdbench.registry import Registry, load_target
 from kdbench.suite.recipe import RECIPE_DEFAULTS
 from kdbench.train import build
+from kdbench.train.frozen import frozen
 from kdbench.train.learner import make_learner
-from kdbench.train.loop import Learner, frozen
+from kdbench.train.loop import Learner
 from kdbench.train.seeding import reseed
 from kdbench.train.stream import Tick
 

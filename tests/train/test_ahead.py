@@ -11,7 +11,7 @@ from kdbench.contract.task import Samples
 from kdbench.registry import load_target
 from kdbench.tasks.classification import Digits
 from kdbench.train.ahead import Ahead
-from kdbench.train.job import waited
+from kdbench.train.run import waited
 from kdbench.train.stream import Stream, ViewSpec
 
 CPU = torch.device("cpu")

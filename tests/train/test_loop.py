@@ -8,7 +8,8 @@ import torch
 from kdbench.contract.errors import Diverged, MethodError
 from kdbench.contract.method import Method, Owner, Term
 from kdbench.train import checkpoint
-from kdbench.train.loop import Learner, frozen, spread
+from kdbench.train.frozen import frozen
+from kdbench.train.loop import Learner, spread
 from kdbench.train.stream import Tick
 
 ON_DIGITS = [("none", {}), ("kd", {}), ("dkd", {}), ("fitnets", {}), ("at", {"kd": 0.9})]

@@ -1,0 +1,51 @@
+"""What the jobs of one process have in common, made once: task, streams, teachers, and what these said of a set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import torch
+
+from kdbench.contract.model import Net
+from kdbench.contract.task import Task
+from kdbench.train import build
+from kdbench.train.frozen import Frozen
+from kdbench.train.stream import Stream
+
+T = TypeVar("T")
+
+
+class Common:
+    """Made by whoever asks first. Jobs of a gang have one task and the same streams; teachers are told apart by their keys."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.frozen = Frozen()
+        self._made: dict[str, Any] = {}
+
+    def once(self, make: Callable[[], T], *key: object) -> T:
+        name = json.dumps(key, sort_keys=True, default=str)
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
+    def streams(self, task: Task, job: Mapping[str, Any]) -> dict[str, Stream]:
+        identity, targets = job["identity"], job["targets"]
+        asked = (identity["view"], identity["recipe"]["batch"], identity["seed"])
+        return self.once(lambda: build.make_streams(task, identity, targets, self.device), "streams", id(task), *asked)
+
+    def teacher(self, task: Task, teacher: Mapping[str, Any], targets: Mapping[str, str]) -> Net:
+        def load() -> Net:
+            return self.frozen.add(build.load_teacher(task, teacher, targets, self.device))
+
+        return self.once(load, "teacher", id(task), {name: value for name, value in teacher.items() if name != "reference"})
+
+    def rest(self) -> None:
+        """No further step will come soon."""
+        for made in self._made.values():
+            if isinstance(made, dict):
+                for stream in made.values():
+                    if isinstance(stream, Stream):
+                        stream.rest()

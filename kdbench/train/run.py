@@ -1,0 +1,120 @@
+"""One job at work: its student, what it was built with, and how far it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kdbench.contract.batch import Batch
+from kdbench.contract.errors import Diverged
+from kdbench.results.files import explained
+from kdbench.results.home import Home
+from kdbench.results.provenance import now
+from kdbench.train import build, checkpoint, recording
+from kdbench.train.common import Common
+from kdbench.train.learner import make_learner
+from kdbench.train.seeding import reseed
+from kdbench.train.start import take
+from kdbench.train.stream import Stream, Tick
+
+REPORTS = 20  # points of a training curve
+Emit = Callable[[dict[str, Any]], None]
+
+
+class Run:
+    """Built from a job, or from the checkpoint that an earlier attempt at it left."""
+
+    def __init__(self, job: Mapping[str, Any], emit: Emit, common: Common):
+        self.job, self.emit, self.common = job, emit, common
+        self.started, began = now(), time.perf_counter()
+        identity, targets, where = job["identity"], job["targets"], common.device
+        home = Home(Path(job["home"]))
+        self.task = build.make_task(identity, targets)
+        self.streams = common.streams(self.task, job)
+        reseed(where, identity["role"], identity["seed"], "init")
+        net = build.make_net(self.task, identity["student"], targets, where)
+        if job.get("init_weights"):
+            take(net.backbone, Path(job["init_weights"]), identity["init"].get("part", ()))
+        self.teachers = [common.teacher(self.task, teacher, targets) for teacher in job["teachers"]]
+        build.start(net, identity["init"], self.teachers)
+        self.learner = make_learner(self.task, job, net, self.teachers, self.streams, home.signals)
+        self.saved = home.checkpoints / job["key"] / "state.safetensors"
+        state = checkpoint.load(self.saved, where)
+        if state is not None:
+            self.learner.resume(state)
+        self.resumed = state is not None
+        self.status = "done"
+        self.trained = 0.0  # seconds: in a gang, this one's share
+        self.gang = 1  # the most that were in one process with it
+        emit({"event": "start", "step": self.at, "steps": self.steps})
+        self.setup = time.perf_counter() - began
+
+    @property
+    def at(self) -> int:
+        return self.learner.at
+
+    @property
+    def steps(self) -> int:
+        return self.learner.recipe["steps"]
+
+    @property
+    def done(self) -> bool:
+        """Whether no further step will come."""
+        return self.status == "diverged" or self.learner.done
+
+    def update(self, made: dict[int, Batch]) -> None:
+        """One step, on batches that were made for its like or that it makes for them."""
+        self.learner.update(Tick(self.at, self.streams, made))
+        if self.at % max(1, self.steps // REPORTS) == 0 or self.learner.done:
+            self.report()
+
+    def report(self) -> None:
+        try:
+            means = self.learner.report()
+        except Diverged as error:
+            self.status = "diverged"
+            self.emit({"event": "diverged", "step": self.at, "message": str(error)})
+            return
+        self.emit({"event": "metric", "step": self.at, "steps": self.steps, **{f"loss/{name}": v for name, v in means.items()}})
+        self.emit({"event": "shares", "step": self.at, **self.learner.tally.shares()})  # of each term in loss and gradient
+
+    def save(self) -> None:
+        with explained(self.saved):
+            checkpoint.save(self.saved, self.learner.state())
+
+    def finish(self) -> None:
+        """Evaluate and record what was learned."""
+        began = time.perf_counter()
+        timing = {
+            "setup_seconds": round(self.setup, 3),
+            "train_seconds": round(self.trained, 3),
+            "resumed": self.resumed,
+            **({"gang": self.gang} if self.gang > 1 else self.shares()),
+        }
+
+        def measured() -> dict[str, Any]:
+            return {**timing, "evaluate_seconds": round(time.perf_counter() - began, 3)}
+
+        transfer = self.streams["transfer"]
+        recording.write(
+            self.job, self.common, self.task, self.learner, self.teachers, transfer, self.status, self.started, measured
+        )
+        self.saved.unlink(missing_ok=True)
+
+    def shares(self) -> dict[str, float]:
+        return {**asked(self.learner.asking, self.trained, self.common.device), **waited(self.streams, self.trained)}
+
+
+def asked(seconds: float, trained: float, device: torch.device) -> dict[str, float]:
+    """The share of training in which a teacher was asked. Not on CUDA, where it would take a wait for the device to know."""
+    return {"teacher_share": round(seconds / trained, 4)} if device.type == "cpu" and trained > 0 and seconds > 0 else {}
+
+
+def waited(streams: Mapping[str, Stream], trained: float) -> dict[str, float]:
+    """The share of training in which a batch was not there yet. Not of batches that a device makes: it does so on the side."""
+    known = {id(stream): stream.waited for stream in streams.values() if stream.home.type == "cpu"}
+    return {"data_share": round(sum(known.values()) / trained, 4)} if known and trained > 0 else {}
