@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json  # three times as fast as the standard library, and these files grow with the results
+
 from kdbench.contract.errors import DataError
 from kdbench.metrics import card
 from kdbench.results.files import StorageError, write_atomically
@@ -117,7 +119,7 @@ def digest(student: Record, teachers: Sequence[Record]) -> str:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text())
+        found = from_json(path.read_bytes())
         return found if isinstance(found, dict) else {}
     except (OSError, ValueError):
         return {}

@@ -134,8 +134,12 @@ def folder_name(name: str, what: str) -> str:
     return name.replace("/", "+")
 
 
+def is_key(text: str) -> bool:
+    return _HEX.fullmatch(text) is not None
+
+
 def check_key(key: Any) -> str:
-    if not isinstance(key, str) or not _HEX.fullmatch(key):
+    if not isinstance(key, str) or not is_key(key):
         raise RecordError(f"key {key!r} is not a hexadecimal digest")
     return key
 
