@@ -121,6 +121,7 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Ca
             "resumed": state is not None,
             **asked(learner.asking, trained - ready, where),
             **waited(streams, trained - ready),
+            **(learner.source.timing() if learner.source is not None else {}),
         },
         "provenance": {**collect(started, modules(job["sources"])), "device": device_name(where), **origin(job), **leaked(task)},
     }
