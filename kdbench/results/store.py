@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from kdbench.contract.errors import DataError
 from kdbench.results.files import HomeError, explained, sync_folder, write_atomically
 from kdbench.results.home import Home
-from kdbench.results.record import ARCHIVE_FOLDER, IMPORTED_FOLDER, Record, RecordError, check_key, folder_name
+from kdbench.results.record import AGAINST_FILE, ARCHIVE_FOLDER, IMPORTED_FOLDER, Record, RecordError, check_key, folder_name
 
 
 class RecordMissing(DataError):
@@ -123,9 +123,9 @@ class ResultStore:
     def _scan_archive(self, found: Scan) -> None:
         top = self.folder / ARCHIVE_FOLDER
         for folder, below, names in os.walk(top):
-            below.sort()
+            below[:] = sorted(name for name in below if not name.startswith("."))
             for name in sorted(names):
-                if name.endswith(".json") and not name.startswith("."):
+                if name.endswith(".json") and not name.startswith(".") and name != AGAINST_FILE:
                     root = Path(folder).parent.parent
                     if not root.is_relative_to(top):
                         found.broken.append(Broken(Path(folder, name), "an archived record lies under <task>/<method>/"))

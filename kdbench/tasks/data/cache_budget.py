@@ -74,6 +74,15 @@ def release(mark: int | None) -> None:
 
 
 @contextlib.contextmanager
+def door(folder: Path) -> Iterator[None]:
+    """Within it, nobody else makes, opens or removes shelves of a folder; whoever has one open goes on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".door", "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def room(cache: Path, needed: int) -> Iterator[None]:
     """Within it, a file of that size may be created in the cache; one process at a time, so that no two take the same rest."""
     most = limit()

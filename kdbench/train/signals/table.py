@@ -33,7 +33,6 @@ from kdbench.train.signals.form import Form, Shape
 
 VARIABLE = "KDBENCH_SIGNALS_BYTES"
 DEFAULT = 50 << 30
-DOOR = ".door"  # locked while a table is opened, made, set aside or removed
 HEADER, VALUES, FILLED = "header.json", "values.npy", "filled.npy"
 
 
@@ -103,7 +102,7 @@ class Table:
 def open_table(folder: Path, about: dict[str, Any], form: Form, shape: Callable[[], Shape]) -> Table:
     """The table about this, made where none fits; `shape` tells that of a sample's values, and is asked only then."""
     place = folder / address(about)
-    with door(folder):
+    with explained(folder, HomeError), cache_budget.door(folder):
         try:
             if place.exists():
                 return Table(place, about, form)
@@ -118,18 +117,8 @@ def trim(folder: Path) -> None:
     """Keep the limit, as far as tables are not in use."""
     most = cache_budget.limit(VARIABLE, DEFAULT)
     assert most is not None
-    with door(folder):
+    with explained(folder, HomeError), cache_budget.door(folder):
         cache_budget.trim(folder, most, cache_budget.allocated)
-
-
-@contextmanager
-def door(folder: Path) -> Iterator[None]:
-    with explained(folder, HomeError):
-        folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / DOOR, "a")  # noqa: SIM115
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _make(place: Path, about: dict[str, Any], form: Form, shape: Shape) -> None:
