@@ -62,6 +62,10 @@ class Source:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a saved state (scope learner)."""
 
+    def timing(self) -> Mapping[str, float]:
+        """What a record's timing says of it: counts and seconds, by name."""
+        return {}
+
     def reference(self) -> Net | None:
         """The net, other than the given teachers, that taught in the end: it is scored and named beside the student."""
         return None

@@ -18,6 +18,7 @@ from kdbench.contract.decisions import Decisions
 from kdbench.contract.draw import Draw
 from kdbench.contract.model import Config as PluginConfig
 from kdbench.contract.model import Facts, ModelPlugin, Net
+from kdbench.contract.views import AS_IT_IS, FiniteViews
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +85,10 @@ class Task(ABC):
     @abstractmethod
     def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
         """The view of a batch: a pure function of the draw."""
+
+    def finite(self, policy: str) -> FiniteViews | None:
+        """The views of a policy, where they can be counted and are few; None where a draw hardly ever repeats."""
+        return AS_IT_IS if policy == "none" else None
 
     @abstractmethod
     def decide(self, values: Tensor, batch: Batch) -> Decisions:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdbench.contract.draw import Draw
+from kdbench.contract.views import FiniteViews
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ def show(look: Look, image: Tensor, view: Tensor, index: Tensor, draw: Draw) -> 
     if look.crop:
         image = crop(image, look.crop, draw.uniform("crop", view, index, 2))
     if look.flip:
-        image = _where(draw.uniform("flip", view, index) < look.flip, image.flip(3), image)
+        image = _where(_mirrored(look, view, index, draw), image.flip(3), image)
     if look.upside_down:
-        image = _where(draw.uniform("upside down", view, index) < look.upside_down, image.flip(2), image)
+        image = _where(_overturned(look, view, index, draw), image.flip(2), image)
     image = image.float() / 255 if image.dtype == torch.uint8 else image
     if look.resized:
         image = resized(image, look.resized, draw.uniform("resized", view, index, 4))
@@ -73,6 +74,38 @@ def show(look: Look, image: Tensor, view: Tensor, index: Tensor, draw: Draw) -> 
     return image
 
 
+def finite(look: Look) -> FiniteViews | None:
+    """Crops start at one of (2·padding + 1)² places, and mirrors double what there is: 162 views of crop_flip."""
+    if look.resized or look.rotation or look.colour:
+        return None
+    side = 2 * look.crop + 1
+    turns = [of for of, chance in ((_mirrored, look.flip), (_overturned, look.upside_down)) if chance]
+
+    def code(view: Tensor, index: Tensor, draw: Draw) -> Tensor:
+        number = torch.zeros_like(index)
+        if look.crop:
+            row, column = _start(look.crop, draw.uniform("crop", view, index, 2)).unbind(1)
+            number = row * side + column
+        for turned_over in turns:
+            number = 2 * number + turned_over(look, view, index, draw)
+        return number
+
+    return FiniteViews(f"crop {look.crop}, {len(turns)} mirrors", side * side * 2 ** len(turns), code)
+
+
+def _mirrored(look: Look, view: Tensor, index: Tensor, draw: Draw) -> Tensor:
+    return draw.uniform("flip", view, index) < look.flip
+
+
+def _overturned(look: Look, view: Tensor, index: Tensor, draw: Draw) -> Tensor:
+    return draw.uniform("upside down", view, index) < look.upside_down
+
+
+def _start(padding: int, u: Tensor) -> Tensor:
+    """Row and column of the padded image at which a crop begins; u [B,2] in [0, 1)."""
+    return (u * (2 * padding + 1)).long()
+
+
 def _where(chosen: Tensor, one: Tensor, other: Tensor) -> Tensor:
     return torch.where(chosen[:, None, None, None], one, other)
 
@@ -81,7 +114,7 @@ def crop(image: Tensor, padding: int, u: Tensor) -> Tensor:
     """A window of the image's own size in the padded image; u [B,2] in [0, 1) says where."""
     batch, _, height, width = image.shape
     padded = F.pad(image, (padding,) * 4)
-    start = (u * (2 * padding + 1)).long()
+    start = _start(padding, u)
     rows = start[:, :1] + torch.arange(height, device=image.device)
     columns = start[:, 1:] + torch.arange(width, device=image.device)
     number = torch.arange(batch, device=image.device)[:, None, None]
