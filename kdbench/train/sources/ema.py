@@ -57,7 +57,7 @@ class EMA(Source):
 
     def ask(self, batch: Batch, grad: bool = False) -> Signal:
         with torch.set_grad_enabled(grad):
-            outputs = self.net(batch)
+            outputs = self.arithmetic(self.net, batch)
         return labelled(Signal(self.task.decide(outputs.values, batch), outputs.taps), self.c)
 
     @torch.no_grad()

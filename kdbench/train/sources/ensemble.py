@@ -70,6 +70,6 @@ class Ensemble(Source):
         with torch.set_grad_enabled(grad):
             members = []
             for net in self.nets:
-                outputs = net(batch)
+                outputs = self.arithmetic(net, batch)
                 members.append(Signal(self.task.decide(outputs.values, batch), outputs.taps))
             return combine(members, self.c, self.teacher_of)

@@ -54,7 +54,7 @@ class Live(Source):
 
     def ask(self, batch: Batch, grad: bool = False) -> Signal:
         with torch.set_grad_enabled(grad):
-            outputs = self.net(batch)
+            outputs = self.arithmetic(self.net, batch)
         return labelled(Signal(self.task.decide(outputs.values, batch), outputs.taps), self.c)
 
     def see(self, step: Any, batch: Batch) -> Signal:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdbench.contract.draw import Draw
+from kdbench.contract.model import channels_last
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def show(look: Look, image: Tensor, view: Tensor, index: Tensor, draw: Draw) -> 
         image = _where(draw.uniform("flip", view, index) < look.flip, image.flip(3), image)
     if look.upside_down:
         image = _where(draw.uniform("upside down", view, index) < look.upside_down, image.flip(2), image)
-    image = image.float() / 255 if image.dtype == torch.uint8 else image
+    image = channels_last(image.float()) / 255 if image.dtype == torch.uint8 else image
     if look.resized:
         image = resized(image, look.resized, draw.uniform("resized", view, index, 4))
     if look.rotation:
@@ -74,18 +75,16 @@ def show(look: Look, image: Tensor, view: Tensor, index: Tensor, draw: Draw) -> 
 
 
 def _where(chosen: Tensor, one: Tensor, other: Tensor) -> Tensor:
-    return torch.where(chosen[:, None, None, None], one, other)
+    """Each image from one of two batches. Whole rows of memory are picked, several times as fast as torch.where on pixels."""
+    return torch.cat((other, one)).index_select(0, torch.arange(len(chosen), device=chosen.device) + len(chosen) * chosen)
 
 
 def crop(image: Tensor, padding: int, u: Tensor) -> Tensor:
     """A window of the image's own size in the padded image; u [B,2] in [0, 1) says where."""
-    batch, _, height, width = image.shape
-    padded = F.pad(image, (padding,) * 4)
-    start = (u * (2 * padding + 1)).long()
-    rows = start[:, :1] + torch.arange(height, device=image.device)
-    columns = start[:, 1:] + torch.arange(width, device=image.device)
-    number = torch.arange(batch, device=image.device)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[number, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    height, width = image.shape[2:]
+    windows = F.pad(image, (padding,) * 4).unfold(2, height, 1).unfold(3, width, 1)  # a view: [B,3,top,left,H,W]
+    top, left = (u * (2 * padding + 1)).long().unbind(1)
+    return windows[torch.arange(len(image), device=image.device), :, top, left]
 
 
 def _moved(image: Tensor, theta: Tensor) -> Tensor:
