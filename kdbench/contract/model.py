@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from kdbench.contract.batch import Batch, Outputs
+from kdbench.contract.constant import constant
 
 
 class Config(BaseModel):
@@ -104,7 +105,7 @@ def normaliser(mean: Sequence[float], std: Sequence[float]) -> Callable[[Tensor]
         # Whole maps, made once: three numbers would be copied to a device at each step, and read there channel by channel.
         kind = image.device, image.dtype, image.shape[1:], image.stride()[1:]
         if kind not in made:
-            less, over = (torch.tensor(each, dtype=image.dtype)[:, None, None] for each in (mean, std))
+            less, over = (constant(tuple(each), image.device, image.dtype)[:, None, None] for each in (mean, std))
             made[kind] = tuple(torch.empty_like(image[0]).copy_(each) for each in (less, over))  # type: ignore[assignment]
         less, over = made[kind]
         return (image - less) / over

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdbench.contract.constant import constant
 from kdbench.contract.draw import Draw
 from kdbench.contract.model import channels_last
 
@@ -102,7 +103,7 @@ def turned(image: Tensor, degrees: Tensor) -> Tensor:
 def resized(image: Tensor, least: float, u: Tensor) -> Tensor:
     """A part with a share of the area in [least, 1) and a log-uniform aspect, as large as the image again."""
     area = least + (1 - least) * u[:, 0]
-    aspect = torch.exp((u[:, 1] * 2 - 1) * torch.log(torch.tensor(4 / 3)))
+    aspect = torch.exp((u[:, 1] * 2 - 1) * torch.log(constant(4 / 3, u.device)))
     wide, high = ((area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1))
     x, y = ((1 - wide) * (u[:, 2] * 2 - 1), (1 - high) * (u[:, 3] * 2 - 1))
     none = torch.zeros_like(x)
@@ -111,7 +112,7 @@ def resized(image: Tensor, least: float, u: Tensor) -> Tensor:
 
 def grey(image: Tensor) -> Tensor:
     """Luminance [B,1,H,W], weighted as in ITU-R 601."""
-    return (image * image.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    return (image * constant((0.299, 0.587, 0.114), image.device, image.dtype)[:, None, None]).sum(1, keepdim=True)
 
 
 def jittered(image: Tensor, by: Tensor) -> Tensor:
