@@ -37,7 +37,7 @@ class Samples:
         return len(next(iter(self.fields.values())))
 
     def rows(self, index: Tensor) -> dict[str, Tensor]:
-        return {name: values[index] for name, values in self.fields.items()}
+        return {name: values.index_select(0, index) for name, values in self.fields.items()}
 
     def to(self, device: torch.device) -> Samples:
         return replace(self, fields={name: values.to(device) for name, values in self.fields.items()})

@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdbench.contract.constant import constant
 from kdbench.contract.draw import Draw
+from kdbench.contract.model import channels_last
 from kdbench.contract.views import FiniteViews
 
 
@@ -64,7 +66,7 @@ def show(look: Look, image: Tensor, view: Tensor, index: Tensor, draw: Draw) -> 
         image = _where(_mirrored(look, view, index, draw), image.flip(3), image)
     if look.upside_down:
         image = _where(_overturned(look, view, index, draw), image.flip(2), image)
-    image = image.float() / 255 if image.dtype == torch.uint8 else image
+    image = channels_last(image.float()) / 255 if image.dtype == torch.uint8 else image
     if look.resized:
         image = resized(image, look.resized, draw.uniform("resized", view, index, 4))
     if look.rotation:
@@ -107,18 +109,16 @@ def _start(padding: int, u: Tensor) -> Tensor:
 
 
 def _where(chosen: Tensor, one: Tensor, other: Tensor) -> Tensor:
-    return torch.where(chosen[:, None, None, None], one, other)
+    """Each image from one of two batches. Whole rows of memory are picked, several times as fast as torch.where on pixels."""
+    return torch.cat((other, one)).index_select(0, torch.arange(len(chosen), device=chosen.device) + len(chosen) * chosen)
 
 
 def crop(image: Tensor, padding: int, u: Tensor) -> Tensor:
     """A window of the image's own size in the padded image; u [B,2] in [0, 1) says where."""
-    batch, _, height, width = image.shape
-    padded = F.pad(image, (padding,) * 4)
-    start = _start(padding, u)
-    rows = start[:, :1] + torch.arange(height, device=image.device)
-    columns = start[:, 1:] + torch.arange(width, device=image.device)
-    number = torch.arange(batch, device=image.device)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[number, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    height, width = image.shape[2:]
+    windows = F.pad(image, (padding,) * 4).unfold(2, height, 1).unfold(3, width, 1)  # a view: [B,3,top,left,H,W]
+    top, left = _start(padding, u).unbind(1)
+    return windows[torch.arange(len(image), device=image.device), :, top, left]
 
 
 def _moved(image: Tensor, theta: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ def turned(image: Tensor, degrees: Tensor) -> Tensor:
 def resized(image: Tensor, least: float, u: Tensor) -> Tensor:
     """A part with a share of the area in [least, 1) and a log-uniform aspect, as large as the image again."""
     area = least + (1 - least) * u[:, 0]
-    aspect = torch.exp((u[:, 1] * 2 - 1) * torch.log(torch.tensor(4 / 3)))
+    aspect = torch.exp((u[:, 1] * 2 - 1) * torch.log(constant(4 / 3, u.device)))
     wide, high = ((area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1))
     x, y = ((1 - wide) * (u[:, 2] * 2 - 1), (1 - high) * (u[:, 3] * 2 - 1))
     none = torch.zeros_like(x)
@@ -145,7 +145,7 @@ def resized(image: Tensor, least: float, u: Tensor) -> Tensor:
 
 def grey(image: Tensor) -> Tensor:
     """Luminance [B,1,H,W], weighted as in ITU-R 601."""
-    return (image * image.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    return (image * constant((0.299, 0.587, 0.114), image.device, image.dtype)[:, None, None]).sum(1, keepdim=True)
 
 
 def jittered(image: Tensor, by: Tensor) -> Tensor:
