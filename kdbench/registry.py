@@ -72,10 +72,11 @@ class Registry:
     packages: bool = True
     plugins: dict[tuple[str, str], PluginInfo] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
+    _aliases: dict[str, str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         for info in (*builtin(), *presets(PRESETS), *recipes(RECIPES)):
-            self.plugins[info.kind, info.name] = info
+            self._know(info)
         for path in self.files:
             self._add_file(Path(path))
         if self.packages:
@@ -123,7 +124,12 @@ class Registry:
 
     def aliases(self) -> dict[str, str]:
         """The families' own names of methods, e.g. source_only -> none."""
-        return {k: v for (kind, _), info in self.plugins.items() if kind == "task" for k, v in info.facts["aliases"].items()}
+        return self._aliases
+
+    def _know(self, info: PluginInfo) -> None:
+        self.plugins[info.kind, info.name] = info
+        if info.kind == "task":
+            self._aliases |= info.facts["aliases"]
 
     def _add(self, info: PluginInfo) -> None:
         known = self.plugins.get((info.kind, info.name))
@@ -135,7 +141,7 @@ class Registry:
         elif info.kind in SHARED and info.name in self.aliases():
             self.broken.append(Broken(info.origin, f"{info.kind} {info.name!r} is another name of {self.aliases()[info.name]!r}"))
         else:
-            self.plugins[info.kind, info.name] = info
+            self._know(info)
 
     def _add_file(self, path: Path) -> None:
         try:

@@ -14,10 +14,10 @@ from kdbench.cli.text import count, wrapped
 if TYPE_CHECKING:
     from kdbench.jobs.decide import Decision
     from kdbench.jobs.plan import Plan, StalePolicy
-    from kdbench.results.record import Record
+    from kdbench.results.outline import Outline
 
 
-def afresh(session: Session, records: Mapping[str, Record], stale: StalePolicy) -> tuple[Session, Plan]:
+def afresh(session: Session, records: Mapping[str, Outline], stale: StalePolicy) -> tuple[Session, Plan]:
     """The session and its plan. Where trials are made anew, what older code's trials chose is chosen again."""
     planned = session.plan(records, stale)
     anew = {item.job.key for item in planned.in_state("run")} & records.keys()
@@ -25,7 +25,7 @@ def afresh(session: Session, records: Mapping[str, Record], stale: StalePolicy) 
         return session, planned
     left = {key: record for key, record in session.store.scan().records.items() if key not in anew}
     session = session.settled(left)
-    return session, session.plan(session.records(), stale)
+    return session, session.plan(session.outlines(), stale)
 
 
 def show_choices(session: Session, err: bool = False) -> None:

@@ -75,7 +75,7 @@ def plan(
     Example: kdbench plan suites/quickstart.yaml --only task=digits
     """
     session = open_suite(suite, results, profile, only, plugin)
-    session, planned = afresh(session, session.records(), stale.value)
+    session, planned = afresh(session, session.outlines(), stale.value)
     forecast = forecast_of(session, planned)
     if as_json:
         typer.echo(json.dumps(as_data(session, planned.jobs, forecast), indent=1, ensure_ascii=False))

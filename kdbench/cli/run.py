@@ -82,7 +82,7 @@ def run(
     policy = Policy(keep_going=keep_going, max_failures=max_failures)
     workers, timeout = workers or resources.workers, timeout or resources.timeout
     how = How(executor, workers, device, policy, timeout, checkpoint, gang, pack, as_json, say)
-    session, planned = afresh(session, session.records(set_aside=True), stale.value)
+    session, planned = afresh(session, session.outlines(set_aside=True), stale.value)
     say(counted(planned.jobs, session))
     if planned.in_state("stale") and stale is Stale.fail:
         say("nothing was run: older code made some results; --stale=rerun makes them anew, --stale=keep leaves them")
@@ -181,7 +181,7 @@ def publish(
     from kdbench.cli.report import make_report
     from kdbench.cli.track import sync_session
 
-    records = session.records()
+    records = session.records(set_aside=True)
     built = make_report(session, records, reports)
     say(built.terminal)
     say(f"report: {built.html}")

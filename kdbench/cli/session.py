@@ -6,7 +6,7 @@ import functools
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from kdbench.registry import Broken, Registry
     from kdbench.results.against import Against
     from kdbench.results.home import Home
+    from kdbench.results.outline import Outline
     from kdbench.results.past import Past
     from kdbench.results.readings import Readings
     from kdbench.results.record import Record
+    from kdbench.results.store import Broken as Fault
     from kdbench.results.store import ResultStore
     from kdbench.results.unit_reader import UnitReader
     from kdbench.suite.arm import Expansion
@@ -78,13 +80,22 @@ class Session:
         """This suite's records. Files that cannot be read are named; where results are to be made, those that stand in the way
         of this suite's own are set aside. Whatever else lies in the folder is not ours to move.
         """
-        found = self.store.scan()
-        for path, why in found.broken:
+        found = self.store.scan(only=self.jobs.jobs)
+        self.tell(found.broken, set_aside)
+        return {key: record for key, record in found.records.items() if key in self.jobs.jobs}
+
+    def outlines(self, set_aside: bool = False) -> dict[str, Outline]:
+        """As much of this suite's records as planning asks for."""
+        found, broken = self.store.outlines(self.jobs.jobs)
+        self.tell(broken, set_aside)
+        return {key: outline for key, outline in found.items() if key in self.jobs.jobs}
+
+    def tell(self, faults: Sequence[Fault], set_aside: bool) -> None:
+        for path, why in faults:
             print(f"kdbench: {path}: {why}", file=sys.stderr)
             if set_aside and path.stem in self.jobs.jobs:
                 moved = near(self.store.set_aside(path, why))
                 print(f"kdbench: set aside as {moved}; its job runs again", file=sys.stderr)
-        return {key: record for key, record in found.records.items() if key in self.jobs.jobs}
 
     def past(self, gpus: Sequence[str]) -> Past:
         """What the results folder, other suites' results included, tells of the time and memory of jobs on this machine."""
@@ -117,7 +128,7 @@ class Session:
             print(f"kdbench: {path}: {why}", file=sys.stderr)
         return of_imported(found.records.values(), self.expansion.arms, self.families, self.against)
 
-    def plan(self, records: Mapping[str, Record], stale: StalePolicy = "keep") -> Plan:
+    def plan(self, records: Mapping[str, Record | Outline], stale: StalePolicy = "keep") -> Plan:
         from kdbench.jobs.plan import modules_of, plan
         from kdbench.results.provenance import source_digest
 
@@ -126,19 +137,19 @@ class Session:
         digest = functools.cache(source_digest)  # 10,000 jobs share a handful of sources
         return plan(self.jobs, records, lambda job: digest(tuple(modules_of(job))), self.home.weights, attempts, stale)
 
-    def failures(self, records: Mapping[str, Record]) -> dict[str, Failure]:
+    def failures(self, records: Container[str]) -> dict[str, Failure]:
         """What ended each failed job the last time."""
         from kdbench.execute import failures
 
         found = {key: failures.read(self.home.jobs / key) for key in self.unfinished(self.home.jobs, records)}
         return {key: failure for key, failure in found.items() if failure is not None}
 
-    def begun(self, records: Mapping[str, Record]) -> list[str]:
+    def begun(self, records: Container[str]) -> list[str]:
         """Jobs without a result that left a checkpoint."""
         folder = self.home.checkpoints
         return [key for key in self.unfinished(folder, records) if any((folder / key).glob("*.safetensors"))]
 
-    def unfinished(self, folder: Path, records: Mapping[str, Record]) -> list[str]:
+    def unfinished(self, folder: Path, records: Container[str]) -> list[str]:
         """The jobs without a result that have a part in a folder; one look at it, since a suite may have 10,000."""
         try:
             there = set(os.listdir(folder))

@@ -27,6 +27,6 @@ def stages(session: Session, planned: Plan, how: How, stale: StalePolicy) -> tup
         how.say(f"{'waiting' if decision.chosen is None else 'chosen'}: {told(decision, session)}")
     if session.jobs.waiting == before:
         return session, works
-    planned = session.plan(session.records(), stale)
+    planned = session.plan(session.outlines(), stale)
     how.say(counted(planned.jobs, session))
     return session, [*works, work(session, planned, how)]

@@ -40,7 +40,7 @@ def status(
     Example: kdbench status suites/quickstart.yaml
     """
     session = open_suite(suite, results, profile, only, plugin)
-    records = session.records()
+    records = session.outlines()
     planned, failures = session.plan(records), session.failures(records)
     missing = planned.in_state("run", "blocked")
     code = Exit.incomplete if missing or session.jobs.waiting or session.jobs.refusals else Exit.ok

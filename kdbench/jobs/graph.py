@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.jobs.decide import SPLIT
+from kdbench.jobs.design import Design
 from kdbench.jobs.fit import misfits
 from kdbench.jobs.given import given_teacher
 from kdbench.jobs.identity import IDENTITY_VERSION, key_of, without_defaults
 from kdbench.jobs.job import Cell, Job, JobSet, Refusal
-from kdbench.jobs.rounds import Start, round_label, seed_of, start_of, students_asked, trial_label
+from kdbench.jobs.rounds import round_label, seed_of, start_of, students_asked, trial_label
 from kdbench.jobs.start import unshowable, unstartable
 from kdbench.registry import PluginInfo, Registry
 from kdbench.suite.arm import Arm
@@ -26,6 +27,7 @@ def graph(arms: Sequence[Arm], registry: Registry, root: Path = Path(".")) -> Jo
     # Seeds of a cell differ in nothing that decides whether it can run, and cells of a pair share their pool of teachers.
     reasons: dict[Cell, list[str]] = {}
     pools: dict[tuple[str, str], list[Job]] = {}
+    designs: dict[Cell, list[Design]] = {}  # of each round, the arm's own last
     for arm in arms:
         cell = Cell(arm.task["name"], arm.pair, arm.cell)
         if cell not in reasons:
@@ -39,7 +41,7 @@ def graph(arms: Sequence[Arm], registry: Registry, root: Path = Path(".")) -> Jo
             pools[pair] = teacher_jobs(arm, registry, root)
         chain: list[Job] = []
         for part in (*arm.before, arm):
-            job, others, refer = round_jobs(part, arm, registry, pools[pair], chain, root)
+            job, others, refer = round_jobs(part, arm, registry, pools[pair], chain, root, designs.setdefault(cell, []))
             for wanted in (*others, job):
                 found.jobs.setdefault(wanted.key, wanted)
             found.reference[(*pair, job.key)] = tuple(t.key for t in refer)
@@ -63,17 +65,17 @@ def refused(arm: Arm, registry: Registry) -> list[str]:
 
 
 def round_jobs(
-    part: Arm, arm: Arm, registry: Registry, pool: Sequence[Job], chain: Sequence[Job], root: Path
+    part: Arm, arm: Arm, registry: Registry, pool: Sequence[Job], chain: Sequence[Job], root: Path, designs: list[Design]
 ) -> tuple[Job, list[Job], list[Job]]:
     """The job of one round of an arm, the teachers that must be there, and those that its fidelity refers to."""
     start = start_of(part, chain, root)
     asked = pick(pool, part.source["teachers"], arm.seed) if part.source else []
     students = students_asked(part, chain, start)
     refer = asked or [s for s in students if s is not start.job] or pick(pool, len(part.teachers), arm.seed)
-    named = replace(part, seed=arm.seed)
-    if part is not arm:
-        named = replace(named, cell=round_label(arm.cell, len(chain) + 1))
-    job = student_job(named, registry, [*asked, *students], start, seed_of(arm.seed, len(chain)))
+    if len(designs) == len(chain):
+        named = part if part is arm else replace(part, cell=round_label(arm.cell, len(chain) + 1))
+        designs.append(student_design(named, registry, [*asked, *students]))
+    job = designs[len(chain)].job(seed_of(arm.seed, len(chain)), arm.seed, [*asked, *students], start)
     return job, [t for t in (*asked, *refer) if t.kind == "teacher"], [t for t in refer if not t.foreign]
 
 
@@ -97,8 +99,8 @@ def plugin_identity(part: dict[str, Any], name: str) -> dict[str, Any]:
     return {name: part[name], "version": part["version"], "params": part["params"]}
 
 
-def student_job(arm: Arm, registry: Registry, teachers: Sequence[Job], start: Start, seed: int) -> Job:
-    """The job of an arm or of one of its rounds: `seed` is what is computed with, the arm's own what it is told by."""
+def student_design(arm: Arm, registry: Registry, teachers: Sequence[Job]) -> Design:
+    """The design of an arm or of one of its rounds."""
     task = registry.task(arm.task["plugin"])
     method, model = registry.method(arm.method["name"]), registry.model(arm.student["model"])
     targets = {"task": task.target, "method": method.target, **registry.model_targets(model.name)}
@@ -120,13 +122,10 @@ def student_job(arm: Arm, registry: Registry, teachers: Sequence[Job], start: St
         "role": "student",
         "task": task_identity(arm.task, task),
         "student": plugin_identity(arm.student, "model"),
-        "teachers": [t.key for t in teachers],
         "method": {"name": method.name, "version": method.version, "params": arm.method["params"], "wrap": wraps},
         "source": source,
         "view": view,
         "recipe": without_defaults(arm.recipe, RECIPE_DEFAULTS),
-        "init": start.identity,
-        "seed": seed,
         **({"trial": SPLIT} if arm.trial else {}),
     }
     names = {"tuning": arm.written} if arm.trial else {"alias": arm.alias, "preset": arm.preset}
@@ -137,14 +136,10 @@ def student_job(arm: Arm, registry: Registry, teachers: Sequence[Job], start: St
         "cell": trial_label(arm.cell) if arm.trial else arm.cell,
         "source": arm.source["name"] if arm.source else None,
         "view": arm.view["name"],
-        "seed": arm.seed,
         **{name: value for name, value in names.items() if value},
     }
     filled = {"task": task_spec(arm.task, task), "view": with_defaults(view, task)}
-    spec = {**identity, **filled, "recipe": {**RECIPE_DEFAULTS, **arm.recipe}}
-    nets = tuple(t.key for t in teachers)
-    weights = str(start.file) if start.file else None
-    return Job(key_of(identity), "student", identity, spec, labels, targets, nets, weights, start.job.key if start.job else None)
+    return Design(identity, {**identity, **filled, "recipe": {**RECIPE_DEFAULTS, **arm.recipe}}, labels, targets)
 
 
 def with_defaults(view: dict[str, Any], task: PluginInfo) -> dict[str, Any]:

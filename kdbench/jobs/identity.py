@@ -13,11 +13,12 @@ from typing import Any
 
 IDENTITY_VERSION = 1
 KEY_LENGTH = 24  # hexadecimal digits: 96 bits
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def canonical(value: Any) -> str:
     """One text for one value: sorted keys, no blanks, floats by their shortest form; 4 and 4.0 are told apart by the schema."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def key_of(identity: Mapping[str, Any]) -> str:

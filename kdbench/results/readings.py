@@ -34,8 +34,10 @@ class Reading:
     def value(self, metric: str) -> float:
         """A metric by name, searched in truth and then in fidelity; NaN where it was not measured."""
         group, _, name = metric.rpartition(".")
-        groups = [group] if group else ["truth", "fidelity"]
-        return next((self.groups[g][name] for g in groups if name in self.groups.get(g, {})), math.nan)
+        for values in (self.groups.get(one) for one in ((group,) if group else ("truth", "fidelity"))):
+            if values is not None and name in values:
+                return values[name]
+        return math.nan
 
 
 @dataclass

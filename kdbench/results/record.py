@@ -27,6 +27,7 @@ STATUSES = ("done", "diverged")
 TEACHER_FOLDER = "teacher"
 ARCHIVE_FOLDER = "archive"
 IMPORTED_FOLDER = "imported"
+AGAINST_FILE = "against.json"  # beside a task's methods: what controls share with teachers that they never had
 VOLATILE = ("timing", "provenance")
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99})?", re.ASCII)
@@ -134,8 +135,12 @@ def folder_name(name: str, what: str) -> str:
     return name.replace("/", "+")
 
 
+def is_key(text: str) -> bool:
+    return _HEX.fullmatch(text) is not None
+
+
 def check_key(key: Any) -> str:
-    if not isinstance(key, str) or not _HEX.fullmatch(key):
+    if not isinstance(key, str) or not is_key(key):
         raise RecordError(f"key {key!r} is not a hexadecimal digest")
     return key
 

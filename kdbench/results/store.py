@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdbench.contract.errors import DataError
 from kdbench.results.files import HomeError, explained, sync_folder, write_atomically
 from kdbench.results.home import Home
-from kdbench.results.record import ARCHIVE_FOLDER, IMPORTED_FOLDER, Record, RecordError, check_key, folder_name
+from kdbench.results.outline import Outline, Outliner
+from kdbench.results.record import (
+    AGAINST_FILE,
+    ARCHIVE_FOLDER,
+    IMPORTED_FOLDER,
+    Record,
+    RecordError,
+    check_key,
+    folder_name,
+    is_key,
+)
 
 
 class RecordMissing(DataError):
@@ -80,15 +91,30 @@ class ResultStore:
                 raise RecordError(f"{path}: {error}") from error
         raise RecordMissing(f"no record of {key} in {self.folder}")
 
-    def scan(self, archive: bool = False) -> Scan:
-        """Read every record. Unreadable, misplaced and doubled files are listed with their reason, not raised and not skipped."""
+    def scan(self, archive: bool = False, only: Collection[str] | None = None) -> Scan:
+        """Read every record, or those of some jobs. Unreadable, misplaced and doubled files are listed with their reason, not
+        raised and not skipped."""
         found = Scan()
         with _no_garbage_collection():
             for folder in self._method_folders():
-                self._read_all(found, folder)
+                self._read_all(found, folder, only=only)
             if archive:
                 self._scan_archive(found)
         return found
+
+    def outlines(self, only: Collection[str]) -> tuple[dict[str, Outline], list[Broken]]:
+        """What a plan asks of the records of these jobs, and the files among them at fault, as `scan` lists them."""
+        found: dict[str, Outline] = {}
+        faults = Scan()
+        outliner = Outliner()
+        with _no_garbage_collection():
+            for path in (path for folder in self._method_folders() for path in _json_files(folder, only)):
+                key, outline = self._outline(faults, path, outliner)
+                if key in found:
+                    faults.broken.append(Broken(Path(path), f"a second record of {key}"))
+                elif outline is not None:
+                    found[key] = outline
+        return found, faults.broken
 
     def imported(self) -> Scan:
         """The runs made elsewhere, which `scan` never returns."""
@@ -123,9 +149,9 @@ class ResultStore:
     def _scan_archive(self, found: Scan) -> None:
         top = self.folder / ARCHIVE_FOLDER
         for folder, below, names in os.walk(top):
-            below.sort()
+            below[:] = sorted(name for name in below if not name.startswith("."))
             for name in sorted(names):
-                if name.endswith(".json") and not name.startswith("."):
+                if name.endswith(".json") and not name.startswith(".") and name != AGAINST_FILE:
                     root = Path(folder).parent.parent
                     if not root.is_relative_to(top):
                         found.broken.append(Broken(Path(folder, name), "an archived record lies under <task>/<method>/"))
@@ -135,9 +161,18 @@ class ResultStore:
                         label = root.relative_to(top).as_posix()
                         found.archived.append(Archived("" if label == "." else label, record))
 
-    def _read_all(self, found: Scan, folder: str, imported: bool = False) -> None:
+    def _outline(self, found: Scan, path: str, outliner: Outliner) -> tuple[str, Outline | None]:
+        """The outline of the record at `path`, which is read whole where it has to be; else None, and why in `found.broken`."""
+        with suppress(OSError, RecordError):
+            read = outliner.read(_content(path))
+            if read is not None and _place(self.folder, *read[0]) == path:
+                return read[0][2], read[1]
+        record = self._read_into(found, path, self.folder)
+        return (record.key, outliner.of(record)) if record is not None else ("", None)
+
+    def _read_all(self, found: Scan, folder: str, imported: bool = False, only: Collection[str] | None = None) -> None:
         root = self.folder / IMPORTED_FOLDER if imported else self.folder
-        for path in _json_files(folder):
+        for path in _json_files(folder, only):
             record = self._read_into(found, path, root)
             if record is None:
                 continue
@@ -152,9 +187,7 @@ class ResultStore:
         """The record at `path` if it can be read and lies where it belongs; else None, and why in `found.broken`."""
         try:
             record = _load(path)
-            place = os.path.join(
-                root, folder_name(record.task, "task"), folder_name(record.method, "method"), f"{record.key}.json"
-            )
+            place = _place(root, record.task, record.method, record.key)
             if place != path:
                 raise RecordError(f"its content belongs to {os.path.relpath(place, root)}")
             return record
@@ -166,8 +199,21 @@ class ResultStore:
 
 
 def _load(path: str) -> Record:
+    return Record.loads(_content(path))
+
+
+def _content(path: str) -> bytes:
     with open(path, "rb", buffering=0) as file:
-        return Record.loads(file.read())
+        return file.read()
+
+
+def _place(root: Path, task: str, method: str, key: str) -> str:
+    return f"{_method_folder(root, task, method)}{os.sep}{key}.json"
+
+
+@lru_cache(maxsize=4096)
+def _method_folder(root: Path, task: str, method: str) -> str:
+    return os.path.join(root, folder_name(task, "task"), folder_name(method, "method"))
 
 
 def _folders(top: str | Path) -> list[str]:
@@ -178,9 +224,16 @@ def _folders(top: str | Path) -> list[str]:
         return []
 
 
-def _json_files(folder: str) -> list[str]:
+def _json_files(folder: str, only: Collection[str] | None = None) -> list[str]:
+    """The files that should be records; with `only`, without the records of other jobs, which the asker does not plan."""
+
+    def wanted(name: str) -> bool:
+        if not name.endswith(".json") or name.startswith("."):
+            return False
+        return only is None or (key := name.removesuffix(".json")) in only or not is_key(key)
+
     with os.scandir(folder) as entries:
-        return sorted(e.path for e in entries if e.name.endswith(".json") and not e.name.startswith("."))
+        return sorted(e.path for e in entries if wanted(e.name))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ class UnitReader:
     records: Mapping[str, Record]
     against: Against
     _read: dict[tuple[str, tuple[str, ...]], Units | None] = field(default_factory=dict)
+    _stamps: dict[str, str] = field(default_factory=dict)
 
     def units(self, family: str, key: str, teachers: Sequence[str] = ()) -> Units | None:
         """What each unit adds to the metrics of a student read against its teachers; None where neither way is open.
@@ -68,6 +69,13 @@ class UnitReader:
 
     def stamp(self, key: str, teachers: Sequence[str] = ()) -> str:
         """What the units stand on, by content: what is computed from them may be kept under this name."""
-        records = [self.records[name] for name in (key, *teachers) if name in self.records]
-        stands = [[r.key, r.teachers, r.blocks, {n: sha for n, sha in r.outputs.items() if n.startswith(TEST)}] for r in records]
-        return hashlib.sha256(canonical(stands).encode()).hexdigest()
+        return " ".join(self._stamp(name) for name in (key, *teachers) if name in self.records)
+
+    def _stamp(self, key: str) -> str:
+        """Of one record, once: a teacher is read with all its students, a control with every arm."""
+        if key not in self._stamps:
+            record = self.records[key]
+            tested = {name: sha for name, sha in record.outputs.items() if name.startswith(TEST)}
+            stands = canonical([record.key, record.teachers, record.blocks, tested])
+            self._stamps[key] = hashlib.sha256(stands.encode()).hexdigest()
+        return self._stamps[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -51,6 +52,7 @@ class Arm:
     def of(family: str, readings: Sequence[Reading], reader: UnitReader) -> Arm:
         return Arm(family, tuple(reading for reading in readings if reading.status == "done"), reader)
 
+    @functools.cached_property
     def stands_on(self) -> list[list[object]]:
         return [[r.seed, r.teachers, self.reader.stamp(r.key, r.teachers)] for r in self.readings]
 
@@ -63,7 +65,7 @@ class CrossedStore:
 
     def differences(self, metrics: Sequence[str], first: Arm, second: Arm, pairing: bool = True) -> dict[str, Crossed | None]:
         """first - second for each metric; None where a run's units are unknown, lack the metric, or are too few."""
-        path = self._path(["difference", pairing, first.stands_on(), second.stands_on()])
+        path = self._path(["difference", pairing, first.stands_on, second.stands_on])
 
         def compute(metric: str, arms: list[list[Run]]) -> Crossed | None:
             return difference(metric, arms[0], arms[1], pairing)
@@ -72,7 +74,7 @@ class CrossedStore:
 
     def means(self, metrics: Sequence[str], arm: Arm) -> dict[str, Crossed | None]:
         """The mean over the runs of one arm, for each metric."""
-        path = self._path(["mean", arm.stands_on()])
+        path = self._path(["mean", arm.stands_on])
         return self._answer(path, metrics, [arm], lambda metric, arms: average(metric, arms[0]))
 
     def ranking(self, metric: str, arms: Sequence[Arm], higher_is_better: bool = True) -> list[list[float]] | None:
@@ -82,7 +84,7 @@ class CrossedStore:
         """
         if len(arms) < 2 or len({tuple(r.seed for r in arm.readings) for arm in arms}) > 1 or len(arms[0].readings) < 2:
             return None
-        path = self._path(["ranking", metric, higher_is_better, *(arm.stands_on() for arm in arms)])
+        path = self._path(["ranking", metric, higher_is_better, *(arm.stands_on for arm in arms)])
         known = _json(path)
         if "shares" not in known:
             runs = _runs(arms, metric)
@@ -92,7 +94,7 @@ class CrossedStore:
 
     def overdispersion(self, metric: str, arms: Sequence[Arm]) -> float:
         """φ of a metric that is a mean over units, pooled over arms; NaN where it is no such mean or units are unknown."""
-        path = self._path(["overdispersion", metric, *(arm.stands_on() for arm in arms)])
+        path = self._path(["overdispersion", metric, *(arm.stands_on for arm in arms)])
         known = _json(path)
         if "phi" not in known:
             runs = _runs(arms, metric)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,7 +30,7 @@ class Planner:
 
     resolver: Resolver
     under: str = ""
-    places: dict[str, tuple[Arm, Loc]] = field(default_factory=dict)
+    places: dict[tuple[str, int], tuple[Arm, Loc]] = field(default_factory=dict)  # (what is computed, seed) -> who planned it
     tunings: dict[Place, Tuning] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -77,24 +77,27 @@ class Planner:
 
     def entry(self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, loc: Loc) -> Iterator[Arm]:
         """The arms of one entry, without those that an equal entry has planned."""
-        here: set[str] = set()
+        here: set[tuple[str, int]] = set()
         alone = learns_alone(*self.plugins(entry))
-        for arm in self.matrix(task, pair, entry, loc):
-            key = json.dumps([arm.task["name"], arm.pair, arm.identity()], sort_keys=True)
-            if key in here and alone:
-                continue  # views that differ only in what this method does not read
-            here.add(key)
-            if key not in self.places:
-                self.places[key] = (arm, loc)
-                yield arm
-                continue
-            first, other = self.places[key]
-            if other[0] == loc[0] or first != arm:
-                line = self.resolver.suite.document.place(other)[0]
-                names = f"'{arm.cell}'" + ("" if first.cell == arm.cell else f", there called '{first.cell}'")
-                self.resolver.report(loc, f"plans the same arm as line {line}{self.under}: {names}")
+        for row, seeds in self.matrix(task, pair, entry, loc):
+            computed = json.dumps([row.task["name"], row.pair, row.identity()], sort_keys=True)
+            for seed in seeds:
+                arm, key = row.at(seed), (computed, seed)
+                if key in here and alone:
+                    continue  # views that differ only in what this method does not read
+                here.add(key)
+                if key not in self.places:
+                    self.places[key] = (arm, loc)
+                    yield arm
+                    continue
+                first, other = self.places[key]
+                if other[0] == loc[0] or first != arm:
+                    line = self.resolver.suite.document.place(other)[0]
+                    names = f"'{arm.cell}'" + ("" if first.cell == arm.cell else f", there called '{first.cell}'")
+                    self.resolver.report(loc, f"plans the same arm as line {line}{self.under}: {names}")
 
-    def matrix(self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, loc: Loc) -> Iterator[Arm]:
+    def matrix(self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, loc: Loc) -> Iterator[tuple[Arm, Sequence[int]]]:
+        """Each arm, with a seed that stands for any, and its seeds."""
         resolver = self.resolver
         plugin, wrappers = self.plugins(entry)
         seeds = resolver.profile.seeds or entry.seeds or resolver.suite.seeds
@@ -106,8 +109,7 @@ class Planner:
                 tuning = self.tuner.tuning(grid, task, arm, variants)
                 self.tunings[tuning.place] = tuning
                 arm = replace(arm, written=arm.cell)
-            for seed in seeds:
-                yield arm.at(seed)
+            yield arm, seeds
 
     def row(
         self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, choice: Choice, count: int | None, loc: Loc, namer: Namer
@@ -172,9 +174,11 @@ class Planner:
 
     def controls(self, task: TaskPlan, pair: PairPlan, arms: list[Arm]) -> Iterator[Arm]:
         """The student alone, once for every labelled stream and seed that the arms of a pair use."""
+        views = {arm.view["name"]: arm.view for arm in arms}
+        alone = {name: self.without_transfer(task, view)["name"] for name, view in views.items()}
         used: dict[str, set[int]] = {}
         for arm in arms:
-            used.setdefault(self.without_transfer(task, arm.view)["name"], set()).add(arm.seed)
+            used.setdefault(alone[arm.view["name"]], set()).add(arm.seed)
         if not arms:
             used[DEFAULT] = set(self.resolver.profile.seeds or self.resolver.suite.seeds)
         for view in sorted(used, key=lambda name: (name != DEFAULT, name)):

@@ -198,7 +198,12 @@ def _form(schema: Schema, root: Schema) -> Any:
 
 def same(a: Any, b: Any) -> bool:
     """Equality as JSON has it: true is not 1, and 4 is 4.0 only after both went through `check`."""
-    return json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
+    return written(a) == written(b)
+
+
+def written(value: Any) -> str:
+    """One text for what is the same."""
+    return json.dumps(value, sort_keys=True)
 
 
 def show(value: Any) -> str:
@@ -258,11 +263,11 @@ def misses(plugin: Plugin, params: Mapping[str, Any], sweeps: bool = False) -> l
     for name, values in lists.items():
         if not values:
             found.append(Miss((name,), "a sweep needs at least one value"))
-        forms: list[Any] = []
+        forms: set[str] = set()
         for i, value in enumerate(values):
             form, wrong = check(root["properties"][name], value, root, (name, i))
-            if not wrong and any(same(form, other) for other in forms):
+            if not wrong and written(form) in forms:
                 wrong = [Miss((name, i), f"{show(value)} is swept twice")]
-            forms.append(form)
+            forms.add(written(form))
             found += wrong
     return found

@@ -94,6 +94,7 @@ class Run:
             "train_seconds": round(self.trained, 3),
             "resumed": self.resumed,
             **({"gang": self.gang} if self.gang > 1 else self.shares()),
+            **(self.learner.source.timing() if self.learner.source is not None else {}),
         }
 
         def measured() -> dict[str, Any]:
