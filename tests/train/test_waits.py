@@ -47,6 +47,15 @@ def test_classmix_does_not_wait(bench):
     assert not found
 
 
+def test_mixup_waits_as_its_page_says(bench):
+    """docs/steps.md lists what does."""
+    view = {"stages": [{"name": "mixup", "params": {}}]}
+    made = bench("digits", "kd", {"task": 0.0}, steps=6, view=view).train(2)
+    with counted() as found:
+        made.train(1)
+    assert found and all("views.mixup" in each for each in found)
+
+
 def test_every_way_to_wait_is_counted():
     values, number, rows = torch.arange(3.0), torch.tensor(2), torch.arange(3)
     ways = [
