@@ -20,6 +20,7 @@ from kdbench.results.record import Record
 from kdbench.results.units import Units, pack
 
 TASKS, SEEDS = 4, 10
+FEWEST = 3 * TASKS * SEEDS  # jobs: teachers, controls and one method
 UNITS, VIEWS, CLASSES = 600, 3, 10  # of a test set as that of `digits`, whose records are 23 KB long
 FAMILY = "classification"
 

@@ -1,0 +1,1 @@
+"""What kdbench costs beside a bare training loop, measured in one run with it: `python -m benchmarks`."""
