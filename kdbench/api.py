@@ -16,6 +16,7 @@ from kdbench.contract.needs import Needs
 from kdbench.contract.source import Source
 from kdbench.contract.stage import After, Stage
 from kdbench.contract.task import Forward, Samples, Task, batches
+from kdbench.contract.views import FiniteViews
 
 __all__ = [
     "After",
@@ -27,6 +28,7 @@ __all__ = [
     "F",
     "Facts",
     "Field",
+    "FiniteViews",
     "Forward",
     "Gives",
     "KdbenchError",

@@ -25,6 +25,7 @@ from kdbench.cli.options import (
 )
 from kdbench.cli.session import Session, open_suite
 from kdbench.cli.text import count, cut, width, wrapped
+from kdbench.cli.times import Forecast, forecast_of
 
 if TYPE_CHECKING:
     from kdbench.jobs.plan import Planned, State
@@ -69,14 +70,19 @@ def plan(
     run: to do. cached: has a result. stale: has one that older code made. blocked: its teacher diverged. waiting: its setting is
     chosen once the trials on validation data are done.
 
+    The last line says how long what is to run will take, where earlier results on the same device tell.
+
     Example: kdbench plan suites/quickstart.yaml --only task=digits
     """
     session = open_suite(suite, results, profile, only, plugin)
     session, planned = afresh(session, session.outlines(), stale.value)
+    forecast = forecast_of(session, planned)
     if as_json:
-        typer.echo(json.dumps(as_data(session, planned.jobs), indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(as_data(session, planned.jobs, forecast), indent=1, ensure_ascii=False))
     else:
         show_plan(session, planned.jobs)
+        if forecast.said:
+            typer.echo(wrapped(forecast.said, 6))
     return Exit.usage if session.jobs.refusals else Exit.ok
 
 
@@ -119,7 +125,7 @@ def show_refusals(session: Session, err: bool = False) -> None:
             typer.echo(wrapped(reason, 9), err=err)
 
 
-def as_data(session: Session, planned: Sequence[Planned]) -> dict[str, Any]:
+def as_data(session: Session, planned: Sequence[Planned], forecast: Forecast) -> dict[str, Any]:
     return {
         "suite": session.suite.name,
         "jobs": [
@@ -130,10 +136,12 @@ def as_data(session: Session, planned: Sequence[Planned]) -> dict[str, Any]:
                 "reason": p.reason,
                 **p.job.labels,
                 "teachers": p.job.teachers,
+                "seconds": forecast.seconds.get(p.job.key),
             }
             for p in planned
         ],
         "refused": [{"cell": r.cell.title, "reasons": r.reasons} for r in session.jobs.refusals],
+        "time": forecast.data,
         "tuning": choices_data(session),
         "skipped": [{"arm": what, "reason": reason} for what, reason in session.expansion.excluded],
     }

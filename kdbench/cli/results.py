@@ -1,4 +1,4 @@
-"""kdbench results: numbers of runs made elsewhere, brought into the results folder with a mark on them."""
+"""kdbench results: numbers of runs made elsewhere, brought in with a mark on them; and less of what lies beside the results."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import PluginOption, ResultsOption
+from kdbench.cli.results_gc import gc
 from kdbench.cli.text import count, wrapped
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 @app.callback()
 def results() -> None:
-    """Results beyond those that kdbench makes: bring in runs made elsewhere."""
+    """The results folder and what lies beside it: bring in runs made elsewhere, trim .kdbench."""
+
+
+app.command("gc")(gc)
 
 
 @app.command("import")

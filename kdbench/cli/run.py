@@ -43,6 +43,7 @@ def run(
     reports: ReportsOption = Path("reports"),
     workers: Annotated[int | None, typer.Option("--workers", "-w", min=1, help="Jobs at a time; default: one a core.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = None,
+    pack: Annotated[bool, typer.Option("--pack", help="Several jobs to a GPU, by the memory measured.")] = False,
     executor: Annotated[Where, typer.Option("--executor", help="A process a job, or all in this process.")] = Where.local,
     stale: StaleOption = Stale.keep,
     keep_going: Annotated[bool, typer.Option("--keep-going/--fail-fast", help="Go on after a failed job, or stop.")] = True,
@@ -74,12 +75,13 @@ def run(
         decidable(session)
     resources = session.suite.resources
     device = existing(device or resources.device)
+    if pack:
+        packable(device, executor)
     writable(session, results, reports)
     say: Say = (lambda text: typer.echo(text, err=True)) if as_json else typer.echo
     policy = Policy(keep_going=keep_going, max_failures=max_failures)
-    how = How(
-        executor, workers or resources.workers, device, policy, timeout or resources.timeout, checkpoint, gang, as_json, say
-    )
+    workers, timeout = workers or resources.workers, timeout or resources.timeout
+    how = How(executor, workers, device, policy, timeout, checkpoint, gang, pack, as_json, say)
     session, planned = afresh(session, session.outlines(set_aside=True), stale.value)
     say(counted(planned.jobs, session))
     if planned.in_state("stale") and stale is Stale.fail:
@@ -159,6 +161,17 @@ def existing(device: str) -> str:
     except DeviceError as error:
         raise KdbenchError(str(error)) from error
     return device
+
+
+def packable(device: str, executor: Where) -> None:
+    """Refuse to pack where there is nothing to pack into."""
+    from kdbench.contract.errors import KdbenchError
+    from kdbench.execute.devices import resolve
+
+    if executor is Where.inline:
+        raise KdbenchError("--pack puts several jobs on a GPU at a time, and --executor inline runs one")
+    if not resolve(device):
+        raise KdbenchError("--pack puts several jobs on a GPU, and this run is on CPU, where a job a core runs anyway")
 
 
 def publish(

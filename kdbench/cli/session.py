@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kdbench.results.against import Against
     from kdbench.results.home import Home
     from kdbench.results.outline import Outline
+    from kdbench.results.past import Past
     from kdbench.results.readings import Readings
     from kdbench.results.record import Record
     from kdbench.results.store import Broken as Fault
@@ -95,6 +96,15 @@ class Session:
             if set_aside and path.stem in self.jobs.jobs:
                 moved = near(self.store.set_aside(path, why))
                 print(f"kdbench: set aside as {moved}; its job runs again", file=sys.stderr)
+
+    def past(self, gpus: Sequence[str]) -> Past:
+        """What the results folder, other suites' results included, tells of the time and memory of jobs on this machine."""
+        from kdbench.results.past import Here, Past
+        from kdbench.results.provenance import machine
+
+        facts = machine()
+        here = Here(frozenset(facts["gpus"] if gpus else ("cpu",)), facts["cpu"])
+        return Past(self.store.scan().records.values(), here, self.jobs.jobs.values())
 
     def settled(self, records: Mapping[str, Record]) -> Session:
         """The same suite with the settings that these records choose."""

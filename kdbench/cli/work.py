@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from kdbench.cli.exits import Exit
 from kdbench.cli.outcomes import interrupted, tell_ends
 from kdbench.cli.session import Session
+from kdbench.cli.times import packed, times, told
 
 if TYPE_CHECKING:
     from kdbench.execute.base import Executor, JobSpec, Outcome, Policy
     from kdbench.jobs.job import Job
     from kdbench.jobs.plan import Plan
+    from kdbench.results.past import Past
 
 Say = Callable[[str], None]
 
@@ -39,6 +41,7 @@ class How:
     timeout: float
     checkpoint: float
     gang: bool
+    pack: bool
     as_json: bool
     say: Say
 
@@ -84,9 +87,15 @@ def execute(session: Session, jobs: list[Job], how: How) -> dict[str, Outcome]:
     from kdbench.execute.local import ExecutorError
     from kdbench.execute.progress import reporter
 
-    specs = [spec(session, job, how) for job in jobs]
     try:
         runner = make_runner(session, how, jobs)
+        slots = runner.slots()
+        past = session.past(slots.gpus)
+        specs = [spec(session, job, how, past) for job in jobs]
+        if (expected := times(specs, slots)).known:
+            how.say(told(expected))
+        if how.pack:
+            how.say(packed(specs))
         with reporter("json", sys.stdout) if how.as_json else reporter() as on_event:
             return runner.run(specs, on_event, how.policy)
     except ExecutorError as error:
@@ -100,7 +109,7 @@ def make_runner(session: Session, how: How, jobs: list[Job]) -> Executor:
         from kdbench.execute.local import LocalExecutor
 
         preload = modules(job.targets for job in jobs)
-        return LocalExecutor(session.home.path, workers=how.workers, device=how.device, preload=preload)
+        return LocalExecutor(session.home.path, workers=how.workers, device=how.device, preload=preload, pack=how.pack)
     from kdbench.execute.child import limit_threads
     from kdbench.execute.inline import InlineExecutor
 
@@ -108,13 +117,13 @@ def make_runner(session: Session, how: How, jobs: list[Job]) -> Executor:
     return InlineExecutor(session.home.path, device=how.device)
 
 
-def spec(session: Session, job: Job, how: How) -> JobSpec:
+def spec(session: Session, job: Job, how: How, past: Past) -> JobSpec:
     from kdbench.execute.base import JobSpec, Resources
     from kdbench.jobs.gang import gang_of
     from kdbench.jobs.plan import payload
 
     data = payload(job, session.jobs, session.home.path.absolute(), session.store.folder.absolute(), how.checkpoint)
-    resources = Resources(gpu=session.suite.resources.gpu, timeout=how.timeout)
+    resources = Resources(gpu=session.suite.resources.gpu, timeout=how.timeout, memory=past.memory(job))
     steps = job.spec["recipe"]["steps"]
-    gang = gang_of(job) if how.gang else ""
-    return JobSpec(job.key, job.title, data, job.after, job.kind, steps, resources, group=job.labels["task"], gang=gang)
+    task, gang, seconds = job.labels["task"], gang_of(job) if how.gang else "", past.seconds(job)
+    return JobSpec(job.key, job.title, data, job.after, job.kind, steps, resources, task, gang, seconds)

@@ -13,6 +13,7 @@ from kdbench.results.against import Against
 from kdbench.results.imported import belongs
 from kdbench.results.readings import Reading, Readings
 from kdbench.results.record import Record
+from kdbench.results.timing import own_seconds
 from kdbench.results.unit_reader import UnitReader
 from kdbench.suite.arm import Arm
 from kdbench.suite.label import method_label
@@ -132,9 +133,8 @@ def elsewhere(record: Record) -> tuple[frozenset[str], ...]:
 
 def reading_of(record: Record) -> Reading:
     """A record as it stands: controls that were read against a teacher of their seed are not in it."""
-    seconds = float(record.timing.get("train_seconds", float("nan")))
     seed = record.labels.get("seed", record.identity.get("seed", 0))
-    return Reading(record.key, seed, record.status, tuple(record.teachers), record.metrics, record.cost, seconds)
+    return Reading(record.key, seed, record.status, tuple(record.teachers), record.metrics, record.cost, own_seconds(record))
 
 
 def family_of(record: Record) -> str | None:

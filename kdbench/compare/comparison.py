@@ -10,6 +10,7 @@ from kdbench.compare.cells import Group, named
 from kdbench.compare.likeness import brief, identical, unlike, unlike_teachers
 from kdbench.compare.lines import Line, endpoints, judged, lines, values
 from kdbench.metrics.catalogue import METRICS
+from kdbench.results.timing import left_out, marks, number
 from kdbench.stats import mean
 from kdbench.stats.arms import CrossedStore
 
@@ -44,12 +45,19 @@ class Comparison:
     def compared(self) -> bool:
         return any(line.verdict != "not comparable" for line in self.lines)
 
+    def add_costs(self, groups: Sequence[Group]) -> None:
+        """What cells cost, and which of their results say nothing of seconds."""
+        self.costs += costs(groups)
+        if said := left_out(record for group in groups for record in group.records):
+            self.remarks.append(said)
+
 
 def within(groups: Sequence[Group], names: Sequence[str], metrics: Sequence[str], store: CrossedStore) -> Comparison:
     """The first name against each other, on every task that has them. Seeds are paired: in one suite equal seeds share
     initialisation, order, views and teacher; runs made elsewhere share nothing."""
     found = Comparison()
     all_lines: list[Line] = []
+    timed: list[Group] = []
     for place in dict.fromkeys((group.task, group.pair) for group in groups):
         here = [group for group in groups if (group.task, group.pair) == place]
         chosen, why = choose(names, here)
@@ -70,8 +78,9 @@ def within(groups: Sequence[Group], names: Sequence[str], metrics: Sequence[str]
                 found.remarks.append(unverified(candidate, baseline))
             if other:
                 found.remarks.append(f"{candidate.place}: {candidate.name} and {baseline.name} also differ in {other}")
-        found.costs += costs(group for group in (candidate, *baselines) if not group.imported)
+        timed += [group for group in (candidate, *baselines) if not group.imported]
     found.lines = judged(all_lines)
+    found.add_costs(timed)
     return found
 
 
@@ -97,6 +106,7 @@ def against(
     that only the other set has."""
     found = Comparison()
     all_lines: list[Line] = []
+    timed: list[Group] = []
     taken: set[int] = set()
     for group in ours:
         same = [other for other in theirs if (other.task, other.pair, other.cell) == (group.task, group.pair, group.cell)]
@@ -108,12 +118,13 @@ def against(
         other = alike[0] if alike else same[0]
         refused = group.lacking or other.lacking or (brief(differences(group, other)) if not alike else "")
         all_lines += lines(group, other, metrics or endpoints(group.family), store, False, refused, identical(group, other))
-        found.costs += costs((group,))
+        timed.append(group)
     if whole:
         for other in theirs:
             if id(other) not in taken:
                 found.left_out.append((f"{other.place} {other.cell}", "only in what the results are compared with"))
     found.lines = judged(all_lines)
+    found.add_costs(timed)
     return found
 
 
@@ -148,8 +159,8 @@ def costs(groups: Iterable[Group]) -> list[Cost]:
         counted = {name: [float(r.cost[name]) for r in done if r.cost.get(name) is not None] for name in ("parameters", "macs")}
         seconds = [r.seconds for r in done if not math.isnan(r.seconds)]
         timings = [group.reader.records[r.key].timing for r in done]
-        shares = [float(timing["teacher_share"]) for timing in timings if timing.get("teacher_share") is not None]
-        values = (*map(mean, counted.values()), mean(seconds), mean(shares))
+        shares = [number(timing, "teacher_share") for timing in timings if not marks(timing)]
+        values = (*map(mean, counted.values()), mean(seconds), mean([share for share in shares if not math.isnan(share)]))
         found.append(Cost(group.task, group.pair, group.cell, group.name, *values))
     return found
 

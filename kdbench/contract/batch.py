@@ -34,14 +34,14 @@ class Signal:
 class Batch:
     """Samples of one stream. `index` names the samples, `view` which of its views each one shows.
 
-    A batch that several learners share bears what frozen nets have said about it: each is asked once (`once`).
+    A batch that several learners share bears what frozen nets have said about it: each is asked `once`.
     """
 
     fields: Mapping[str, Tensor]
     index: Tensor
     view: Tensor
     signal: Signal | None = None
-    said: dict[int, Outputs] | None = field(default=None, repr=False)
+    said: dict[Any, Outputs] | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str) -> Tensor:
         try:
@@ -72,10 +72,11 @@ class Batch:
         """A changed copy. What was said about this one is not said about that one."""
         return replace(self, **{"said": None, **changes})
 
-    def once(self, net: Callable[[Batch], Outputs]) -> Outputs:
-        """What a frozen net says about this batch, whoever asks first."""
+    def once(self, net: Any, ask: Callable[[Any, Batch], Outputs]) -> Outputs:
+        """What a frozen net says about this batch when it is asked in that way, whoever does so first."""
         if self.said is None:
-            return net(self)
-        if id(net) not in self.said:
-            self.said[id(net)] = net(self)
-        return self.said[id(net)]
+            return ask(net, self)
+        asked = id(net), ask
+        if asked not in self.said:
+            self.said[asked] = ask(net, self)
+        return self.said[asked]

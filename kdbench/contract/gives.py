@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from kdbench.contract.needs import Offer, listed
+from kdbench.contract.needs import AXIS_TITLE, Offer, listed
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Gives:
     most: int | None = None
     own: str = ""  # how many of the student's own kin teach, instead of the pool: "1", or "$name" of a parameter that counts all
     maps: tuple[tuple[str, Any], ...] = ()  # (parameter, value) for which decisions must lie on a map
+    classes: tuple[tuple[str, Any], ...] = ()  # (parameter, value) for which each sample must have one class
     learns: str = ""  # the parameter by which the teacher learns too
     asks: bool = True  # whether it answers about any input, not about the samples of its stream alone
     notes: dict[str, str] = field(default_factory=dict)  # name that is not given -> why
@@ -45,6 +46,10 @@ class Gives:
         for parameter, value in self.maps:
             if params.get(parameter) == value and not offer.grid:
                 wrong.append(f"{parameter}: {value} needs decisions on a map, the task has none")
+        for parameter, value in self.classes:
+            if params.get(parameter) == value and (offer.axis != "class" or offer.grid):
+                has = "decisions on a map" if offer.grid else AXIS_TITLE[offer.axis]
+                wrong.append(f"{parameter}: {value} needs one class a sample, the task has {has}")
         learns = bool(params.get(self.learns))
         notes = {**offer.notes, **self.notes}
         if not self.taps:
@@ -73,15 +78,16 @@ class Gives:
         plain = {k: sorted(v) if isinstance(v, frozenset) else v for k, v in asdict(self).items()}
         plain["policies"] = [list(policy) for policy in self.policies]
         plain["when"] = [[parameter, value, sorted(names)] for parameter, value, names in self.when]
-        plain["maps"] = [list(pair) for pair in self.maps]
+        for name in ("maps", "classes"):
+            plain[name] = [list(pair) for pair in plain[name]]
         return plain
 
     @staticmethod
     def read(data: dict[str, Any]) -> Gives:
-        plain: dict[str, Any] = {
-            k: frozenset(v) if isinstance(v, list) and k not in ("when", "policies", "maps") else v for k, v in data.items()
-        }
+        pairs = ("when", "policies", "maps", "classes")
+        plain: dict[str, Any] = {k: frozenset(v) if isinstance(v, list) and k not in pairs else v for k, v in data.items()}
         plain["policies"] = tuple(tuple(policy) for policy in data["policies"])
         plain["when"] = tuple((parameter, value, frozenset(names)) for parameter, value, names in data["when"])
-        plain["maps"] = tuple((parameter, value) for parameter, value in data.get("maps", ()))
+        for name in ("maps", "classes"):
+            plain[name] = tuple((parameter, value) for parameter, value in data.get(name, ()))
         return Gives(**plain)

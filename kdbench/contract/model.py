@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from kdbench.contract.batch import Batch, Outputs
+from kdbench.contract.constant import constant
 
 
 class Config(BaseModel):
@@ -61,11 +62,21 @@ class ModelFamily(ModelPlugin):
         raise NotImplementedError
 
 
+def channels_last(values: Tensor) -> Tensor:
+    """The same values; of maps [B,C,H,W], laid in memory as convolutions read them fastest: all channels of a place together."""
+    return values.contiguous(memory_format=torch.channels_last) if values.dim() == 4 else values
+
+
 class Net(nn.Module):
-    """A backbone that reads batches: picks its fields, prepares them (normalisation), returns values and taps."""
+    """A backbone that reads batches: picks its fields, prepares them (normalisation), returns values and taps.
+
+    Maps and weights of convolutions lie channels last. They have the same shapes, but `view` may not flatten them: `reshape` may.
+    """
 
     def __init__(self, backbone: nn.Module, reads: tuple[str, ...], prepare: Callable[[Tensor], Tensor] | None = None):
         super().__init__()
+        for parameter in backbone.parameters():
+            parameter.data = channels_last(parameter.data)
         self.backbone = backbone
         self.reads = reads
         self.prepare = prepare
@@ -74,6 +85,7 @@ class Net(nn.Module):
         inputs = [batch[name] for name in self.reads]
         if self.prepare is not None:
             inputs = [self.prepare(x) for x in inputs]
+        inputs = [channels_last(x) for x in inputs]
         if hasattr(self.backbone, "forward_heads"):
             return Outputs(*self.backbone.forward_heads(*inputs))  # type: ignore[operator]
         values, taps = self.backbone.forward_taps(*inputs)  # type: ignore[operator]
@@ -86,9 +98,16 @@ class Net(nn.Module):
 
 def normaliser(mean: Sequence[float], std: Sequence[float]) -> Callable[[Tensor], Tensor]:
     """What prepares images for a network that wants values 0 to 1 less `mean`, over `std`."""
+    made: dict[Any, tuple[Tensor, Tensor]] = {}
 
     def normalise(image: Tensor) -> Tensor:
         image = image.float() / 255 if image.dtype == torch.uint8 else image
-        return (image - image.new_tensor(mean)[:, None, None]) / image.new_tensor(std)[:, None, None]
+        # Whole maps, made once: three numbers would be copied to a device at each step, and read there channel by channel.
+        kind = image.device, image.dtype, image.shape[1:], image.stride()[1:]
+        if kind not in made:
+            less, over = (constant(tuple(each), image.device, image.dtype)[:, None, None] for each in (mean, std))
+            made[kind] = tuple(torch.empty_like(image[0]).copy_(each) for each in (less, over))  # type: ignore[assignment]
+        less, over = made[kind]
+        return (image - less) / over
 
     return normalise

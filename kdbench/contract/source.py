@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
+from kdbench.contract.arithmetic import Arithmetic
 from kdbench.contract.batch import Batch, Signal
 from kdbench.contract.gives import Gives
 from kdbench.contract.model import Config as PluginConfig
@@ -27,6 +28,7 @@ class Source:
     Config: ClassVar[type[PluginConfig]] = PluginConfig
     scope: Literal["stream", "learner"] = "stream"
     gives: ClassVar[Gives] = Gives()
+    arithmetic: Arithmetic = Arithmetic()  # of the run: `self.arithmetic(net, batch)` is how a net is asked within a step
 
     def __init__(self, config: Any, task: Task, nets: tuple[Net, ...]):
         self.c, self.task, self.nets = config, task, nets
@@ -61,6 +63,10 @@ class Source:
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a saved state (scope learner)."""
+
+    def timing(self) -> Mapping[str, float]:
+        """What a record's timing says of it: counts and seconds, by name."""
+        return {}
 
     def reference(self) -> Net | None:
         """The net, other than the given teachers, that taught in the end: it is scored and named beside the student."""

@@ -18,6 +18,7 @@ from kdbench.contract.decisions import Decisions
 from kdbench.contract.draw import Draw
 from kdbench.contract.model import Config as PluginConfig
 from kdbench.contract.model import Facts, ModelPlugin, Net
+from kdbench.contract.views import AS_IT_IS, FiniteViews
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class Samples:
         return len(next(iter(self.fields.values())))
 
     def rows(self, index: Tensor) -> dict[str, Tensor]:
-        return {name: values[index] for name, values in self.fields.items()}
+        return {name: values.index_select(0, index) for name, values in self.fields.items()}
 
     def to(self, device: torch.device) -> Samples:
         return replace(self, fields={name: values.to(device) for name, values in self.fields.items()})
@@ -84,6 +85,10 @@ class Task(ABC):
     @abstractmethod
     def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
         """The view of a batch: a pure function of the draw."""
+
+    def finite(self, policy: str) -> FiniteViews | None:
+        """The views of a policy, where they can be counted and are few; None where a draw hardly ever repeats."""
+        return AS_IT_IS if policy == "none" else None
 
     @abstractmethod
     def decide(self, values: Tensor, batch: Batch) -> Decisions:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from kdbench.execute.devices import Slots
 
 DEFAULT_ENTRY = "kdbench.train.job:run"
 
@@ -28,11 +31,13 @@ class FailureClass(StrEnum):
 
 @dataclass(frozen=True)
 class Resources:
-    """What one job occupies. `gpu` is a share of one device; 0 states none, which means a whole one on a GPU run."""
+    """What one job occupies. `gpu` is a share of one device; 0 states none, which means a whole one on a GPU run. `memory` is the
+    most bytes of a device that runs like it were seen to hold, by which a run that packs its GPUs goes instead of shares."""
 
     cpus: int = 1
     gpu: float = 0.0
     timeout: float | None = None
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.cpus < 1:
@@ -41,6 +46,14 @@ class Resources:
             raise ValueError(f"gpu is a share of one device, from 0 to 1, not {self.gpu}")
         if self.timeout is not None and self.timeout <= 0:
             raise ValueError(f"timeout must be positive, not {self.timeout}")
+        if self.memory is not None and self.memory < 0:
+            raise ValueError(f"memory must not be negative, not {self.memory}")
+
+
+def together(resources: Sequence[Resources]) -> Resources:
+    """What jobs occupy that share one process: the memory of all, which is too much rather than too little, for they share."""
+    held = [each.memory for each in resources]
+    return replace(resources[0], memory=sum(known) if len(known := [m for m in held if m is not None]) == len(held) else None)
 
 
 @dataclass(frozen=True)
@@ -54,8 +67,9 @@ class JobSpec:
     kind: Literal["teacher", "student"] = "student"
     steps: int = 0
     resources: Resources = field(default_factory=Resources)
-    group: str = ""  # jobs of one group (the task, say) cost about the same time a step; only the ETA reads it
+    group: str = ""  # jobs of one group (the task, say) cost about the same time a step
     gang: str = ""  # jobs of one gang may train in lockstep in one process, sharing what they are shown and told
+    expected: float | None = None  # seconds that it will take, by earlier results; None where they do not tell
 
 
 @dataclass(frozen=True)
@@ -100,6 +114,9 @@ DEFAULT_POLICY = Policy()
 
 
 class Executor(Protocol):
+    def slots(self) -> Slots:
+        """What a run may occupy, all of it free."""
+
     def run(self, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy = ...) -> dict[str, Outcome]: ...
 
 

@@ -24,6 +24,7 @@ from typing import Any
 from kdbench.execute import failures
 from kdbench.execute.base import FailureClass
 from kdbench.execute.events import EventWriter
+from kdbench.execute.memory import keep_freed
 
 # 0 is no verdict: a library that calls exit(0) in the middle of a job must not look like success.
 EXIT_CODES: Mapping[str, int] = {
@@ -94,6 +95,7 @@ def execute(order: Order) -> int:
     _redirect(directories)
     os.environ.update(order.env)
     limit_threads(order.cpus)
+    keep_freed()
     _volunteer_for_the_oom_killer()
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)  # the parent asks a job that hangs where it is before it ends it

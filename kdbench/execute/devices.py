@@ -7,10 +7,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kdbench.execute.base import Resources
 
 _WHOLE = 1000  # shares are counted in thousandths, so that ten times 0.1 is a whole device
+MARGIN = 1.25  # of what a job was measured to hold, so much is kept for it: one may hold a little more than the next
+CONTEXT = 512 * 2**20  # bytes that CUDA takes for each process, beside what PyTorch reserves
 
 
 class DeviceError(Exception):
@@ -23,46 +26,73 @@ class Grant:
 
     cpus: int
     gpu: int | None = None  # index into the run's GPUs
-    share: int = 0
+    share: int = 0  # thousandths of it, or bytes where jobs are packed by memory
     device: str = "cpu"
     env: Mapping[str, str] = field(default_factory=dict)
 
 
 class Slots:
-    """The free CPUs and GPU shares of a run. `gpus` are names as CUDA_VISIBLE_DEVICES understands them."""
+    """The free CPUs and the room on the GPUs of a run. `gpus` are names as CUDA_VISIBLE_DEVICES understands them.
 
-    def __init__(self, workers: int, gpus: Sequence[str] = ()) -> None:
+    A GPU's room is shared in thousandths, as jobs state them, or with `memory`, the bytes that are free on each, in bytes, as
+    jobs like them were measured: then one of which nothing is known gets a GPU to itself.
+    """
+
+    def __init__(self, workers: int, gpus: Sequence[str] = (), memory: Sequence[int] = ()) -> None:
         if workers < 1:
             raise DeviceError(f"a run needs at least one worker, not {workers}")
+        if memory and len(memory) != len(gpus):
+            raise DeviceError(f"the memory of {len(gpus)} GPUs was to be told, and that of {len(memory)} was")
         self.workers = workers
         self.gpus = tuple(gpus)
+        self.packed = bool(memory)
         self._cpus = workers
-        self._shares = [_WHOLE] * len(self.gpus)
+        # Of each GPU while nothing runs on it; one that is full already takes a job at a time, which then says so.
+        self._room = tuple(max(1, free) for free in memory) or (_WHOLE,) * len(self.gpus)
+        self._left = list(self._room)
 
     def take(self, resources: Resources, *, exclusive: bool = False) -> Grant | None:
-        """What a job needs, now occupied, or None. One that asks for more CPUs than the run has gets them all."""
+        """What a job needs, now occupied, or None. One that asks for more than there ever is gets all there is."""
         cpus = self.workers if exclusive and not self.gpus else min(resources.cpus, self.workers)
         if cpus > self._cpus:
             return None
         if not self.gpus:
             self._cpus -= cpus
             return Grant(cpus, env={"CUDA_VISIBLE_DEVICES": ""})
-        share = _WHOLE if exclusive or not resources.gpu else max(1, round(resources.gpu * _WHOLE))
-        gpu = max(range(len(self.gpus)), key=lambda index: self._shares[index])  # spread before sharing
-        if share > self._shares[gpu]:
+        asked = None if exclusive else self._asked(resources)
+        needs = [room if asked is None else min(asked, room) for room in self._room]
+        fitting = [gpu for gpu, need in enumerate(needs) if need <= self._left[gpu]]
+        if not fitting:
             return None
+        gpu = max(fitting, key=self._left.__getitem__)  # spread before sharing
         self._cpus -= cpus
-        self._shares[gpu] -= share
-        return Grant(cpus, gpu, share, "cuda", {"CUDA_VISIBLE_DEVICES": self.gpus[gpu]})
+        self._left[gpu] -= needs[gpu]
+        return Grant(cpus, gpu, needs[gpu], "cuda", {"CUDA_VISIBLE_DEVICES": self.gpus[gpu]})
+
+    def _asked(self, resources: Resources) -> int | None:
+        """How much room of a GPU a job needs; None for all of one."""
+        if self.packed:
+            return None if resources.memory is None else round(resources.memory * MARGIN) + CONTEXT
+        return max(1, round(resources.gpu * _WHOLE)) if resources.gpu else None
 
     def give(self, grant: Grant) -> None:
         self._cpus += grant.cpus
         if grant.gpu is not None:
-            self._shares[grant.gpu] += grant.share
+            self._left[grant.gpu] += grant.share
 
     def alone(self, grant: Grant) -> bool:
         """Whether the holder had its device for itself, so that a second try there could be no better."""
-        return grant.share == _WHOLE if grant.gpu is not None else grant.cpus == self.workers
+        return grant.share == self._room[grant.gpu] if grant.gpu is not None else grant.cpus == self.workers
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What was there when nothing ran, as plain data."""
+        return {"workers": self.workers, "gpus": len(self.gpus), **({"memory": list(self._room)} if self.packed else {})}
+
+    @staticmethod
+    def of(facts: Mapping[str, Any]) -> Slots:
+        """The empty slots that `facts` tell of."""
+        return Slots(facts.get("workers", 1), [str(n) for n in range(facts.get("gpus", 0))], facts.get("memory", ()))
 
 
 def default_workers() -> int:
@@ -115,6 +145,27 @@ def visible_gpus(environ: Mapping[str, str]) -> tuple[str, ...]:
             break
         visible.append(name)
     return tuple(visible)
+
+
+def free_memory(gpus: Sequence[str]) -> tuple[int, ...]:
+    """The bytes that are free on each GPU now, in the order given."""
+    import pynvml
+
+    pynvml.nvmlInit()
+    try:
+        return tuple(pynvml.nvmlDeviceGetMemoryInfo(_nvml_handle(pynvml, name)).free for name in gpus)
+    except pynvml.NVMLError as error:
+        raise DeviceError(f"the memory of the GPUs cannot be asked for ({error}), so jobs cannot be packed by it") from error
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _nvml_handle(library: Any, name: str) -> Any:
+    """Of a GPU by a name as CUDA_VISIBLE_DEVICES has it: an index, the whole name of an instance, or how a GPU's name begins."""
+    if name.isdecimal():
+        return library.nvmlDeviceGetHandleByIndex(int(name))
+    whole = next((uuid for uuid in _nvml_uuids() if uuid.startswith(name)), name)
+    return library.nvmlDeviceGetHandleByUUID(whole)
 
 
 def _nvml_uuids() -> list[str]:

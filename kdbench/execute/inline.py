@@ -27,8 +27,12 @@ class InlineExecutor:
 
     def __init__(self, home: Path, *, device: str = "auto", entry: str = DEFAULT_ENTRY) -> None:
         self.home = Path(home).absolute()
-        self.device = "cuda" if devices.resolve(device) else "cpu"
+        self.gpus = devices.resolve(device)[:1]
+        self.device = "cuda" if self.gpus else "cpu"
         self.entry = entry
+
+    def slots(self) -> devices.Slots:
+        return devices.Slots(1, self.gpus)
 
     def run(
         self, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy = DEFAULT_POLICY
@@ -44,7 +48,7 @@ class InlineExecutor:
             for lost, reason in queue.settle(spec.key, outcome.state):
                 settle(lost, Outcome(lost.key, "blocked", None, reason))
 
-        on_event(Event("begin", time.time(), data={"jobs": len(jobs), "workers": 1, "gpus": self.device == "cuda"}))
+        on_event(Event("begin", time.time(), data={"jobs": len(jobs), **self.slots().facts}))
         for job in jobs:
             on_event(Event("queued", time.time(), job))
         with interrupts.caught():

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.execute import base, devices, failures
-from kdbench.execute.base import DEFAULT_ENTRY, DEFAULT_POLICY, Event, FailureClass, JobSpec, Outcome, Policy
+from kdbench.execute.base import DEFAULT_ENTRY, DEFAULT_POLICY, Event, FailureClass, JobSpec, Outcome, Policy, together
 from kdbench.execute.child import EXIT_CODES, LATER, Order
 from kdbench.execute.events import EventTail
 from kdbench.execute.gangs import Gangs
@@ -22,6 +22,7 @@ from kdbench.execute.interrupts import Interrupts
 from kdbench.execute.link import ServerLink
 from kdbench.execute.ready import ReadyQueue
 from kdbench.execute.verdict import Verdict, judge, kernel_oom_kills
+from kdbench.results import company
 
 POLL = 0.2  # seconds between looks at the events of running jobs
 MAX_SERVER_DEATHS = 3  # in a row, without a job that ended in between
@@ -44,9 +45,12 @@ class LocalExecutor:
         preload: Sequence[str] = ("torch", "kdbench.train.job"),
         start: str | None = None,
         grace: float = 5.0,
+        pack: bool = False,
     ) -> None:
+        """`pack`: several jobs to a GPU by the memory that jobs like them were measured to hold, instead of by stated shares."""
         self.home = Path(home).absolute()
         self.gpus = devices.resolve(device)
+        self.memory = devices.free_memory(self.gpus) if pack else ()
         self.workers = devices.default_workers() if workers is None else workers
         self.entry = entry
         self.preload = tuple(preload)
@@ -54,6 +58,9 @@ class LocalExecutor:
         if self.start not in ("fork", "spawn"):
             raise ExecutorError(f"KDBENCH_START must be fork or spawn, not {self.start!r}")
         self.grace = grace
+
+    def slots(self) -> devices.Slots:
+        return devices.Slots(self.workers, self.gpus, self.memory)
 
     def run(
         self, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy = DEFAULT_POLICY
@@ -102,7 +109,7 @@ class _Run:
         self.policy = policy
         self.on_event = on_event
         self.queue = ReadyQueue(jobs)
-        self.slots = devices.Slots(executor.workers, executor.gpus)
+        self.slots = executor.slots()
         self.jobs = {job.key: job for job in jobs}
         self.gangs = Gangs(executor.workers if not executor.gpus else len(executor.gpus))
         self.running: dict[str, _Running] = {}  # by the key of the process's first job
@@ -113,7 +120,7 @@ class _Run:
         self.server_deaths = 0
 
     def to_the_end(self) -> dict[str, Outcome]:
-        self.tell("begin", data={"jobs": len(self.jobs), "workers": self.slots.workers, "gpus": len(self.slots.gpus)})
+        self.tell("begin", data={"jobs": len(self.jobs), **self.slots.facts})
         for job in self.jobs.values():
             self.tell("queued", job)
         with self.interrupts.caught():
@@ -207,15 +214,28 @@ class _Run:
 
     def launch(self) -> None:
         while (spec := self.queue.first()) is not None:
-            exclusive = spec.key in self.oom_tries
-            grant = self.slots.take(spec.resources, exclusive=exclusive)
-            if grant is None:
+            found = self.seat(spec)
+            if found is None:
                 return  # the first in line waits for its slot; letting others by could make it wait for ever
-            specs = [spec] if exclusive else self.gangs.of(spec, self.queue.ready())
+            specs, grant = found
             tails = {each.key: EventTail(self.directory(each), from_end=True) for each in specs}
-            self.running[spec.key] = _Running({each.key: each for each in specs}, grant, tails)
             places = [self.place(each) for each in specs]
+            beside = [job for job in self.running.values() if job.grant.gpu == grant.gpu is not None]
+            company.note(map(self.directory, specs), [map(self.directory, job.specs.values()) for job in beside])
+            self.running[spec.key] = _Running({each.key: each for each in specs}, grant, tails)
             self.link.start(Order(spec.key, self.executor.entry, places, grant.device, grant.cpus, dict(grant.env)))
+
+    def seat(self, spec: JobSpec) -> tuple[list[JobSpec], devices.Grant] | None:
+        """The job that is next with those that go with it, and what they hold together; None where there is no room yet."""
+        exclusive = spec.key in self.oom_tries
+        grant = self.slots.take(spec.resources, exclusive=exclusive)
+        if grant is None or exclusive:
+            return ([spec], grant) if grant else None
+        specs = self.gangs.of(spec, self.queue.ready())
+        if len(specs) > 1 and self.slots.packed:
+            self.slots.give(grant)
+            grant = self.slots.take(together([each.resources for each in specs]))
+        return (specs, grant) if grant else None
 
     def place(self, spec: JobSpec) -> tuple[str, str]:
         """Take a job from the queue; where its process finds what it has to do, and where it leaves what came of it."""

@@ -48,8 +48,7 @@ def boxes(image: Tensor, generator: torch.Generator) -> Tensor:
     area = (0.25 + 0.25 * u[0]) / BOXES
     tall = area ** u[1]  # between the area itself (flat) and 1 (narrow)
     size = torch.stack((tall * height, area / tall * width)).round()
-    limits = torch.tensor([height, width], device=device).view(2, 1, 1)
-    start = (u[2:] * (limits - size + 1)).floor()
+    start = (u[2:] * torch.stack((height - size[0] + 1, width - size[1] + 1))).floor()
 
     def inside(axis: int, length: int) -> Tensor:
         at = torch.arange(length, device=device)

@@ -115,7 +115,7 @@ class SinKD(Method):
         assert p is not None
         assert q is not None
         if valid is None:
-            count, mass = p.new_tensor(len(p)), p.new_zeros(len(p))
+            count, mass = p.new_full((), len(p)), p.new_zeros(len(p))
         else:
             count, mass = valid.sum().clamp(min=1).to(p.dtype), torch.where(valid, 0.0, ABSENT).to(p.dtype)
         mass = mass - count.log()

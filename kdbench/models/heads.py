@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kdbench.contract.constant import constant
+
 Combine = Callable[[Tensor, Mapping[str, Tensor]], Tensor]  # (own values, heads) -> values
 
 
@@ -44,7 +46,7 @@ class OnTap(nn.Module):
 
 def mixed(values: Tensor, axis: str, shares: list[float]) -> Tensor:
     """Logits of a mean of probabilities: values [M,B,K,…], log-shares that sum to 1. Sigmoid for tags, softmax else."""
-    weight = torch.tensor(shares, device=values.device, dtype=values.dtype).log().view(-1, *[1] * (values.dim() - 1))
+    weight = constant(tuple(shares), values.device, values.dtype).log().view(-1, *[1] * (values.dim() - 1))
     if axis == "tag":
         on, off = (torch.logsumexp(nn.functional.logsigmoid(sign * values) + weight, 0) for sign in (1, -1))
         return on - off

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kdbench.metrics.catalogue import MetricInfo
 from kdbench.report.model import Row, Table
@@ -77,7 +77,7 @@ def control_columns(table: Table) -> list[Column]:
         Column("distil − test", points(unit), "agreement lost from the distillation set to the test set", plain("gap", True)),
         Column("parameters", "", "weights of the network", lambda row: simple(row, "parameters", short)),
         Column("MACs", "", "multiply-adds of one forward pass of one example", lambda row: simple(row, "macs", short)),
-        Column("train s", "", "seconds of training, as they passed on that machine", lambda row: simple(row, "seconds", seconds)),
+        Column("train s", "", "seconds of training, as they passed on that machine", timed),
     ]
 
 
@@ -137,6 +137,12 @@ def crossed(row: Row, info: MetricInfo) -> Entry:
         return Entry("" if found is None else MISSING)
     interval = found.crossed
     return Entry(span(interval.low, interval.high, info.unit), found.mean, f"{interval.how}, to {row.control}")
+
+
+def timed(row: Row) -> Entry:
+    """Seconds of the runs that had their device to themselves; of how many, where not of all."""
+    entry, known = simple(row, "seconds", seconds), row.summary("seconds").n
+    return replace(entry, text=f"{entry.text} ({known} of {row.done})") if 0 < known < row.done else entry
 
 
 def simple(row: Row, key: str, write: Callable[[float], str]) -> Entry:

@@ -11,6 +11,7 @@ from kdbench.report.numbers import counted, listed, number, points, span
 from kdbench.report.provenance import mixed, side_by_side
 from kdbench.report.rows import paired_differences
 from kdbench.results.record import Record
+from kdbench.results.timing import left_out
 from kdbench.stats import detectable, sd, welch
 
 NOISY = 2.0  # φ from which runs truly differ
@@ -58,6 +59,8 @@ def general_remarks(page: Page, records: Mapping[str, Record]) -> list[str]:
     unlike = mixed(records)
     if unlike:
         found.append(f"The results do not all come from the same {listed(unlike, 'or')}: see provenance.")
+    if timed := left_out(records.values()):
+        found.append(timed)
     if side_by_side(records):
         found.append("Jobs ran side by side on one machine: their seconds are no measure of a method's cost.")
     return found

@@ -23,10 +23,9 @@ from kdbench.contract.errors import DataError
 from kdbench.metrics import card
 from kdbench.results.files import StorageError, write_atomically
 from kdbench.results.outputs import OutputStore, arrays
-from kdbench.results.record import Record, folder_name
+from kdbench.results.record import AGAINST_FILE, Record, folder_name
 from kdbench.results.units import Units, pack, unpack
 
-FILE = "against.json"
 VERSION = 1  # raise when a fidelity metric's definition changes
 TEST = "test/"
 
@@ -108,7 +107,7 @@ class Against:
             return {}
 
     def _path(self, task: str) -> Path:
-        return self.folder / folder_name(task, "task") / FILE
+        return self.folder / folder_name(task, "task") / AGAINST_FILE
 
 
 def digest(student: Record, teachers: Sequence[Record]) -> str:

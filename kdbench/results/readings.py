@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from kdbench.jobs.job import Cell, JobSet
 from kdbench.results.against import Against
 from kdbench.results.record import Record
+from kdbench.results.timing import own_seconds
 
 INDEPENDENT = ("agreement", "miou_st", "positive_agreement", "tau_ap", "kl", "log_kl")
 
@@ -28,7 +29,7 @@ class Reading:
     teachers: tuple[str, ...]
     groups: Mapping[str, Mapping[str, float]]
     cost: Mapping[str, float]
-    seconds: float
+    seconds: float  # of training, NaN where they are not its own (results/timing.py)
 
     def value(self, metric: str) -> float:
         """A metric by name, searched in truth and then in fidelity; NaN where it was not measured."""
@@ -70,9 +71,8 @@ class _Reader:
 
     def plain(self, key: str, teachers: tuple[str, ...] = (), more: Mapping[str, Mapping[str, float]] | None = None) -> Reading:
         record = self.records[key]
-        seconds = float(record.timing.get("train_seconds", math.nan))
         groups = {**record.metrics, **(more or {})}
-        return Reading(key, self.jobs.jobs[key].labels["seed"], record.status, teachers, groups, record.cost, seconds)
+        return Reading(key, self.jobs.jobs[key].labels["seed"], record.status, teachers, groups, record.cost, own_seconds(record))
 
     def student(self, cell: Cell, key: str, done: Sequence[str]) -> Reading:
         teachers = self.refers(cell, key)

@@ -27,6 +27,7 @@ STATUSES = ("done", "diverged")
 TEACHER_FOLDER = "teacher"
 ARCHIVE_FOLDER = "archive"
 IMPORTED_FOLDER = "imported"
+AGAINST_FILE = "against.json"  # beside a task's methods: what controls share with teachers that they never had
 VOLATILE = ("timing", "provenance")
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99})?", re.ASCII)

@@ -15,7 +15,16 @@ from kdbench.contract.errors import DataError
 from kdbench.results.files import HomeError, explained, sync_folder, write_atomically
 from kdbench.results.home import Home
 from kdbench.results.outline import Outline, Outliner
-from kdbench.results.record import ARCHIVE_FOLDER, IMPORTED_FOLDER, Record, RecordError, check_key, folder_name, is_key
+from kdbench.results.record import (
+    AGAINST_FILE,
+    ARCHIVE_FOLDER,
+    IMPORTED_FOLDER,
+    Record,
+    RecordError,
+    check_key,
+    folder_name,
+    is_key,
+)
 
 
 class RecordMissing(DataError):
@@ -140,9 +149,9 @@ class ResultStore:
     def _scan_archive(self, found: Scan) -> None:
         top = self.folder / ARCHIVE_FOLDER
         for folder, below, names in os.walk(top):
-            below.sort()
+            below[:] = sorted(name for name in below if not name.startswith("."))
             for name in sorted(names):
-                if name.endswith(".json") and not name.startswith("."):
+                if name.endswith(".json") and not name.startswith(".") and name != AGAINST_FILE:
                     root = Path(folder).parent.parent
                     if not root.is_relative_to(top):
                         found.broken.append(Broken(Path(folder, name), "an archived record lies under <task>/<method>/"))

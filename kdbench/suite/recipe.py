@@ -53,7 +53,9 @@ class Recipe(Shorthand):
     gamma: float = identity("factor at each milestone", 0.1, gt=0, le=1)
     warmup: float = identity("share of the budget in which the rate rises from 0", 0.05, ge=0, le=1)
     clip: float | None = identity("largest norm of the gradient; null for no limit", None, gt=0)
-    precision: Literal["fp32", "bf16"] = identity("number format of the forward pass", "fp32")
+    precision: Literal["fp32", "bf16"] = identity(
+        "number format of forward passes in training, of student and live teachers", "fp32"
+    )
     joint: bool = identity("one forward pass over both streams, so that they share batch statistics", False)
 
     @field_validator("milestones")

@@ -21,9 +21,10 @@ from kdbench.contract.draw import Draw
 from kdbench.contract.errors import DataError
 from kdbench.contract.model import Config, Facts, ModelPlugin, normaliser
 from kdbench.contract.task import Forward, Samples
+from kdbench.contract.views import FiniteViews
 from kdbench.tasks.classification import Classification
 from kdbench.tasks.data import canonical
-from kdbench.tasks.data.photos.image_looks import LOOKS, WORDS, show
+from kdbench.tasks.data.photos.image_looks import LOOKS, WORDS, finite, show
 from kdbench.tasks.data.photos.image_sheet import sheet
 
 Part = tuple[np.ndarray, np.ndarray]  # images, labels
@@ -114,6 +115,9 @@ class Photographs(Classification):
 
     def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
         return batch.with_(image=show(LOOKS[policy], batch["image"], batch.view, batch.index, draw))
+
+    def finite(self, policy: str) -> FiniteViews | None:
+        return finite(LOOKS[policy])
 
     def evaluate(self, forward: Forward, split: str) -> dict[str, np.ndarray]:
         """Nothing where nothing is held out."""

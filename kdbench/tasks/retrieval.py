@@ -18,6 +18,7 @@ from kdbench.contract.draw import Draw
 from kdbench.contract.errors import KdbenchError
 from kdbench.contract.model import Config, Facts
 from kdbench.contract.task import Forward, Samples, Task
+from kdbench.contract.views import AS_IT_IS, FiniteViews
 from kdbench.tasks.data.made import topic_lists as lists
 from kdbench.tasks.data.made import topics
 from kdbench.tasks.data.text import bm25, lsa
@@ -60,6 +61,9 @@ class Retrieval(Task):
         judged = total[:, 0] > 0
         valid = judged if decisions.valid is None else judged & decisions.valid
         return decisions.but(valid=valid).mean(listwise)
+
+    def finite(self, policy: str) -> FiniteViews | None:
+        return AS_IT_IS if policy == "whole" else None
 
     def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
         if policy == "whole":

@@ -16,6 +16,7 @@ from kdbench.contract.draw import Draw
 from kdbench.contract.errors import DataError
 from kdbench.contract.model import Facts, ModelPlugin, normaliser
 from kdbench.contract.task import Samples
+from kdbench.contract.views import FiniteViews
 from kdbench.tasks.data import canonical
 from kdbench.tasks.data.scenes import scene_cache
 from kdbench.tasks.data.scenes import scene_looks as looks
@@ -106,6 +107,9 @@ class Scenes(Segmentation):
         mean, deviation = (torch.cat(each).to(device) for each in zip(*found))
         return mean, deviation
 
+    def finite(self, policy: str) -> FiniteViews | None:
+        return looks.MIRRORED if policy == "crop_flip" and self.config.crop is None else super().finite(policy)
+
     def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
         view, index, crop = batch.view, batch.index, self.config.crop
         image = batch["image"]
@@ -117,7 +121,7 @@ class Scenes(Segmentation):
         if crop is not None:
             top, left = looks.corners(draw.uniform("crop", view, index, 2), image.shape[-2:], crop)  # type: ignore[arg-type]
             fields = {name: looks.cut(maps, top, left, crop) for name, maps in fields.items()}
-        mirrored = draw.uniform("flip", view, index) < 0.5
+        mirrored = looks.mirrored(view, index, draw)
         fields = {name: looks.mirror(maps, mirrored) for name, maps in fields.items()}
         shown = fields["image"]
         if policy == "moment":

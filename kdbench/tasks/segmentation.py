@@ -16,6 +16,7 @@ from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.model import Config, Facts, ModelPlugin
 from kdbench.contract.task import Samples
+from kdbench.contract.views import FiniteViews
 from kdbench.tasks.data.made import streets
 from kdbench.tasks.data.scenes import scene_looks as looks
 from kdbench.tasks.data.scenes.scene_sheet import contact_sheet
@@ -110,11 +111,14 @@ class Streets(Segmentation):
         """Mean and deviation of each channel of each target training image, [N,3,1,1] each: it takes no label to know them."""
         return looks.moments(self.data("target").fields["image"].to(device))
 
+    def finite(self, policy: str) -> FiniteViews | None:
+        return looks.MIRRORED if policy == "flip" else super().finite(policy)
+
     def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
         if policy == "none":
             return batch
         view, index = batch.view, batch.index
-        mirrored = draw.uniform("flip", view, index) < 0.5
+        mirrored = looks.mirrored(view, index, draw)
         fields = {"image": looks.mirror(batch["image"], mirrored)}
         label = batch.get("label")
         if label is not None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
-from kdbench.contract.task import Samples
+from kdbench.contract.task import Samples, Task
 from kdbench.metrics import card
 from kdbench.registry import load_target
 from kdbench.testing.bench import awake
@@ -24,6 +24,8 @@ from kdbench.testing.task_case import FEW, HELD_OUT, TaskCase
 from kdbench.testing.verdict import TASK_RULES, Verdict, fails, holds, rule, skips
 
 task_rule = functools.partial(rule, of=TASK_RULES)
+MANY = 400  # views of a sample that are looked at
+DRAWS = (Draw(7), Draw(8))
 ENDINGS = {"retrieval": ".txt", "tagging": ".wav"}  # what a family shows first; the others show a picture
 
 
@@ -105,6 +107,40 @@ def views(case: TaskCase) -> Verdict:
         if apart:
             return fails(f"view {policy!r} shows another {apart} of a sample in other company")
     return holds(", ".join(case.plugin.facts["augments"]))
+
+
+@task_rule("finite-views", mend="finite() counts what augment() shows: read the same draws in both, or return None")
+def finite_views(case: TaskCase) -> Verdict:
+    """Views that the task says can be counted show a sample alike wherever their codes are equal, whatever the draw."""
+    samples = case.task.data(case.plugin.facts["roles"]["labelled"])
+    counted = []
+    for policy in case.plugin.facts["augments"]:
+        views = case.task.finite(policy)
+        if views is None:
+            continue
+        counted.append(f"{policy} {views.count}")
+        found = unlike(case.task, samples, policy, torch.arange(min(FEW, len(samples))), min(4 * views.count, MANY))
+        if found:
+            return fails(f"view {policy!r}: {found}")
+    return holds(", ".join(counted)) if counted else skips("no policy has views that can be counted")
+
+
+def unlike(task: Task, samples: Samples, policy: str, index: Tensor, views: int) -> str:
+    """What is wrong with the codes of that many views in each of two draws; empty where they are right."""
+    finite = task.finite(policy)
+    assert finite is not None
+    rows, view = index.repeat(views), torch.arange(views).repeat_interleave(len(index))
+    parts = [(task.augment(policy, Batch(samples.rows(rows), rows, view), draw), finite.code(view, rows, draw)) for draw in DRAWS]
+    code, whose = torch.cat([code for _, code in parts]), rows.repeat(len(DRAWS))
+    if code.dtype != torch.long or code.shape != whose.shape or int(code.min()) < 0 or int(code.max()) >= finite.count:
+        return f"codes are no numbers from 0 to {finite.count - 1}, one for each sample"
+    _, which = (whose * finite.count + code).unique(return_inverse=True)
+    first = torch.full((int(which.max()) + 1,), len(which)).scatter_reduce_(0, which, torch.arange(len(which)), "amin")
+    for name in parts[0][0].fields:
+        shown = torch.cat([batch.fields[name] for batch, _ in parts])
+        if not torch.equal(shown, shown[first[which]]):
+            return f"samples of one code have different {name}"
+    return ""
 
 
 def shown(case: TaskCase, policy: str, index: Tensor, view: Tensor) -> Batch:

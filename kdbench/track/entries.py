@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdbench.results.record import Record, canonical, comparable
+from kdbench.results.timing import MARKS, marks
 
-LAYOUT = 2  # of what is logged of a record: runs of another one are written again
+LAYOUT = 3  # of what is logged of a record: runs of another one are written again
 NAME_LIMIT, PARAM_LIMIT, TAG_LIMIT = 250, 6000, 5000
 _NOT_METRICS = ("t", "event", "step", "steps", "epoch", "pid", "seed")
 
@@ -58,6 +59,8 @@ def entry(record: Record, events: Path) -> Entry:
     points = [Point(_name(n), v, finished, last_step) for n, v in sorted(finals.items()) if math.isfinite(v)]
     tags = {f"kdbench.{_name(name)}": _text(value, TAG_LIMIT) for name, value in record.labels.items() if value is not None}
     tags |= {"kdbench.key": record.key, "kdbench.kind": record.kind, "kdbench.status": record.status}
+    if befell := marks(record.timing):  # MLflow shows how long each run took, and sorts by it
+        tags["kdbench.duration"] = f"not of one job alone: {', '.join(MARKS[name] for name in befell)}"
     if skipped:
         tags["kdbench.not_finite"] = _text(", ".join(skipped), TAG_LIMIT)
     return Entry(

@@ -22,6 +22,7 @@ from kdbench.contract.task import Task
 from kdbench.models import probe, weights
 from kdbench.registry import load_target
 from kdbench.train.normalise import normalise_as
+from kdbench.train.recipe import arithmetic
 from kdbench.train.seeding import reseed
 from kdbench.train.stream import Stream, ViewSpec
 
@@ -128,6 +129,7 @@ def make_source(task: Task, job: Mapping[str, Any], nets: Sequence[Net], stream:
         return None
     kind = load_target(job["targets"]["source"])
     source: Source = kind(kind.Config(**given["params"]), task, tuple(nets))
+    source.arithmetic = arithmetic(job["identity"]["recipe"])
     source.attach(stream, [teacher["key"] for teacher in job["teachers"]], signals)
     return source
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from kdbench.contract.batch import Batch
-from kdbench.train import build
+from kdbench.train import build, footprint
 from kdbench.train.common import Common
 from kdbench.train.frozen import TeacherChanged
 from kdbench.train.room import Room
@@ -68,6 +68,7 @@ def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: St
 
 def together(members: Sequence[Member], device: str, stop: Stop) -> None:
     """Jobs of one stream and, where they have any, one pool of teachers. One that fails or diverges leaves; the others go on."""
+    footprint.begin(torch.device(device))
     Gang(torch.device(device), stop).train(members)
 
 

@@ -15,7 +15,7 @@ from kdbench.contract.model import Net
 from kdbench.contract.source import Source
 from kdbench.contract.stage import After
 from kdbench.contract.task import Task
-from kdbench.train.recipe import optimiser, set_rate
+from kdbench.train.recipe import arithmetic, optimiser, set_rate
 from kdbench.train.seat import Seat, gathered
 from kdbench.train.seeding import reseed
 from kdbench.train.state import put_back, state_of
@@ -48,6 +48,7 @@ class Learner:
         self.task, self.source, self.stages, self.workshop = task, source, stages, workshop
         self.seats = [Seat(net, method)]
         self.recipe, self.seed, self.device = recipe, seed, device
+        self.arithmetic = arithmetic(recipe)
         self.joint = recipe["joint"] and "transfer" in method.needs.streams
         self.at = 0
         self.asking = 0.0  # seconds in which the source was asked
@@ -69,13 +70,7 @@ class Learner:
         return self.seats[0].method
 
     def forward(self, batch: Batch, net: Net | None = None) -> Outputs:
-        net = self.net if net is None else net
-        if self.recipe["precision"] == "fp32":
-            return net(batch)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            outputs = net(batch)
-        taps = {name: tap.float() for name, tap in outputs.taps.items()}
-        return Outputs(outputs.values.float(), taps, {name: head.float() for name, head in outputs.heads.items()})
+        return self.arithmetic(self.net if net is None else net, batch)
 
     def update(self, tick: Tick) -> None:
         """All seats forward and backward, then every owner that had a term steps: nobody sees another's new weights."""

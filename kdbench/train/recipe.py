@@ -8,13 +8,20 @@ from typing import Any
 
 import torch
 
+from kdbench.contract.arithmetic import Arithmetic
 from kdbench.contract.method import Owner
+
+
+def arithmetic(recipe: Mapping[str, Any]) -> Arithmetic:
+    return Arithmetic(recipe["precision"])
 
 
 def optimiser(owner: Owner, recipe: Mapping[str, Any]) -> torch.optim.Optimizer:
     settings = {**recipe, **owner.settings}
     params = [p for p in owner.params if p.requires_grad]
-    rest = {"lr": settings["lr"], "weight_decay": settings["weight_decay"]}
+    # Fused: one pass over a parameter and its moments instead of one an operation. Complex numbers it does not know.
+    fused = all(p.is_floating_point() for p in params)
+    rest = {"lr": settings["lr"], "weight_decay": settings["weight_decay"], "fused": fused}
     if settings["optimiser"] == "sgd":
         return torch.optim.SGD(params, momentum=settings["momentum"], nesterov=settings["nesterov"], **rest)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings["optimiser"]]

@@ -14,7 +14,7 @@ from kdbench.contract.errors import Diverged
 from kdbench.results.files import explained
 from kdbench.results.home import Home
 from kdbench.results.provenance import now
-from kdbench.train import build, checkpoint, recording
+from kdbench.train import build, checkpoint, footprint, recording
 from kdbench.train.common import Common
 from kdbench.train.learner import make_learner
 from kdbench.train.seeding import reseed
@@ -32,7 +32,7 @@ class Run:
         self.job, self.emit, self.common = job, emit, common
         self.started, began = now(), time.perf_counter()
         identity, targets, where = job["identity"], job["targets"], common.device
-        home = Home(Path(job["home"]))
+        self.home = Home(Path(job["home"]))
         self.task = build.make_task(identity, targets)
         self.streams = common.streams(self.task, job)
         reseed(where, identity["role"], identity["seed"], "init")
@@ -41,8 +41,8 @@ class Run:
             take(net.backbone, Path(job["init_weights"]), identity["init"].get("part", ()))
         self.teachers = [common.teacher(self.task, teacher, targets) for teacher in job["teachers"]]
         build.start(net, identity["init"], self.teachers)
-        self.learner = make_learner(self.task, job, net, self.teachers, self.streams, home.signals)
-        self.saved = home.checkpoints / job["key"] / "state.safetensors"
+        self.learner = make_learner(self.task, job, net, self.teachers, self.streams, self.home.signals)
+        self.saved = self.home.checkpoints / job["key"] / "state.safetensors"
         state = checkpoint.load(self.saved, where)
         if state is not None:
             self.learner.resume(state)
@@ -94,10 +94,12 @@ class Run:
             "train_seconds": round(self.trained, 3),
             "resumed": self.resumed,
             **({"gang": self.gang} if self.gang > 1 else self.shares()),
+            **(self.learner.source.timing() if self.learner.source is not None else {}),
         }
 
         def measured() -> dict[str, Any]:
-            return {**timing, "evaluate_seconds": round(time.perf_counter() - began, 3)}
+            held = footprint.taken(self.common.device, self.home.jobs / self.job["key"])
+            return {**timing, "evaluate_seconds": round(time.perf_counter() - began, 3), **held}
 
         transfer = self.streams["transfer"]
         recording.write(

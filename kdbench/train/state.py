@@ -41,4 +41,13 @@ def put_back(learner: Learner, state: Mapping[str, Any]) -> None:
             saved = state.get("optimisers", {}).get(name, {})
             fresh = owner.optimiser.state_dict()
             owner.optimiser.load_state_dict({**fresh, "state": {int(k): dict(v) for k, v in saved.items()}})
+            lay_alike(owner.optimiser)
     learner.at += 1
+
+
+def lay_alike(optimiser: torch.optim.Optimizer) -> None:
+    """Moments in the order in memory of their parameter: a fused optimiser reads both from end to end and does not compare."""
+    for parameter, moments in optimiser.state.items():
+        for name, value in moments.items():
+            if value.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

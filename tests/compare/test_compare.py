@@ -60,6 +60,25 @@ def test_a_better_method_is_better_and_equal_ones_are_not(folder: Path) -> None:
     assert found["costs"][0]["parameters"] == 2906 and found["costs"][0]["seconds"] == 12.5
 
 
+@pytest.mark.parametrize("mark", [{"packed": 4}, {"gang": 10}, {"resumed": True}])
+def test_seconds_of_jobs_in_company_are_no_cost_and_that_is_said(folder: Path, mark: dict[str, Any]) -> None:
+    store = make(folder)
+    for record in store.scan().records.values():
+        if record.labels["cell"] == "kd" or record.labels["seed"] == 0:
+            store.write(replace(record, timing={"train_seconds": 999.0, "teacher_share": 0.9, **mark}))
+        else:
+            store.write(replace(record, timing={"train_seconds": 12.5, "teacher_share": 0.25}))
+    found = told("made-up.yaml", "kd", "none")
+    costs = {cost["cell"]: (cost["seconds"], cost["teacher_share"]) for cost in found["costs"]}
+    assert costs == {"kd": (None, None), "none": (12.5, 0.25)}
+    (said,) = [remark for remark in found["remarks"] if "left out" in remark]
+    assert said.startswith("Of 10 results 6 ")
+    text = ask("made-up.yaml", "kd", "none")[1]
+    assert "999" not in text and "left out" in text
+    make(folder)
+    assert not any("left out" in remark for remark in told("made-up.yaml", "kd", "none")["remarks"])
+
+
 def test_the_other_way_round_it_is_worse(folder: Path) -> None:
     make(folder)
     one, other = (lines_of(told("made-up.yaml", *cells), "accuracy")[0] for cells in (("kd", "none"), ("none", "kd")))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kdbench.execute.base import Event, JobSpec, Outcome, Policy
+from kdbench.execute.base import Event, JobSpec, Outcome, Policy, Resources
 from kdbench.execute.local import LocalExecutor
 
 
@@ -41,10 +41,17 @@ class Bench:
 
 
 def job(
-    key: str, do: str = "ok", deps: tuple[str, ...] = (), kind="student", steps: int = 0, resources=None, **payload
+    key: str,
+    do: str = "ok",
+    deps: tuple[str, ...] = (),
+    kind="student",
+    steps: int = 0,
+    resources=Resources(),  # noqa: B008
+    expected: float | None = None,
+    group: str = "",
+    **payload,
 ) -> JobSpec:
-    extra = {} if resources is None else {"resources": resources}
-    return JobSpec(key, f"toy {key}", {"do": do, **payload}, deps, kind, steps, **extra)
+    return JobSpec(key, f"toy {key}", {"do": do, **payload}, deps, kind, steps, resources, group, expected=expected)
 
 
 def wait_for(condition: Callable, seconds: float = 15.0):

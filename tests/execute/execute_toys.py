@@ -72,6 +72,9 @@ def together(members, device, stop):
             member.end(MemoryError("toy"))
         elif do == "die":
             _segfault(None, None, None)
+        elif do == "slow":
+            time.sleep(0.3)
+            member.end("done")
         elif do == "wait":
             while not stop():
                 time.sleep(0.02)

@@ -13,12 +13,13 @@ from contextlib import closing
 import pytest
 from execute_bench import alive, children, gone, job, open_files, parent_of, wait_for
 
-from kdbench.execute import failures
+from kdbench.execute import devices, failures
 from kdbench.execute.base import FailureClass, JobSpec, Policy, Resources
 from kdbench.execute.child import EXIT_CODES, Order
 from kdbench.execute.events import read_events
 from kdbench.execute.link import ServerLink
 from kdbench.execute.local import ExecutorError, LocalExecutor
+from kdbench.results import company
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
@@ -129,6 +130,45 @@ def test_never_more_at_once_than_there_are_slots(bench):
     spans = [(*json.loads(bench.file(str(n), "span.json").read_text()), min(size, 3)) for n, size in enumerate(sizes)]
     loads = [sum(size for begin, end, size in spans if begin <= moment < end) for moment, _, _ in spans]
     assert max(loads) == 3
+
+
+def test_on_a_packed_gpu_jobs_of_known_memory_share_and_learn_of_it_and_others_are_alone(bench, monkeypatch):
+    """The device is made up, the processes are real: they are given it by name, and never touch it."""
+    monkeypatch.setattr(devices, "resolve", lambda device: ("0",))
+    monkeypatch.setattr(devices, "free_memory", lambda gpus: (4 * 2**30,))
+    known, unknown = Resources(memory=2**30), Resources()
+    jobs = [
+        *(
+            JobSpec(name, name, {"sleep": sleep}, resources=known, expected=3.0)
+            for name, sleep in (("a", 0.3), ("b", 2.0), ("c", 0.1))
+        ),
+        JobSpec("alone", "alone", {"sleep": 0.1}, resources=unknown, expected=2.0),
+        JobSpec("last", "last", {"sleep": 0.1}, resources=known, expected=1.0),
+    ]
+    outcomes = bench.run(jobs, entry="overlap", workers=8, pack=True)
+    assert all(outcome.state == "done" for outcome in outcomes.values())
+    spans = {key: json.loads(bench.file(key, "span.json").read_text()) for key in outcomes}
+    assert max(spans[key][0] for key in "ab") < min(spans[key][1] for key in "ab")
+    # 1.25 GiB and CUDA's own for each: two fit into four, three do not.
+    assert spans["a"][1] < spans["c"][0] < spans["b"][1]
+    assert spans["alone"][0] > max(spans[key][1] for key in "abc") and spans["last"][0] > spans["alone"][1]
+    assert [company.most(bench.file(key, "")) for key in outcomes] == [2, 2, 2, 1, 1]
+    begin = next(event for event in bench.events if event.kind == "begin")
+    assert begin.data == {"jobs": 5, "workers": 8, "gpus": 1, "memory": [4 * 2**30]}
+
+
+def test_a_gang_is_packed_by_the_memory_of_all_its_jobs(bench, monkeypatch, tmp_path):
+    monkeypatch.setattr(devices, "resolve", lambda device: ("0",))
+    monkeypatch.setattr(devices, "free_memory", lambda gpus: (8 * 2**30,))
+    two = Resources(memory=2 * 2**30)
+    do = {"pids": str(tmp_path / "pids"), "in_gang": "slow"}
+    gang = [JobSpec(key, key, {**do, "n": key}, resources=two, gang="g", expected=9.0) for key in "ab"]
+    small = JobSpec("small", "small", {"do": "ok", "sleep": 0.1}, resources=Resources(memory=2**30))
+    large = JobSpec("large", "large", {"do": "ok", "sleep": 0.1}, resources=Resources(memory=2**33))
+    outcomes = bench.run([*gang, small, large], workers=8, pack=True)
+    assert all(outcome.state == "done" for outcome in outcomes.values())
+    # Of 8 GiB the two hold 5.5 together; the small one fits beside them, the large one does not.
+    assert {key: company.most(bench.file(key, "")) for key in outcomes} == {"a": 2, "b": 2, "small": 2, "large": 1}
 
 
 def test_out_of_memory_is_tried_once_more_alone(bench):

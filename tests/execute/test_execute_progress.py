@@ -23,8 +23,8 @@ class Clock:
         return self.now
 
 
-def begin(tally, jobs):
-    tally(Event("begin", 1000.0, data={"jobs": len(jobs)}))
+def begin(tally, jobs, workers=2):
+    tally(Event("begin", 1000.0, data={"jobs": len(jobs), "workers": workers, "gpus": 0}))
     for spec in jobs:
         tally(Event("queued", 1000.0, spec))
 
@@ -52,7 +52,7 @@ def test_the_time_left_follows_the_measured_pace():
     tally(done(a, 20.0))
     tally(done(b, 20.0))
     tally(Event("started", 1021.0, c))
-    assert tally.eta() == pytest.approx(40.0)  # at the pace of those that are done
+    assert tally.eta() == pytest.approx(20.0)  # at the pace of those that are done; d is about to start
     tally(Event("started", 1021.0, d))
     assert tally.eta() == pytest.approx(20.0)
     tally(done(c, 20.0))
@@ -73,9 +73,91 @@ def test_a_resumed_job_does_not_look_fast_and_a_slow_group_counts_as_slow():
     tally(Event("started", 1000.0, b))
     tally(progress(b, 1000.0, 0))
     tally(progress(b, 1010.0, 1))
-    assert tally.eta() == pytest.approx(1000.0)  # c alone takes that long
+    assert tally.eta() == pytest.approx(5.0 + 1000.0)  # c waits for a, and then takes that long
     tally(done(a, 10.0))
-    assert tally.eta() == pytest.approx(990.0 + 1000.0)
+    assert tally.eta() == pytest.approx(1000.0)  # c starts
+
+
+def test_the_time_left_is_known_from_the_first_second_where_it_is_expected():
+    teacher = job("t", kind="teacher", steps=100, expected=10.0)
+    students = [job(key, deps=("t",), steps=100, expected=6.0) for key in "abcd"]
+    clock = Clock()
+    tally = Tally(clock)
+    begin(tally, [teacher, *students])
+    assert tally.eta() == pytest.approx(10.0 + 2 * 6.0)  # nobody can help the teacher
+    tally(Event("started", 1000.0, teacher))
+    clock.now = 1004.0
+    assert tally.eta() == pytest.approx(6.0 + 2 * 6.0)
+    clock.now = 1012.0
+    assert tally.eta() == pytest.approx(2 * 6.0)  # overdue is not less than nothing
+    tally(done(teacher, 20.0))  # twice as long as was expected, as the rest will be
+    assert tally.eta() == pytest.approx(2 * 12.0)
+
+
+def test_a_resumed_job_has_only_its_rest_before_it_and_no_part_in_the_correction():
+    a, b = job("a", steps=100, expected=100.0), job("b", steps=100, expected=100.0)
+    tally = Tally(Clock())
+    begin(tally, [a, b], workers=1)
+    tally(Event("started", 1000.0, a))
+    tally(Event("progress", 1000.0, a, {"t": 1000.0, "event": "start", "step": 90, "steps": 100}))
+    assert tally.eta() == pytest.approx(10.0 + 100.0)
+    tally(done(a, 11.0))
+    assert tally.eta() == pytest.approx(100.0)
+
+
+def test_jobs_at_work_correct_what_is_expected_of_others_and_one_unknown_job_leaves_all_unknown():
+    a, b, c = job("a", steps=100, expected=100.0), job("b", steps=100, expected=50.0), job("c", steps=10, group="other")
+    tally = Tally(Clock())
+    begin(tally, [a, b, c], workers=1)
+    assert tally.eta() is None
+    tally(Event("started", 1000.0, a))
+    tally(progress(a, 1000.0, 0))
+    tally(progress(a, 1005.0, 10))  # half as long as expected; c goes at the only pace there is
+    assert tally.eta() == pytest.approx(90 * 0.5 + 50 * 0.5 + 10 * 0.5)
+
+
+def test_jobs_of_a_gang_have_a_share_each_of_the_seconds_that_pass():
+    gang = [job(key, steps=100) for key in "abcd"]
+    late = job("late", steps=100, expected=30.0)
+    tally = Tally(Clock())
+    begin(tally, [*gang, late], workers=1)
+    for one in gang:
+        tally(Event("started", 1000.0, one, {"pid": 1, "gang": 4}))
+        tally(progress(one, 1000.0, 0))
+        tally(progress(one, 1010.0, 50))  # 0.2 s a step for all four
+    assert tally.eta() == pytest.approx(50 * 0.2 + 30.0)
+    tally(Event("queued", 1010.0, job("like them", steps=100)))
+    assert tally.eta() == pytest.approx(50 * 0.2 + 30.0 + 100 * 0.05)
+
+
+def test_what_is_expected_of_a_gang_is_expected_of_each_in_turn():
+    gang = [job(key, steps=100, expected=5.0) for key in "abcd"]
+    tally = Tally(Clock())
+    begin(tally, gang, workers=1)
+    assert tally.eta() == pytest.approx(20.0)
+    for one in gang:
+        tally(Event("started", 1000.0, one, {"pid": 1, "gang": 4}))
+    assert tally.eta() == pytest.approx(20.0)
+    for one in gang:
+        tally(progress(one, 1000.0, 0))
+        tally(progress(one, 1020.0, 50))  # twice as long as expected
+    tally(Event("queued", 1020.0, job("next", steps=1, expected=5.0)))
+    assert tally.eta() == pytest.approx(20.0 + 10.0)
+
+
+def test_a_long_list_is_not_played_through_at_each_redraw():
+    clock = Clock()
+    tally = Tally(clock)
+    jobs = [job(str(n), steps=1, expected=1.0) for n in range(2500)]
+    begin(tally, jobs, workers=1)
+    assert tally.eta() == 2500.0
+    tally(Event("started", 1000.0, jobs[0]))
+    tally(done(jobs[0], 1.0))
+    clock.now = 1001.0
+    assert tally.eta() == 2499.0  # a second later, and not looked at again
+    tally(done(jobs[1], 1.0, "failed"))
+    clock.now = 1002.0
+    assert tally.eta() == 2498.0  # 2,498 wait
 
 
 def run_through(on_event, jobs):

@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fabricated import LARGE, PROVENANCE, SMALL, make, plain
 from scipy import stats
 
+from kdbench.report.columns import control_columns
 from kdbench.report.model import Row, Table
+from kdbench.results.against import Against
+from kdbench.results.home import Home
+from kdbench.results.outputs import OutputStore
+from kdbench.results.readings import read
 
 ACCURACY = {"none": [0.70, 0.72, 0.71], "kd": [0.76, 0.77, 0.78], "dkd": [0.71, 0.70, 0.73], "teacher": [0.90, 0.91, 0.92]}
 AGREEMENT = {"none": [0.60, 0.61, 0.62], "kd": [0.80, 0.82, 0.81], "dkd": [0.70, 0.71, 0.72]}
@@ -206,6 +212,23 @@ def test_results_from_unlike_code_and_side_by_side_jobs_are_told() -> None:
     page = made.page()
     assert any("same torch" in text for text in page.remarks)
     assert dict(page.provenance)["torch"] == "2.15.0 (11); 2.6.0 (1)"
+
+
+def test_seconds_of_jobs_in_company_are_not_shown_and_that_is_said(tmp_path: Path) -> None:
+    made = make(SMALL, by_hand)
+    assert not any("left out" in text for text in made.page().remarks)
+    keys = {job.labels["seed"]: key for key, job in made.jobs.jobs.items() if job.labels["cell"] == "kd"}
+    for seed, mark in ((0, {"packed": 3}), (1, {"gang": 10})):
+        key = keys[seed]
+        made.records[key] = replace(made.records[key], timing={"train_seconds": 999.0, **mark})
+    made.readings = read(made.jobs, made.records, Against(tmp_path, OutputStore(Home(tmp_path))), made.readings.families)
+    page = made.page()
+    assert any("1 shared a device with other jobs, 1 trained in a gang" in text for text in page.remarks)
+    row = rows(page.tables[0])["kd"]
+    assert row.summary("seconds").by_seed == {2: 12.5}
+    column = next(column for column in control_columns(page.tables[0]) if column.head == "train s")
+    assert column.read(row).text.endswith("(1 of 3)") and column.read(row).value == 12.5
+    assert "of" not in column.read(rows(page.tables[0])["none"]).text
 
 
 def test_leaks_of_the_test_data_are_told_once() -> None:

@@ -111,6 +111,13 @@ def test_the_archive_is_read_only_when_asked_for(store: ResultStore, make_record
     stray = store.folder / "archive" / "notes" / "stray.json"
     stray.parent.mkdir()
     stray.write_text("{}")
+    beside = [
+        store.folder / "archive" / "2026-10" / "h200" / "digits" / "against.json",
+        store.folder / "archive" / ".kdbench" / "x.json",
+    ]
+    for path in beside:  # no records, and none of them should be one
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
     assert list(store.scan().records) == [live.key] and store.scan().archived == [] and store.scan().broken == []
     scan = store.scan(archive=True)
     assert scan.records == {live.key: live}

@@ -260,6 +260,45 @@ class RoundsAway(Mutant):
         return super().match(step) + 1e-3 * values.pow(2).mean() / lost
 
 
+class ReadsItsLoss(Mutant):
+    """A branch on a value: a GPU has to finish everything before it."""
+
+    name = "reads_its_loss"
+
+    def match(self, step):
+        value = super().match(step)
+        return value if value > -1 else -value
+
+
+class AsksAList(Mutant):
+    """Answers as a list, which no operation shows."""
+
+    name = "asks_a_list"
+
+    def match(self, step):
+        return super().match(step) + 0 * len(step.teacher().decisions.predictions().tolist())
+
+
+class CopiesNumbers(Mutant):
+    """A tensor that is made of numbers at each step."""
+
+    name = "copies_numbers"
+
+    def match(self, step):
+        values = step.decide().values
+        return super().match(step) + 0 * (values[:, :2] * values.new_tensor([1.0, 2.0])).mean()
+
+
+class Masks(Mutant):
+    """Rows picked by a mask: how many there are must be known before the next operation begins."""
+
+    name = "masks"
+
+    def match(self, step):
+        values = step.decide().values
+        return super().match(step) + 0 * values[values[:, 0] > -1e9].mean()
+
+
 class NotANumber(Mutant):
     """A loss that is no number."""
 

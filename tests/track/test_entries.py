@@ -63,6 +63,12 @@ def test_digest_follows_content_and_not_the_clock() -> None:
     assert digest(record()) != digest(record(cost={"steps": 3}))
 
 
+def test_a_duration_that_is_not_its_own_is_told() -> None:
+    assert "kdbench.duration" not in entry(record(timing={"train_seconds": 3.0, "packed": 1}), Path("none")).tags
+    marked = entry(record(timing={"train_seconds": 3.0, "packed": 2, "resumed": True}), Path("none")).tags
+    assert marked["kdbench.duration"] == "not of one job alone: shared a device with other jobs, went on from a checkpoint"
+
+
 def test_without_any_time_it_is_1970_and_never_now() -> None:
     made = entry(record(metrics={"truth": {"top1": 1.0}}), Path("none"))
     assert (made.started, made.finished, made.points[0].milliseconds) == (0, 0, 0)

@@ -75,6 +75,24 @@ def test_a_prompt_stream_is_not_waited_for_and_a_slow_one_is():
     assert waited({"labelled": slow, "transfer": slow}, 10.0)["data_share"] == pytest.approx(slow.waited / 10, abs=1e-4)
 
 
+@pytest.mark.parametrize(("reads", "works"), [(0.06, 0.02), (0.01, 0.04)], ids=["slow reader", "slow step"])
+def test_work_and_wait_together_are_the_time_that_passed(reads, works):
+    task = Slow()
+    task.seconds = reads
+    slow = stream(task)
+    slow.batch(0)
+    before, worked, began = slow.waited, 0.0, time.perf_counter()
+    for step in range(1, 13):
+        slow.batch(step)
+        at = time.perf_counter()
+        time.sleep(works)
+        worked += time.perf_counter() - at
+    passed, waited = time.perf_counter() - began, slow.waited - before
+    assert passed == pytest.approx(worked + waited, abs=0.1 * passed)
+    if reads > works:
+        assert waited > 12 * (reads - works) * 0.7  # three are made ahead, the others are each waited for
+
+
 def test_the_wait_counts_only_where_the_device_is_idle(monkeypatch: pytest.MonkeyPatch):
     task = Slow()
     task.seconds = 0.4

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
+from gang_bench import Place, same
 
 from kdbench.contract.errors import MethodError
 from kdbench.jobs.gang import gang_of
 from kdbench.jobs.graph import graph
-from kdbench.jobs.plan import payload
 from kdbench.registry import Registry
-from kdbench.results.home import Home
-from kdbench.results.store import ResultStore
 from kdbench.suite import expand, parse_suite
 from kdbench.suite.yaml import loads
 from kdbench.train import job as training
@@ -50,34 +47,6 @@ SUITE = {
     },
     "views": {"mixed": {"stages": "mixup"}},
 }
-COMPARED = ("status", "metrics", "outputs", "weights", "cost", "blocks")
-
-
-class Place:
-    """A home and a results folder, and jobs that run there."""
-
-    def __init__(self, jobs, folder: Path):
-        self.jobs, self.folder = jobs, folder
-        self.home = Home(folder / "home")
-        self.ends: dict[str, object] = {}
-        self.events: dict[str, list] = {}
-
-    def payload(self, job) -> dict:
-        return json.loads(json.dumps(payload(job, self.jobs, self.home.path, self.folder / "results", 1e9)))
-
-    def member(self, job) -> training.Member:
-        events = self.events.setdefault(job.key, [])
-        return training.Member(self.payload(job), events.append, lambda end: self.ends.__setitem__(job.key, end))
-
-    def together(self, jobs, stop=lambda: False) -> list:
-        training.together([self.member(job) for job in jobs], "cpu", stop)
-        return [self.ends[job.key] for job in jobs]
-
-    def alone(self, job) -> None:
-        self.ends[job.key] = training.run(self.payload(job), self.folder, "cpu", lambda event: None, lambda: False)["status"]
-
-    def record(self, job):
-        return ResultStore(self.folder / "results", self.home).read(job.key)
 
 
 @pytest.fixture(scope="module")
@@ -109,13 +78,6 @@ def place(suite, alone, tmp_path):
 def named(suite, *cells: str) -> list:
     found = {job.labels["cell"]: job for job in suite.jobs.values() if job.kind == "student"}
     return [found[cell] for cell in cells]
-
-
-def same(place, alone, jobs) -> None:
-    for job in jobs:
-        one, other = place.record(job), alone.record(job)
-        for part in COMPARED:
-            assert getattr(one, part) == getattr(other, part), (job.title, part)
 
 
 def test_who_is_shown_the_same_is_of_one_gang(suite):

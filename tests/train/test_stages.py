@@ -116,8 +116,11 @@ def test_student_and_teacher_see_the_same_blend_and_stored_signals_agree(bench, 
 
 
 def test_blends_are_not_stored_as_the_plain_view(bench, tmp_path):
-    paths = [bench("digits", "kd", view=v, source="stored", folder=tmp_path).learner.source.path(0, 0) for v in ({}, MIXED)]
-    assert paths[0] != paths[1]
+    tables = []
+    for view in ({}, MIXED, {"augment": "none"}, {"augment": "none", **MIXED}):
+        [recall] = bench("digits", "kd", view=view, source="stored", folder=tmp_path).learner.source.recalls
+        tables.append(recall.table().folder)
+    assert len(set(tables)) == 4
 
 
 def test_labelled_images_stay_whole_where_they_are_distilled_on_too(bench):

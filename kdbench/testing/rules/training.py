@@ -1,4 +1,4 @@
-"""Whether it runs at all: a few steps, also with a forward pass in bf16."""
+"""Whether it runs at all: a few steps, also with a forward pass in bf16, and without a wait of a device for the host."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 
 from kdbench.testing.case import Case
 from kdbench.testing.verdict import Verdict, fails, holds, rule
+from kdbench.testing.waits import counted
+from kdbench.train.stream import Tick
 
 
 @rule("trains", mend="run it with --debug to see where it stops; every other rule waits for this one")
@@ -29,4 +31,20 @@ def bf16(case: Case) -> Verdict:
     lost = [name for name, p in run.names().items() if not bool(p.isfinite().all())]
     if bad or lost:
         return fails(f"{', '.join(bad or lost[:1])} is not finite under autocast")
+    return holds()
+
+
+@rule(
+    "no-wait", mend="leave numbers on the device: torch.where for an if, tensors for what is kept; what is constant, in a buffer"
+)
+def no_wait(case: Case) -> Verdict:
+    """No step reads a number from the device or copies one to it: on a GPU that is a wait."""
+    for phase, at in case.stations:
+        run = case.at(at).train(at + 1)  # the first step of a run may prepare something
+        if run.learner.done:
+            run = case.at(at)
+        with counted() as found:
+            run.learner.update(Tick(run.learner.at, run.streams))
+        if found:
+            return fails(f"{found[0]} in a step{case.place(phase)}, and {len(found) - 1} more")
     return holds()

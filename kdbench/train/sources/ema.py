@@ -45,7 +45,7 @@ class EMA(Source):
     def bind(self, learner: Any) -> None:
         self.student: Net = learner.net
         self.net: Net = copy.deepcopy(learner.net).requires_grad_(False)
-        self.steps = torch.zeros((), dtype=torch.long)
+        self.steps = 0
         self.mode()
 
     def mode(self) -> None:
@@ -57,13 +57,13 @@ class EMA(Source):
 
     def ask(self, batch: Batch, grad: bool = False) -> Signal:
         with torch.set_grad_enabled(grad):
-            outputs = self.net(batch)
+            outputs = self.arithmetic(self.net, batch)
         return labelled(Signal(self.task.decide(outputs.values, batch), outputs.taps), self.c)
 
     @torch.no_grad()
     def after(self) -> None:
         self.steps += 1
-        kept = min(1 - 1 / (int(self.steps) + 1), self.c.decay) if self.c.ramp else self.c.decay
+        kept = min(1 - 1 / (self.steps + 1), self.c.decay) if self.c.ramp else self.c.decay
         for mine, theirs in zip(self.net.parameters(), self.student.parameters()):
             mine.lerp_(theirs, 1 - kept)
         if self.c.statistics == "batch":
@@ -75,10 +75,10 @@ class EMA(Source):
                 own.copy_(present)
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {"steps": self.steps, **{f"net.{name}": value for name, value in self.net.state_dict().items()}}
+        return {"steps": torch.tensor(self.steps), **{f"net.{name}": value for name, value in self.net.state_dict().items()}}
 
     def load_state_dict(self, state: Any) -> None:
-        self.steps = state["steps"].cpu().clone()
+        self.steps = int(state["steps"])
         self.net.load_state_dict({name.removeprefix("net."): value for name, value in state.items() if name != "steps"})
 
     def reference(self) -> Net:

@@ -70,6 +70,6 @@ class Ensemble(Source):
         with torch.set_grad_enabled(grad):
             members = []
             for net in self.nets:
-                outputs = net(batch) if grad else batch.once(net)
+                outputs = self.arithmetic(net, batch) if grad else batch.once(net, self.arithmetic)
                 members.append(Signal(self.task.decide(outputs.values, batch), outputs.taps))
             return combine(members, self.c, self.teacher_of)

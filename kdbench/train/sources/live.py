@@ -54,7 +54,8 @@ class Live(Source):
 
     def ask(self, batch: Batch, grad: bool = False) -> Signal:
         with torch.set_grad_enabled(grad):
-            outputs = self.net(batch) if grad or self.c.learns else batch.once(self.net)
+            own = grad or self.c.learns
+            outputs = self.arithmetic(self.net, batch) if own else batch.once(self.net, self.arithmetic)
         return labelled(Signal(self.task.decide(outputs.values, batch), outputs.taps), self.c)
 
     def see(self, step: Any, batch: Batch) -> Signal:

@@ -1,18 +1,14 @@
-"""Teacher outputs kept on disk by (teacher, set, view): asked once, read by every arm, seed and later run.
+"""Teacher outputs kept on disk by (teacher, set, sample, view): asked once, read by every arm, seed and later run.
 
-A chunk holds one teacher's values for every sample of a set in one view. It is computed in a fixed order and batch size, so its
-bytes do not depend on who filled it; two processes that race write the same file, and the rename is atomic.
+Which views share an answer, how tables lie on disk and how they are filled: kdbench/train/signals.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -23,6 +19,8 @@ from kdbench.contract.errors import MethodError
 from kdbench.contract.gives import Gives
 from kdbench.contract.method import Sweep
 from kdbench.contract.source import Source
+from kdbench.train.signals.form import form
+from kdbench.train.signals.recall import Recall
 from kdbench.train.sources.channel import chosen
 from kdbench.train.sources.ensemble import EnsembleConfig, combine
 from kdbench.train.sources.labels import WHEN, labelled
@@ -35,6 +33,12 @@ class StoredConfig(EnsembleConfig):
         description="what the teacher was shown: the student's view (replay) or the sample as it is (clean); "
         "as controls the sample's next view, or another sample",
     )
+    form: Literal["fp32", "fp16", "top_k"] = Field(
+        "fp32",
+        description="how values are kept: as they are; rounded to half precision; or the k largest of each sample, all others "
+        "sharing evenly the probability that is left",
+    )
+    k: int = Field(20, ge=1, description="values that are kept of a sample (form: top_k)")
 
 
 class Stored(Source):
@@ -47,6 +51,7 @@ class Stored(Source):
         several=frozenset({"members"}),
         when=(("reduce", "logit", frozenset({"values"})), *WHEN),
         maps=(("fusion", "channel"),),
+        classes=(("form", "top_k"),),
         asks=False,
         policies=(("targets", "clean", "none"),),
         notes={
@@ -57,8 +62,10 @@ class Stored(Source):
     )
 
     def attach(self, stream: Stream, teacher_keys: Sequence[str], folder: Path) -> None:
-        self.stream, self.teacher_keys, self.folder = stream, tuple(teacher_keys), folder
-        self.cache: dict[tuple[int, int], np.ndarray] = {}
+        self.stream = stream
+        augment = "none" if self.c.targets == "clean" else None
+        kept = form(self.c.form, self.c.k)
+        self.recalls = [Recall(self.task, net, key, stream, augment, kept, folder) for net, key in zip(self.nets, teacher_keys)]
         generator = torch.Generator().manual_seed(seed_for("permuted", stream.set_name))
         shift = torch.randperm(len(stream.samples), generator=generator)
         # A permutation without fixed points: everybody gets the answer for the next one in a random circle.
@@ -75,10 +82,8 @@ class Stored(Source):
         if grad:
             raise MethodError("stored signals cannot be differentiated to the input: use source live")
         view, index = self.where(batch)
-        members = []
-        for number in range(len(self.nets)):
-            values = self.rows(number, view, index).to(batch.index.device)
-            members.append(Signal(self.task.decide(values, batch)))
+        told = [recall(index, view).to(batch.index.device) for recall in self.recalls]
+        members = [Signal(self.task.decide(values, batch)) for values in told]
         if len(members) > 1:
             return combine(members, self.c, self.teacher_of)
         return labelled(members[0], self.c)
@@ -94,43 +99,5 @@ class Stored(Source):
             index = self.other[index]
         return view, index
 
-    def rows(self, number: int, view: Tensor, index: Tensor) -> Tensor:
-        out: np.ndarray | None = None
-        for v in view.unique().tolist():
-            chunk = self.chunk(number, v)
-            if out is None:
-                out = np.empty((len(index), *chunk.shape[1:]), chunk.dtype)
-            mask = (view == v).numpy()
-            out[mask] = chunk[index.numpy()[mask]]
-        assert out is not None
-        return torch.from_numpy(out)
-
-    def path(self, number: int, view: int) -> Path:
-        augment = "none" if self.c.targets == "clean" else self.stream.view.augment
-        config = self.task.config.model_dump_json()
-        parts = (self.task.name, self.task.version, config, self.stream.set_name, augment, self.stream.draw.seed)
-        address = "|".join(map(str, (*parts, self.teacher_keys[number])))
-        return self.folder / hashlib.sha256(address.encode()).hexdigest()[:24] / f"{view}.npy"
-
-    def chunk(self, number: int, view: int) -> np.ndarray:
-        if (number, view) not in self.cache:
-            path = self.path(number, view)
-            if not path.exists():
-                self.fill(number, view, path)
-            self.cache[number, view] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return self.cache[number, view]
-
-    @torch.no_grad()
-    def fill(self, number: int, view: int, path: Path) -> None:
-        augment = "none" if self.c.targets == "clean" else None
-        parts = []
-        for rows in torch.arange(len(self.stream.samples), device=self.stream.device).split(self.stream.at_once):
-            batch = self.stream.show(rows, torch.full_like(rows, view), augment)
-            parts.append(self.nets[number](batch).values.float().cpu())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with open(temporary, "wb") as file:
-            np.save(file, torch.cat(parts).numpy(), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+    def timing(self) -> Mapping[str, int]:
+        return {f"signals_{what}": sum(recall.counts[what] for recall in self.recalls) for what in ("asked", "read", "idle")}

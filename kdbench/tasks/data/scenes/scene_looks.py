@@ -5,6 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from kdbench.contract.draw import Draw
+from kdbench.contract.views import FiniteViews
+
+
+def mirrored(view: Tensor, index: Tensor, draw: Draw) -> Tensor:
+    """[B] which rows of a batch are shown mirrored."""
+    return draw.uniform("flip", view, index) < 0.5
+
+
+MIRRORED = FiniteViews("mirrored or not", 2, lambda view, index, draw: mirrored(view, index, draw).long())
+
 
 def mirror(maps: Tensor, mirrored: Tensor) -> Tensor:
     """[B,…,H,W], each row of the batch mirrored or not [B]."""
