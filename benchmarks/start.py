@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks import work
-from benchmarks.measure import AGAIN, Effort, Found, Line, guard
+from benchmarks.measure import Effort, Found, Line, guard, interleave, mean_of, seconds
 from benchmarks.overhead import warm
 from kdbench.cli.warm import modules
 from kdbench.execute.base import Event, JobSpec
@@ -23,10 +22,9 @@ def measure(folder: Path, effort: Effort) -> Found:
     jobs = [made.payload(job) for job in made.jobs("student") if job.labels["method"] == "kd"]
     ours = starts(made, jobs)
     warm(made.bare())  # so that what torch imports with its first optimiser is there, as it is in a pool
-    bare = {name: [bare_start(made) for _ in ours] for name in ("bare", "bare" + AGAIN)}
-    own = [(a + b) / 2 for a, b in zip(*bare.values())]
+    bare = interleave({"bare": seconds(lambda: bare_start(made), time.monotonic)}, "bare", len(ours))
+    beyond = [a - b for a, b in zip(ours, mean_of(bare, "bare"), strict=True)]
     note = f"of {sorted(ours)[len(ours) // 2]:.2f} s in all"
-    beyond = [a - b for a, b in zip(ours, own)]
     return Found(
         [Line("a job's start in a warm pool, beyond its data and nets", "s", beyond, 0.3, guard(bare, "bare"), note=note)]
     )
@@ -49,16 +47,8 @@ def starts(made: work.Work, jobs: list[dict[str, Any]]) -> list[float]:
     return list(began.values())
 
 
-def bare_start(made: work.Work) -> float:
-    """Data, networks, the teacher's weights and one step, in a process forked from this one."""
-    began = time.monotonic()
-    child = os.fork()
-    if child == 0:
-        try:
-            bare = made.bare()
-            weights.load_into(bare.teacher, made.folder / "teacher.safetensors")
-            bare.step()
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    return time.monotonic() - began
+def bare_start(made: work.Work) -> None:
+    """Networks, the teacher's weights and one step, on data that are read already, as they are in the pool."""
+    bare = made.bare()
+    weights.load_into(bare.teacher, made.folder / "teacher.safetensors")
+    bare.step()
