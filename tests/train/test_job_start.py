@@ -55,3 +55,6 @@ def test_a_student_that_starts_at_its_teacher_and_does_not_move_is_its_teacher(t
     assert at_teacher.metrics["fidelity"]["kl"] == pytest.approx(0, abs=1e-6)
     assert found["kd[task=0]·one·mixed"].metrics["fidelity"]["agreement"] < 0.9
     assert at_teacher.identity["init"] == {"mix": 1.0} and found["none"].identity["init"] == "fresh"
+    first, second = (found[cell].timing for cell in ("kd[task=0]·one·mixed", "kd[task=0]·one·mixed{init.mix=1}"))
+    assert first["signals_read"] == second["signals_read"] == 2 * at_teacher.identity["recipe"].get("batch", 64)
+    assert first["signals_asked"] >= 900 and second["signals_asked"] == 0, "the teacher answers once for both"
