@@ -11,8 +11,8 @@ image: here they see the stream's one view, and the suite chooses it. And it wei
 that the release applies to a mean, so that it only scales it. Much of its published gain goes with 480 or 960 epochs and a
 RandAugment view that its rivals did not have: compare at equal steps.
 
-For one label an image, not one a pixel: both squared norms grow with N² and are divided by N or K, so that with the thousands of pixels of
-streets relations were 99.9 % of the loss and destroyed the student at every weight from .009 to 9.
+For one label an image, not one a pixel: both squared norms grow with N² and are divided by N or K, so that with the thousands
+of pixels of streets relations were 99.9 % of the loss and destroyed the student at every weight from .009 to 9.
 
 On digits (three seeds, pair and recipe of the task, defaults not tuned; control 81.3, kd 85.9): 84.5.
 """
