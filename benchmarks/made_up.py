@@ -14,9 +14,9 @@ import numpy as np
 from kdbench.cli.session import Session, open_suite
 from kdbench.jobs.plan import modules_of
 from kdbench.metrics import card
-from kdbench.results.against import FILE, digest
+from kdbench.results.against import digest
 from kdbench.results.provenance import machine, source_digest, versions
-from kdbench.results.record import Record
+from kdbench.results.record import AGAINST_FILE, Record
 from kdbench.results.units import Units, pack
 
 TASKS, SEEDS = 4, 10
@@ -124,7 +124,7 @@ def write(folder: Path, jobs: int) -> Path:
         path.write_text(record.dumps(), encoding="utf-8")
     for task, lines in against(session, known, templates).items():
         text = ",\n".join(f"{json.dumps(name)}: {json.dumps(line, sort_keys=True)}" for name, line in sorted(lines.items()))
-        (folder / "results" / task / FILE).write_text(f"{{\n{text}\n}}\n")
+        (folder / "results" / task / AGAINST_FILE).write_text(f"{{\n{text}\n}}\n")
     for key in known:
         events = session.home.events(key)
         events.parent.mkdir(parents=True)

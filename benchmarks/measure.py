@@ -101,7 +101,7 @@ class Line:
 class Effort:
     """How much is done for a figure: rounds, steps a round, jobs of a large suite and of a small one, and networks."""
 
-    rounds: int = 7
+    rounds: int = 5
     steps: int = 4
     null_steps: int = 100
     jobs: int = 10_000

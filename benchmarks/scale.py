@@ -21,8 +21,6 @@ from kdbench.report.assemble import assemble
 from kdbench.report.model import Part
 from kdbench.track.mlflow import sync
 
-TRACKED = 200  # results of which a tracker is filled: what one of them costs does not grow
-
 
 class Large:
     """A suite with all its results, and what a person asks of it."""
@@ -75,17 +73,23 @@ def measure(folder: Path, effort: Effort) -> Found:
         for name, (what, _) in BARS.items()
     ]
     suites = [few.suite, large.suite]
-    lines.append(Line("memory of the parent, a job", "KB", [memory(suites)], 5.0, note="measured in a process of its own"))
-    return Found([*lines, *tracked(large, at)])
+    lines.append(
+        Line("memory of the parent, a job", "KB", [memory(suites)], 5.0, note="all of them to be run; in a process of its own")
+    )
+    return Found([*lines, *tracked(large, effort.jobs // 50, at)])
 
 
+HOW = How(
+    executor=Where.local, workers=None, device="cpu", policy=Policy(), timeout=3600.0, checkpoint=60.0, gang=True, pack=False,
+    as_json=False, say=print,
+)  # fmt: skip
 BARS = {"plan": ("plan", 1.0), "resume": ("resume scan", 0.3), "report": ("report's model", 3.0)}  # of 10,000 jobs
 GROWTH = 13.0  # from 1,000 jobs to ten times as many
 
 
-def tracked(suite: Large, at: float) -> list[Line]:
-    """What MLflow costs for each result, when it is written and when it is there."""
-    some = list(suite.session.records().values())[:TRACKED]
+def tracked(suite: Large, count: int, at: float) -> list[Line]:
+    """What MLflow costs for each of some results, when it is written and when it is there."""
+    some = list(suite.session.records().values())[:count]
     home = suite.session.home.ensure()
 
     def bring() -> None:
@@ -102,20 +106,17 @@ def tracked(suite: Large, at: float) -> list[Line]:
 
 def memory(suites: list[Path]) -> float:
     """KB by which a parent grows with a job, from the one suite to the other."""
-    told = subprocess.run(
-        [sys.executable, "-m", "benchmarks.scale", *map(str, suites)], capture_output=True, text=True, check=True
-    )
-    return float(told.stdout)
+    command = [sys.executable, "-m", "benchmarks.scale", *map(str, suites)]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    return float(subprocess.run(command, capture_output=True, text=True, check=True, env=environ).stdout)
 
 
 def parent(suite: Path) -> tuple[int, object]:
-    """All that a parent holds while jobs run; how many these are."""
-    session = open_suite(suite, suite.parent / "results")
-    outlines = session.outlines()
-    planned = session.plan({})
-    how = How(Where.local, None, "cpu", Policy(), 3600.0, 60.0, True, False, print)
-    specs = [spec(session, item.job, how) for item in planned.jobs]
-    return len(specs), (session, outlines, planned, specs, ReadyQueue(specs))
+    """All that a parent holds while jobs run, none of which has a result yet; how many these are."""
+    session = open_suite(suite, suite.parent / "none")
+    planned, past = session.plan(session.outlines()), session.past([])
+    specs = [spec(session, item.job, HOW, past) for item in planned.jobs]
+    return len(specs), (session, planned, specs, ReadyQueue(specs))
 
 
 def resident() -> float:

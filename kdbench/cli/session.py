@@ -88,7 +88,7 @@ class Session:
         """As much of this suite's records as planning asks for."""
         found, broken = self.store.outlines(self.jobs.jobs)
         self.tell(broken, set_aside)
-        return {key: outline for key, outline in found.items() if key in self.jobs.jobs}
+        return {key: found[key] for key in self.jobs.jobs if key in found}
 
     def tell(self, faults: Sequence[Fault], set_aside: bool) -> None:
         for path, why in faults:
@@ -104,7 +104,7 @@ class Session:
 
         facts = machine()
         here = Here(frozenset(facts["gpus"] if gpus else ("cpu",)), facts["cpu"])
-        return Past(self.store.scan().records.values(), here, self.jobs.jobs.values())
+        return Past(self.store.each(), here, self.jobs.jobs.values())
 
     def settled(self, records: Mapping[str, Record]) -> Session:
         """The same suite with the settings that these records choose."""

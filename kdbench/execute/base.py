@@ -29,7 +29,7 @@ class FailureClass(StrEnum):
     interrupted = "interrupted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Resources:
     """What one job occupies. `gpu` is a share of one device; 0 states none, which means a whole one on a GPU run. `memory` is the
     most bytes of a device that runs like it were seen to hold, by which a run that packs its GPUs goes instead of shares."""
@@ -56,7 +56,7 @@ def together(resources: Sequence[Resources]) -> Resources:
     return replace(resources[0], memory=sum(known) if len(known := [m for m in held if m is not None]) == len(held) else None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class JobSpec:
     """One job as an executor sees it. A dependency that is not among the jobs of a run counts as done."""
 

@@ -14,7 +14,7 @@ def where(task: str, pair: str) -> str:
     return task if pair == "default" else f"{task}/{pair}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """`key` is the hash of `identity`; `spec` is the same with every default filled in, as the training side reads it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ StalePolicy = Literal["keep", "rerun", "fail"]
 STALE_POLICIES: tuple[str, ...] = get_args(StalePolicy)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Planned:
     """A job, what will happen to it, and why."""
 
@@ -78,7 +79,12 @@ def outdated(record: Any, present: Mapping[str, str]) -> list[str]:
 
 def modules_of(job: Job) -> list[Any]:
     """The source files whose code decides a job's result: its plugins and the training loop."""
-    where = sorted({target.rpartition(":")[0] for target in job.targets.values()})
+    return list(_modules(frozenset(job.targets.values())))
+
+
+@functools.cache
+def _modules(targets: frozenset[str]) -> list[Any]:
+    where = sorted({target.rpartition(":")[0] for target in targets})
     return [Path(w) if w.endswith(".py") else w for w in where] + ["kdbench.train.loop", "kdbench.train.step"]
 
 

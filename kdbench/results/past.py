@@ -27,7 +27,20 @@ from kdbench.jobs.job import Job
 from kdbench.results.record import Record
 from kdbench.results.timing import marks, number
 
-Level = Callable[[Mapping[str, Any], Mapping[str, str]], str]
+
+@dataclass(frozen=True)
+class Level:
+    """What runs have in common that are alike; where `taught`, the networks of their teachers too."""
+
+    common: Callable[[Mapping[str, Any]], Any]
+    taught: bool = False
+
+
+class Likeness(NamedTuple):
+    """What a run has in common with others of a level, and its teachers' keys where they count."""
+
+    common: str
+    teachers: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -60,36 +73,63 @@ class Run(NamedTuple):
 
 
 class Past:
-    """An index of the records that were made on a machine like this one. It answers; nothing changes it."""
+    """An index of the records that were made on a machine like this one. It answers, and what it answers stays."""
 
     def __init__(self, records: Iterable[Record], here: Here, jobs: Iterable[Job] = ()) -> None:
-        """`jobs` are those that will be asked about, with their teachers, so that it is known what networks teach."""
-        every = list(records)
-        self._networks = {record.key: canonical(record.identity.get("student")) for record in every}
-        self._networks |= {job.key: canonical(job.identity["student"]) for job in jobs}
+        """`jobs` are those that will be asked about, with their teachers, so that it is known what networks teach. Of the
+        records, which may be ten thousand and are long, nothing is held but what is asked of them."""
+        self._texts: dict[str, str] = {}
+        self._networks = {job.key: self._text(job.identity["student"]) for job in jobs}
         self._own: dict[str, list[Run]] = defaultdict(list)
         self._marked: dict[str, list[Run]] = defaultdict(list)
         self._memory: dict[str, int] = {}
-        for record in filter(here.made, every):
-            if (run := Run.of(record)) is not None:
-                for level in TIMED:
-                    (self._marked if marks(record.timing) else self._own)[level(record.identity, self._networks)].append(run)
-            if (peak := number(record.timing, "peak_bytes")) >= 1:
-                for level in HELD:
-                    place = level(record.identity, self._networks)
-                    self._memory[place] = max(self._memory.get(place, 0), int(peak))
+        self._estimates: dict[tuple[bool, str, int], float | None] = {}
+        seen: list[tuple[list[Likeness], Run | None, bool, float]] = []
+        for record in records:  # all of them, before it is known what taught the first
+            self._networks[record.key] = self._text(record.identity.get("student"))
+            if here.made(record):
+                alike = [self._likeness(level, record.identity) for level in (*TIMED, *HELD)]
+                seen.append((alike, Run.of(record), bool(marks(record.timing)), number(record.timing, "peak_bytes")))
+        for alike, run, marked, peak in seen:
+            places = [self._place(likeness) for likeness in alike]
+            if run is not None:
+                for place in places[: len(TIMED)]:
+                    (self._marked if marked else self._own)[place].append(run)
+            for place in places[len(TIMED) :] if peak >= 1 else ():
+                self._memory[place] = max(self._memory.get(place, 0), int(peak))
 
     def seconds(self, job: Job) -> float | None:
         """How long a job will take alone on its device, from the start of its process to its record; None where nobody knows."""
         steps = job.spec["recipe"]["steps"]
         asked = ((runs, level) for runs in (self._own, self._marked) if runs for level in TIMED)
-        found = (estimate(runs.get(level(job.identity, self._networks), ()), steps) for runs, level in asked)
+        found = (self._estimate(runs, self._place(self._likeness(level, job.identity)), steps) for runs, level in asked)
         return next((seconds for seconds in found if seconds is not None), None)
 
     def memory(self, job: Job) -> int | None:
         """The most bytes that a run like it held of its device; None where nobody knows."""
-        places = (level(job.identity, self._networks) for level in HELD)
+        places = (self._place(self._likeness(level, job.identity)) for level in HELD if self._memory)
         return next((self._memory[place] for place in places if place in self._memory), None)
+
+    def _estimate(self, runs: Mapping[str, list[Run]], place: str, steps: int) -> float | None:
+        """Once for all jobs that are alike: a task may have thousands of runs."""
+        asked = (runs is self._own, place, steps)
+        if asked not in self._estimates:
+            self._estimates[asked] = estimate(runs.get(place, ()), steps)
+        return self._estimates[asked]
+
+    def _likeness(self, level: Level, identity: Mapping[str, Any]) -> Likeness:
+        return Likeness(self._text(level.common(identity)), tuple(identity.get("teachers") or ()) if level.taught else None)
+
+    def _place(self, likeness: Likeness) -> str:
+        """A teacher of whom nothing is known stands for itself."""
+        if likeness.teachers is None:
+            return likeness.common
+        taught_by = sorted(self._networks.get(key, key) for key in likeness.teachers)
+        return self._texts.setdefault(text := f"{likeness.common} {' '.join(taught_by)}", text)
+
+    def _text(self, value: Any) -> str:
+        """What is alike is one text, and held once."""
+        return self._texts.setdefault(text := canonical(value), text)
 
 
 def estimate(runs: Sequence[Run], steps: int) -> float | None:
@@ -100,31 +140,20 @@ def estimate(runs: Sequence[Run], steps: int) -> float | None:
     return median(run.around for run in runs) + (steps * median(paces) if steps else 0.0)
 
 
-def cell(identity: Mapping[str, Any], networks: Mapping[str, str]) -> str:
-    return canonical([unseeded(identity), taught_by(identity, networks)])
-
-
-def student(identity: Mapping[str, Any], networks: Mapping[str, str]) -> str:
+def method_name(identity: Mapping[str, Any]) -> Any:
     method = identity.get("method")
-    name = method.get("name") if isinstance(method, Mapping) else method
-    return canonical([identity.get("task"), identity.get("student"), name])
+    return method.get("name") if isinstance(method, Mapping) else method
 
 
-def task(identity: Mapping[str, Any], networks: Mapping[str, str]) -> str:
-    return canonical(identity.get("task"))
-
-
-def load(identity: Mapping[str, Any], networks: Mapping[str, str]) -> str:
-    """What decides how much a step holds, beside the method."""
+def load(identity: Mapping[str, Any]) -> Any:
+    """What decides how much a step holds, beside method and teachers."""
     recipe = identity.get("recipe", {})
     held = [recipe.get("batch"), recipe.get("precision")] if isinstance(recipe, Mapping) else recipe
-    return canonical([identity.get("task"), identity.get("student"), taught_by(identity, networks), held])
+    return [identity.get("task"), identity.get("student"), held]
 
 
-def taught_by(identity: Mapping[str, Any], networks: Mapping[str, str]) -> list[str]:
-    """The networks of its teachers; a teacher of whom nothing is known stands for itself."""
-    return sorted(networks.get(key, key) for key in identity.get("teachers") or ())
-
-
-TIMED: tuple[Level, ...] = (cell, student, task)
-HELD: tuple[Level, ...] = (cell, load)
+CELL = Level(unseeded, taught=True)
+STUDENT = Level(lambda identity: [identity.get("task"), identity.get("student"), method_name(identity)])
+TASK = Level(lambda identity: identity.get("task"))
+TIMED = (CELL, STUDENT, TASK)
+HELD = (CELL, Level(load, taught=True))

@@ -102,6 +102,14 @@ class ResultStore:
                 self._scan_archive(found)
         return found
 
+    def each(self) -> Iterator[Record]:
+        """Every record that can be read, one after the other: for those who look at all and hold none."""
+        for folder in self._method_folders():
+            for path in _json_files(folder):
+                record = self._read_into(Scan(), path, self.folder)
+                if record is not None and record.kind != "imported":
+                    yield record
+
     def outlines(self, only: Collection[str]) -> tuple[dict[str, Outline], list[Broken]]:
         """What a plan asks of the records of these jobs, and the files among them at fault, as `scan` lists them."""
         found: dict[str, Outline] = {}

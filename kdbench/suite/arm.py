@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kdbench.suite.tuning import Place, Tuning
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Arm:
     """One student to train: task, teachers, method, source, view, recipe and seed, all resolved. Params are without defaults.
 

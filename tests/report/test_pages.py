@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def test_names_cannot_run_or_break_the_page(tmp_path: Path) -> None:
                 reading_cells[renamed] = reading_cells.pop(cell)
     for i, arm in enumerate(made.expansion.arms):
         if arm.cell == "kd":
-            made.expansion.arms[i] = type(arm)(**{**arm.__dict__, "cell": EVIL, "alias": 'a" onclick="b'})
+            made.expansion.arms[i] = replace(arm, cell=EVIL, alias='a" onclick="b')
     made.expansion.excluded.append((EVIL, f"{EVIL} & |"))
     built = made.build(tmp_path)
     text = built.html.read_text()
