@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,9 @@ from kdbench.execute.events import EventTail
 from kdbench.execute.gangs import Gangs
 from kdbench.execute.interrupts import Interrupts
 from kdbench.execute.link import ServerLink
+from kdbench.execute.process import Process
 from kdbench.execute.ready import ReadyQueue
-from kdbench.execute.verdict import Verdict, judge, kernel_oom_kills
+from kdbench.execute.verdict import Verdict
 from kdbench.results import company
 
 POLL = 0.2  # seconds between looks at the events of running jobs
@@ -71,34 +71,6 @@ class LocalExecutor:
         return _Run(self, jobs, on_event, policy).to_the_end()
 
 
-@dataclass
-class _Running:
-    """A process, and those of its jobs that have not ended."""
-
-    specs: dict[str, JobSpec]
-    grant: devices.Grant
-    tails: dict[str, EventTail]
-    pid: int | None = None  # None until the server has said that it exists
-    began: float = field(default_factory=time.monotonic)
-    timed_out: bool = False
-    kill_at: float | None = None
-    oom_kills: int = field(default_factory=kernel_oom_kills)
-
-    def __post_init__(self) -> None:
-        self.size = len(self.specs)
-        limits = [spec.resources.timeout for spec in self.specs.values()]
-        self.timeout = sum(limit for limit in limits if limit) if all(limits) else None  # of all its jobs together
-
-    @property
-    def gang(self) -> bool:
-        return self.size > 1
-
-    @property
-    def seconds(self) -> float:
-        """For each of its jobs."""
-        return (time.monotonic() - self.began) / self.size
-
-
 class _Run:
     """The state of one call of `run`."""
 
@@ -112,7 +84,7 @@ class _Run:
         self.slots = executor.slots()
         self.jobs = {job.key: job for job in jobs}
         self.gangs = Gangs(executor.workers if not executor.gpus else len(executor.gpus))
-        self.running: dict[str, _Running] = {}  # by the key of the process's first job
+        self.running: dict[str, Process] = {}  # by the key of the process's first job
         self.outcomes: dict[str, Outcome] = {}
         self.oom_tries: dict[str, int] = {}
         self.interrupts = Interrupts()
@@ -177,7 +149,7 @@ class _Run:
                 job.kill_at = None
                 self.link.signal(key, signal.SIGKILL)
 
-    def forward(self, job: _Running) -> None:
+    def forward(self, job: Process) -> None:
         for key, tail in job.tails.items():
             for record in tail.read():
                 if key not in job.specs:
@@ -186,7 +158,7 @@ class _Run:
                 if job.gang and record.get("event") == "end":
                     self.part(job, key, str(record.get("status")))
 
-    def part(self, job: _Running, key: str, status: str) -> None:
+    def part(self, job: Process, key: str, status: str) -> None:
         """A member of a gang has ended; the others go on."""
         spec = job.specs.pop(key)
         if status == LATER:
@@ -196,7 +168,9 @@ class _Run:
         elif status == FailureClass.interrupted and job.timed_out:
             self.again(spec, f"its gang took longer than its {job.timeout:g} s", alone=True)
         else:
-            self.settle(spec, self.judged(job, spec, {"code": EXIT_CODES.get(status, -1)}), job.seconds)
+            self.settle(
+                spec, job.verdict({"code": EXIT_CODES.get(status, -1)}, self.directory(spec), self.obeyed > 0), job.seconds
+            )
 
     def again(self, spec: JobSpec, why: str, alone: bool = False) -> None:
         """Back into the queue after something that is no fault of the job's; `alone`: no more in a gang."""
@@ -222,7 +196,7 @@ class _Run:
             places = [self.place(each) for each in specs]
             beside = [job for job in self.running.values() if job.grant.gpu == grant.gpu is not None]
             company.note(map(self.directory, specs), [map(self.directory, job.specs.values()) for job in beside])
-            self.running[spec.key] = _Running({each.key: each for each in specs}, grant, tails)
+            self.running[spec.key] = Process({each.key: each for each in specs}, grant, tails)
             self.link.start(Order(spec.key, self.executor.entry, places, grant.device, grant.cpus, dict(grant.env)))
 
     def seat(self, spec: JobSpec) -> tuple[list[JobSpec], devices.Grant] | None:
@@ -248,10 +222,10 @@ class _Run:
         os.replace(scratch, payload)
         return str(payload), str(directory)
 
-    def conclude(self, job: _Running, end: dict[str, Any]) -> None:
+    def conclude(self, job: Process, end: dict[str, Any]) -> None:
         """A process has ended: what that means for those of its jobs that had not."""
         for spec in list(job.specs.values()):
-            verdict = self.judged(job, spec, end)
+            verdict = job.verdict(end, self.directory(spec), self.obeyed > 0)
             if job.gang and verdict.state != "interrupted":
                 self.again(spec, f"its gang ended ({verdict.message})", alone=True)
             elif verdict.failure is FailureClass.oom and self.may_retry_alone(job, spec):
@@ -261,16 +235,7 @@ class _Run:
             else:
                 self.settle(spec, verdict, job.seconds)
 
-    def judged(self, job: _Running, spec: JobSpec, end: dict[str, Any]) -> Verdict:
-        return judge(
-            end,
-            failures.read(self.directory(spec)),
-            timeout=job.timeout if job.timed_out else None,
-            stopping=self.obeyed > 0,
-            oom_kills=kernel_oom_kills() - job.oom_kills,
-        )
-
-    def may_retry_alone(self, job: _Running, spec: JobSpec) -> bool:
+    def may_retry_alone(self, job: Process, spec: JobSpec) -> bool:
         """Out of memory beside others: it may fit with the device to itself. What it computes stays the same."""
         if self.obeyed or self.limit_reached() or self.slots.alone(job.grant):
             return False

@@ -1,0 +1,47 @@
+"""A process that runs one job or a gang, as the parent sees it: what it holds, who is not done yet, and what its end means."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kdbench.execute import devices, failures
+from kdbench.execute.base import JobSpec
+from kdbench.execute.events import EventTail
+from kdbench.execute.verdict import Verdict, judge, kernel_oom_kills
+
+
+@dataclass
+class Process:
+    """`specs` are those of its jobs that have not ended."""
+
+    specs: dict[str, JobSpec]
+    grant: devices.Grant
+    tails: dict[str, EventTail]
+    pid: int | None = None  # None until the server has said that it exists
+    began: float = field(default_factory=time.monotonic)
+    timed_out: bool = False
+    kill_at: float | None = None
+    oom_kills: int = field(default_factory=kernel_oom_kills)
+
+    def __post_init__(self) -> None:
+        self.size = len(self.specs)
+        limits = [spec.resources.timeout for spec in self.specs.values()]
+        self.timeout = sum(limit for limit in limits if limit) if all(limits) else None  # of all its jobs together
+
+    @property
+    def gang(self) -> bool:
+        return self.size > 1
+
+    @property
+    def seconds(self) -> float:
+        """For each of its jobs."""
+        return (time.monotonic() - self.began) / self.size
+
+    def verdict(self, end: Mapping[str, Any], job_dir: Path, stopping: bool) -> Verdict:
+        """What it means for a job that its process ended so, or that it said so itself as a member of a gang."""
+        limit = self.timeout if self.timed_out else None
+        return judge(end, failures.read(job_dir), timeout=limit, stopping=stopping, oom_kills=kernel_oom_kills() - self.oom_kills)
