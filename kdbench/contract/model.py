@@ -82,14 +82,19 @@ class Net(nn.Module):
         self.prepare = prepare
 
     def forward(self, batch: Batch) -> Outputs:
+        return Outputs(*self.answer(*self.inputs(batch)))
+
+    def inputs(self, batch: Batch) -> list[Tensor]:
+        """What the backbone reads, prepared for it."""
         inputs = [batch[name] for name in self.reads]
         if self.prepare is not None:
             inputs = [self.prepare(x) for x in inputs]
-        inputs = [channels_last(x) for x in inputs]
-        if hasattr(self.backbone, "forward_heads"):
-            return Outputs(*self.backbone.forward_heads(*inputs))  # type: ignore[operator]
-        values, taps = self.backbone.forward_taps(*inputs)  # type: ignore[operator]
-        return Outputs(values, taps)
+        return [channels_last(x) for x in inputs]
+
+    def answer(self, *inputs: Tensor) -> tuple[Any, ...]:
+        """Values, taps, and the values of further heads where there are any: tensors in, tensors out."""
+        heads = getattr(self.backbone, "forward_heads", None)
+        return self.backbone.forward_taps(*inputs) if heads is None else heads(*inputs)  # type: ignore[operator]
 
     def rebuilt(self, backbone: nn.Module) -> Net:
         """A net that reads batches as this one does, around another backbone."""

@@ -28,6 +28,10 @@ def _both(value: Any) -> Any:
     return value
 
 
+def _word(value: Any) -> Any:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
+
 BatchSize = Annotated[
     Batch,
     BeforeValidator(_both),
@@ -56,6 +60,9 @@ class Recipe(Shorthand):
     precision: Literal["fp32", "bf16"] = identity(
         "number format of forward passes in training, of student and live teachers", "fp32"
     )
+    compile: Annotated[Literal["no", "yes", "reduce-overhead"], BeforeValidator(_word)] = identity(
+        "whether TorchInductor compiles the networks of a step; reduce-overhead: into CUDA graphs", "no"
+    )
     joint: bool = identity("one forward pass over both streams, so that they share batch statistics", False)
 
     @field_validator("milestones")
@@ -71,7 +78,7 @@ class Recipe(Shorthand):
         return self.model_dump(mode="json", exclude_unset=True, exclude={"like"})
 
 
-FIELDS = tuple(name for name in Recipe.model_fields if name != "like")
+FIELDS = tuple(name for name in Recipe.model_fields if name not in ("like", "compile"))  # that make a training what it is
 RECIPE_DEFAULTS: dict[str, Any] = Recipe().model_dump(mode="json", exclude={"like"})
 
 

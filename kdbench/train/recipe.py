@@ -13,7 +13,7 @@ from kdbench.contract.method import Owner
 
 
 def arithmetic(recipe: Mapping[str, Any]) -> Arithmetic:
-    return Arithmetic(recipe["precision"])
+    return Arithmetic(recipe["precision"], recipe["compile"])
 
 
 def optimiser(owner: Owner, recipe: Mapping[str, Any]) -> torch.optim.Optimizer:

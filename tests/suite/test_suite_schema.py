@@ -242,5 +242,6 @@ def test_recipe_defaults():
         "warmup": 0.05,
         "clip": None,
         "precision": "fp32",
+        "compile": "no",
         "joint": False,
     }
