@@ -86,7 +86,7 @@ def records(session: Session, templates: list[Template]) -> Iterator[Record]:
                 "device": "cpu",
                 "started": "2026-11-20T10:00:00.000Z",
                 "finished": "2026-11-20T10:01:00.000Z",
-                "sources": sources(tuple(modules_of(job))),
+                "sources": sources(modules_of(job)),
             },
         )
 

@@ -143,7 +143,7 @@ def gather(session: Session, root: Path) -> Gathered:
         session.plan(records),
         scan.records,
         experiments,
-        None if seeds_asked else lambda job: digest(tuple(modules_of(job))),
+        None if seeds_asked else lambda job: digest(modules_of(job)),
     )
     baseline = load(root, session.suite.name, {cell.task for cell in arms})
     return Gathered(records, baseline, candidates, experiments, set(arms))

@@ -135,7 +135,7 @@ class Session:
         attempts = {key: f"failed: {failure.failure_class}" for key, failure in self.failures(records).items()}
         attempts |= dict.fromkeys(self.begun(records), "begun; goes on from its checkpoint")
         digest = functools.cache(source_digest)  # 10,000 jobs share a handful of sources
-        return plan(self.jobs, records, lambda job: digest(tuple(modules_of(job))), self.home.weights, attempts, stale)
+        return plan(self.jobs, records, lambda job: digest(modules_of(job)), self.home.weights, attempts, stale)
 
     def failures(self, records: Container[str]) -> dict[str, Failure]:
         """What ended each failed job the last time."""

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 FILE = "events.jsonl"
 
 
@@ -73,7 +75,7 @@ def read_events(job_dir: Path) -> list[dict[str, Any]]:
 
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
-        record = json.loads(line)
+        record = from_json(line)
     except ValueError:
         return None
     return record if isinstance(record, dict) else None

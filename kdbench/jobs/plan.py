@@ -77,15 +77,16 @@ def outdated(record: Any, present: Mapping[str, str]) -> list[str]:
     return sorted(name for name, sha in present.items() if recorded.get(name, sha) != sha)
 
 
-def modules_of(job: Job) -> list[Any]:
+def modules_of(job: Job) -> tuple[Any, ...]:
     """The source files whose code decides a job's result: its plugins and the training loop."""
-    return list(_modules(frozenset(job.targets.values())))
+    return _modules(frozenset(job.targets.values()))
 
 
 @functools.cache
-def _modules(targets: frozenset[str]) -> list[Any]:
+def _modules(targets: frozenset[str]) -> tuple[Any, ...]:
+    """One tuple for all jobs of the same plugins."""
     where = sorted({target.rpartition(":")[0] for target in targets})
-    return [Path(w) if w.endswith(".py") else w for w in where] + ["kdbench.train.loop", "kdbench.train.step"]
+    return (*(Path(w) if w.endswith(".py") else w for w in where), "kdbench.train.loop", "kdbench.train.step")
 
 
 def payload(job: Job, jobs: JobSet, home: Path, results: Path, checkpoint_seconds: float) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from kdbench.report.outside import outside
 from kdbench.report.provenance import provenance
 from kdbench.report.remarks import elsewhere, general_remarks, table_remarks
 from kdbench.report.rows import compare, endpoints, mark_best, measure
+from kdbench.results.garbage import no_garbage_collection
 from kdbench.results.readings import Reading, Readings
 from kdbench.results.record import Record
 from kdbench.results.unit_reader import UnitReader
@@ -43,7 +44,8 @@ def assemble(
     crossing = Crossing(reader) if reader is not None else None
     arms = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in reversed(expansion.arms)}
     places = dict.fromkeys((arm.task["name"], arm.pair) for arm in expansion.arms)
-    tables = [table(place, arms, jobs, readings, crossing) for place in places if place[0] in readings.families]
+    with no_garbage_collection():
+        tables = [table(place, arms, jobs, readings, crossing) for place in places if place[0] in readings.families]
     for built in tables:
         built.imported = [brought(group) for group in imported if (group.task, group.pair) == (built.task, built.pair)]
         built.remarks += [elsewhere(built)] if built.imported else []

@@ -12,12 +12,13 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from kdbench.results.record import KINDS, SCHEMA, STATUSES, Record
+from kdbench.results.record import KINDS, SCHEMA, STATUSES, TEACHER_FOLDER, Record
 
 NAME = (b'\n "key": ', b'\n "metrics": ')  # from one field to another: key, kind, labels
 STATE = (b'\n "provenance": ', b'\n "teachers": ')  # provenance, schema, status
 END = b"\n}\n"
 CONFLICT = b"<<<<<<< "  # as git marks it: two runs of a job always differ in what is read here
+TAIL = 1 << 13  # bytes at the end of a file, where all of this is, nearly always: what is longest in a record comes first
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,20 @@ class Outliner:
 
     _made_by: dict[tuple[tuple[str, str], ...], Mapping[str, Any]] = field(default_factory=dict)
 
-    def read(self, text: bytes) -> tuple[tuple[str, str, str], Outline] | None:
-        """Task, method and key of a record, and its outline; None where the text has to be read whole."""
-        start = text.rfind(NAME[0])  # from behind, since what is long comes first
-        if start < 0 or not text.endswith(END) or text.find(CONFLICT, start) >= 0:
+    def read(self, tail: bytes) -> tuple[tuple[str, str, str], Outline] | None:
+        """Task, method and key of a record, and its outline, from the end of its text; None where that does not tell."""
+        name, state = tail.rfind(NAME[0]), tail.rfind(STATE[0])
+        names_end, state_end = tail.find(NAME[1], name), tail.find(STATE[1], state)
+        whole = 0 <= name < names_end < state < state_end and tail.endswith(END) and tail.find(CONFLICT, name) < 0
+        if not whole:
             return None
-        name, state = _cut(text, *NAME, start), _cut(text, *STATE, start)
         try:
-            if state["schema"] != SCHEMA or state["status"] not in STATUSES or name["kind"] not in KINDS:
+            found = from_json(b"{%b%b}" % (tail[name:names_end], tail[state : state_end - 1]))  # less the last comma
+            if found["schema"] != SCHEMA or found["status"] not in STATUSES or found["kind"] not in KINDS:
                 return None
-            method = "teacher" if name["kind"] == "teacher" else name["labels"]["method"]
-            return (name["labels"]["task"], method, name["key"]), self._outline(state["status"], state["provenance"])
-        except (KeyError, TypeError, AttributeError):
+            method = TEACHER_FOLDER if found["kind"] == "teacher" else found["labels"]["method"]
+            return (found["labels"]["task"], method, found["key"]), self._outline(found["status"], found["provenance"])
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def of(self, record: Record) -> Outline:
@@ -54,15 +57,3 @@ class Outliner:
     def _outline(self, status: str, provenance: Mapping[str, Any]) -> Outline:
         sources = provenance.get("sources", {})
         return Outline(status, self._made_by.setdefault(tuple(sources.items()), {"sources": sources}))
-
-
-def _cut(text: bytes, first: bytes, after: bytes, start: int) -> dict[str, Any]:
-    """The fields from `first` to before `after`; nothing where they are not there, or not whole."""
-    begin = text.find(first, start)
-    end = text.find(after, begin)
-    if min(begin, end) < 0:
-        return {}
-    try:
-        return from_json(b"{%b}" % text[begin:end].removesuffix(b","))
-    except ValueError:
-        return {}

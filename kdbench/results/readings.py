@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 
 from kdbench.jobs.job import Cell, JobSet
 from kdbench.results.against import Against
+from kdbench.results.garbage import no_garbage_collection
 from kdbench.results.record import Record
 from kdbench.results.timing import own_seconds
 
+NONE: Mapping[str, float] = {}
 INDEPENDENT = ("agreement", "miou_st", "positive_agreement", "tau_ap", "kl", "log_kl")
 
 
@@ -34,10 +36,10 @@ class Reading:
     def value(self, metric: str) -> float:
         """A metric by name, searched in truth and then in fidelity; NaN where it was not measured."""
         group, _, name = metric.rpartition(".")
-        for values in (self.groups.get(one) for one in ((group,) if group else ("truth", "fidelity"))):
-            if values is not None and name in values:
-                return values[name]
-        return math.nan
+        if group:
+            return self.groups.get(group, NONE).get(name, math.nan)
+        truth = self.groups.get("truth", NONE)
+        return truth[name] if name in truth else self.groups.get("fidelity", NONE).get(name, math.nan)
 
 
 @dataclass
@@ -54,13 +56,14 @@ def read(jobs: JobSet, records: Mapping[str, Record], against: Against, families
     """Readings of every cell that has results."""
     found = Readings(families=dict(families))
     reader = _Reader(jobs, records, against, families)
-    for pair, keys in jobs.teachers.items():
-        found.teachers[pair] = [reader.plain(key) for key in keys if key in records]
-    for cell, keys in jobs.cells.items():
-        done = [key for key in keys if key in records]
-        found.cells[cell] = [reader.student(cell, key, done) for key in done]
-        if len(done) < len(keys):
-            found.missing[cell] = len(keys) - len(done)
+    with no_garbage_collection():
+        for pair, keys in jobs.teachers.items():
+            found.teachers[pair] = [reader.plain(key) for key in keys if key in records]
+        for cell, keys in jobs.cells.items():
+            done = [key for key in keys if key in records]
+            found.cells[cell] = [reader.student(cell, key, done) for key in done]
+            if len(done) < len(keys):
+                found.missing[cell] = len(keys) - len(done)
     against.save()
     return found
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any, NamedTuple
 
 from kdbench.contract.errors import DataError
 from kdbench.results.files import HomeError, explained, sync_folder, write_atomically
+from kdbench.results.garbage import no_garbage_collection
 from kdbench.results.home import Home
-from kdbench.results.outline import Outline, Outliner
+from kdbench.results.outline import TAIL, Outline, Outliner
 from kdbench.results.record import (
     AGAINST_FILE,
     ARCHIVE_FOLDER,
@@ -95,7 +95,7 @@ class ResultStore:
         """Read every record, or those of some jobs. Unreadable, misplaced and doubled files are listed with their reason, not
         raised and not skipped."""
         found = Scan()
-        with _no_garbage_collection():
+        with no_garbage_collection():
             for folder in self._method_folders():
                 self._read_all(found, folder, only=only)
             if archive:
@@ -115,7 +115,7 @@ class ResultStore:
         found: dict[str, Outline] = {}
         faults = Scan()
         outliner = Outliner()
-        with _no_garbage_collection():
+        with no_garbage_collection():
             for path in (path for folder in self._method_folders() for path in _json_files(folder, only)):
                 key, outline = self._outline(faults, path, outliner)
                 if key in found:
@@ -172,7 +172,7 @@ class ResultStore:
     def _outline(self, found: Scan, path: str, outliner: Outliner) -> tuple[str, Outline | None]:
         """The outline of the record at `path`, which is read whole where it has to be; else None, and why in `found.broken`."""
         with suppress(OSError, RecordError):
-            read = outliner.read(_content(path))
+            read = outliner.read(_tail(path))
             if read is not None and _place(self.folder, *read[0]) == path:
                 return read[0][2], read[1]
         record = self._read_into(found, path, self.folder)
@@ -215,6 +215,14 @@ def _content(path: str) -> bytes:
         return file.read()
 
 
+def _tail(path: str) -> bytes:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        return os.pread(handle, TAIL, max(0, os.fstat(handle).st_size - TAIL))
+    finally:
+        os.close(handle)
+
+
 def _place(root: Path, task: str, method: str, key: str) -> str:
     return f"{_method_folder(root, task, method)}{os.sep}{key}.json"
 
@@ -242,15 +250,3 @@ def _json_files(folder: str, only: Collection[str] | None = None) -> list[str]:
 
     with os.scandir(folder) as entries:
         return sorted(e.path for e in entries if wanted(e.name))
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Ten thousand parsed records are a million live objects and no garbage; looking for some costs a quarter more."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

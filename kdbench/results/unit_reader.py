@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pydantic_core import to_json  # these texts are long, and never read
+
 from kdbench.contract.errors import DataError
-from kdbench.jobs.identity import canonical
 from kdbench.metrics import card
 from kdbench.results.against import TEST, Against
 from kdbench.results.home import Home
@@ -76,6 +77,6 @@ class UnitReader:
         if key not in self._stamps:
             record = self.records[key]
             tested = {name: sha for name, sha in record.outputs.items() if name.startswith(TEST)}
-            stands = canonical([record.key, record.teachers, record.blocks, tested])
-            self._stamps[key] = hashlib.sha256(stands.encode()).hexdigest()
+            stands = to_json([record.key, record.teachers, record.blocks, tested])
+            self._stamps[key] = hashlib.sha256(stands).hexdigest()
         return self._stamps[key]

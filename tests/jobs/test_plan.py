@@ -126,7 +126,7 @@ def test_what_a_job_is_given_is_plain_and_complete():
 
 
 def test_own_files_are_told_from_modules():
-    assert modules_of(JOBS.jobs["a"]) == [
+    assert list(modules_of(JOBS.jobs["a"])) == [
         Path("/own/mine.py"),
         "kdbench.models.net",
         "kdbench.tasks.t",
