@@ -90,17 +90,18 @@ def refused(candidate: Candidate, changed: str | None) -> Refused | None:
 def merged(
     cell: Cell, old: tuple[Line, ...], candidate: Candidate, reason: str, today: str, remarks: list[str]
 ) -> tuple[Line, ...]:
-    """The new lines of a cell. Lines whose value stands stay as they are; seeds that were not run again stay if the others
-    repeat, or if the same code, torch and device made them."""
+    """The new lines of a cell. A line whose value stands stays as it is, unless another run made other values of its seed. Seeds
+    that were not run again stay if the others repeat, or if the same code, torch and device made them."""
     metrics = measured(candidate, remarks)
     before = {(line.metric, line.seed): line for line in old}
     lines = []
     for run in candidate.runs:
-        for metric in metrics:
-            known = before.get((metric, run.seed))
-            value = run.values[metric]
-            kept = known is not None and known.value == value
-            lines.append(known if kept and known is not None else line_of(cell, run, metric, value, reason, today))
+        fresh = [line_of(cell, run, metric, run.values[metric], reason, today) for metric in metrics]
+        known = [before.get((line.metric, line.seed)) for line in fresh]
+        stands = all(had is not None and had.value == line.value for had, line in zip(known, fresh))
+        for had, line in zip(known, fresh):
+            kept = had is not None and had.value == line.value and (stands or had.made == line.made)
+            lines.append(had if kept and had is not None else line)
     ran = {run.seed for run in candidate.runs}
     repeated = all(line.metric in metrics and line in lines for line in old if line.seed in ran)
     makers = {(run.code, run.torch, run.device) for run in candidate.runs}
