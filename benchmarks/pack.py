@@ -21,7 +21,7 @@ def measure(folder: Path, effort: Effort) -> Found:
     if (os.cpu_count() or 1) < 2:
         return Found([])
     made = work.make(folder, ["kd"], effort.pair, batch=effort.batch, steps=STEPS, seeds=2)
-    jobs = [made.payload(job) for job in made.jobs("student") if job.labels["method"] == "kd"]
+    jobs = made.students("kd")
     executor = LocalExecutor(made.session.home.path, workers=2, device="cpu", preload=modules(job["targets"] for job in jobs))
     parts = {"packed": lambda: throughput(executor, jobs, 1), "wide": lambda: throughput(executor, jobs[:1], 2)}
     found = interleave(parts, "wide", effort.rounds)

@@ -19,7 +19,7 @@ STEPS = 20  # of a job, which then tells of each
 
 def measure(folder: Path, effort: Effort) -> Found:
     made = work.make(folder, ["kd"], effort.small, batch=effort.batch, steps=STEPS, seeds=effort.rounds + 1)
-    jobs = [made.payload(job) for job in made.jobs("student") if job.labels["method"] == "kd"]
+    jobs = made.students("kd")
     ours = starts(made, jobs)
     warm(made.bare())  # so that what torch imports with its first optimiser is there, as it is in a pool
     bare = interleave({"bare": seconds(lambda: bare_start(made), time.monotonic)}, "bare", len(ours))

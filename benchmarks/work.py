@@ -63,6 +63,10 @@ class Work:
     def jobs(self, kind: str) -> list[Job]:
         return [job for job in self.session.jobs.jobs.values() if job.kind == kind]
 
+    def students(self, method: str) -> list[dict[str, Any]]:
+        """What the training side gets of all seeds of a method."""
+        return [self.payload(job) for job in self.jobs("student") if job.labels["method"] == method]
+
     def payload(self, job: Job) -> dict[str, Any]:
         home, results = self.session.home.path.absolute(), self.session.store.folder.absolute()
         return json.loads(json.dumps(payload(job, self.session.jobs, home, results, checkpoint_seconds=3600.0)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdbench.cli.exits import Exit
-from kdbench.cli.text import count, in_bytes, near, wrapped
+from kdbench.cli.text import count, near, sized, wrapped
 
 if TYPE_CHECKING:
     from kdbench.results.home import Home
@@ -59,9 +59,9 @@ def gc(
     Example: kdbench results gc --budget 20G --only signals --dry-run
     """
     from kdbench.results.trimming import KINDS, chosen, inventory, remove
-    from kdbench.tasks.data.cache_budget import in_bytes as read
+    from kdbench.tasks.data.cache_budget import in_bytes
 
-    most = None if budget is None else read(budget, "--budget")
+    most = None if budget is None else in_bytes(budget, "--budget")
     folders = results or [Path("results")]
     kinds = tuple(kind.value for kind in only) if only else KINDS
     home = home_of(folders)
@@ -75,9 +75,9 @@ def gc(
     for kind in kinds:
         those = [thing for thing in gone if thing.kind == kind]
         if those:
-            size = in_bytes(sum(thing.size for thing in those))
+            size = sized(sum(thing.size for thing in those))
             typer.echo(f"{'would remove' if dry else 'removed'} {kind}: {count(len(those), WHAT[kind])}, {size}")
-    typer.echo(f"{in_bytes(left)} {'would be' if dry else 'are'} left, the budget is {in_bytes(most)}")
+    typer.echo(f"{sized(left)} {'would be' if dry else 'are'} left, the budget is {sized(most)}")
     if left > most:
         typer.echo(wrapped(f"what is left {why(things, gone, needed)}"))
     return Exit.ok
@@ -116,12 +116,12 @@ def records_of(folders: Sequence[Path], kinds: Sequence[str], home: Home) -> lis
 
 
 def show(home: Home, things: Sequence[Thing], kinds: Sequence[str]) -> None:
-    typer.echo(f"{near(home.path)}: {in_bytes(sum(thing.size for thing in things))}")
+    typer.echo(f"{near(home.path)}: {sized(sum(thing.size for thing in things))}")
     for kind in kinds:
         those = [thing for thing in things if thing.kind == kind]
         kept = sum(thing.size for thing in those if thing.needed)
-        needed = f", {in_bytes(kept)} needed by records" if kept else ""
-        size = in_bytes(sum(thing.size for thing in those))
+        needed = f", {sized(kept)} needed by records" if kept else ""
+        size = sized(sum(thing.size for thing in those))
         typer.echo(f"  {kind:11}  {size:>9}  {count(len(those), WHAT[kind])}{needed}")
 
 

@@ -65,7 +65,7 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def in_bytes(size: int) -> str:
+def sized(size: int) -> str:
     """A size as a person reads it."""
     number, unit = float(size), "B"
     for larger in ("KiB", "MiB", "GiB", "TiB"):

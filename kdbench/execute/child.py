@@ -82,10 +82,16 @@ def run_entry(
             raise ValueError(f"{entry} returned the status {status!r}, not done, diverged or interrupted")
         return status, None
     except BaseException as error:  # whatever a job throws, even SystemExit, must end as a verdict
-        failure = failures.from_exception(error)
+        failure = _failed(job_dir, error)
+    return failure.failure_class.value, failure
+
+
+def _failed(job_dir: Path, error: BaseException) -> failures.Failure:
+    """What an exception means for a job, left in its directory where it is a failure."""
+    failure = failures.from_exception(error)
     if failure.failure_class not in (FailureClass.interrupted, FailureClass.diverged):
         failures.write(job_dir, failure)
-    return failure.failure_class.value, failure
+    return failure
 
 
 def execute(order: Order) -> int:
@@ -142,11 +148,9 @@ def _several(order: Order, directories: Sequence[Path], stop: Callable[[], bool]
 def _end(directory: Path, emit: EventWriter, outcome: str | BaseException) -> None:
     """How a member of a gang ended."""
     if isinstance(outcome, BaseException):
-        failure = failures.from_exception(outcome)
+        failure = _failed(directory, outcome)
         outcome = failure.failure_class.value
         print(failure.traceback or failure.message, file=sys.stderr)
-        if failure.failure_class not in (FailureClass.interrupted, FailureClass.diverged):
-            failures.write(directory, failure)
     emit({"event": "end", "status": outcome})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
 
 from kdbench.execute.base import JobSpec
@@ -18,11 +18,12 @@ class Gangs:
         self.alone: set[str] = set()
         self._sizes: dict[str, int] = {}
 
-    def of(self, first: JobSpec, ready: Sequence[JobSpec]) -> list[JobSpec]:
-        """The job that is next, and those that run in lockstep with it."""
+    def of(self, first: JobSpec, look: Callable[[], Sequence[JobSpec]]) -> list[JobSpec]:
+        """The job that is next, and those that run in lockstep with it; `look` tells all that are ready, which may be many."""
         tag = self._tag(first)
         if not tag:
             return [first]
+        ready = look()
         alike = [job for job in ready if self._tag(job) == tag]
         if tag not in self._sizes:  # once, so that what is left later is not cut ever smaller
             units = len({self._tag(job) or job.key for job in ready})

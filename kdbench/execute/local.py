@@ -205,7 +205,7 @@ class _Run:
         grant = self.slots.take(spec.resources, exclusive=exclusive)
         if grant is None or exclusive:
             return ([spec], grant) if grant else None
-        specs = self.gangs.of(spec, self.queue.ready())
+        specs = self.gangs.of(spec, self.queue.ready)
         if len(specs) > 1 and self.slots.packed:
             self.slots.give(grant)
             grant = self.slots.take(together([each.resources for each in specs]))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-
-from kdbench.jobs.identity import canonical
+from kdbench.jobs.identity import key_of
 from kdbench.jobs.job import Job
 
 
@@ -14,4 +12,4 @@ def gang_of(job: Job) -> str:
     if not job.teachers or job.spec.get("source") is None:
         return ""
     shown = {name: job.spec[name] for name in ("task", "view", "seed", "role")}
-    return hashlib.sha256(canonical({**shown, "batch": job.spec["recipe"]["batch"]}).encode()).hexdigest()[:16]
+    return key_of({**shown, "batch": job.spec["recipe"]["batch"]})

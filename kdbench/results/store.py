@@ -207,12 +207,8 @@ class ResultStore:
 
 
 def _load(path: str) -> Record:
-    return Record.loads(_content(path))
-
-
-def _content(path: str) -> bytes:
     with open(path, "rb", buffering=0) as file:
-        return file.read()
+        return Record.loads(file.read())
 
 
 def _tail(path: str) -> bytes:

@@ -24,6 +24,7 @@ class Common:
         self.device = device
         self.frozen = Frozen()
         self._made: dict[str, Any] = {}
+        self._streams: list[Stream] = []
 
     def once(self, make: Callable[[], T], *key: object) -> T:
         name = json.dumps(key, sort_keys=True, default=str)
@@ -33,8 +34,13 @@ class Common:
 
     def streams(self, task: Task, job: Mapping[str, Any]) -> dict[str, Stream]:
         identity, targets = job["identity"], job["targets"]
-        asked = (identity["view"], identity["recipe"]["batch"], identity["seed"])
-        return self.once(lambda: build.make_streams(task, identity, targets, self.device), "streams", id(task), *asked)
+
+        def make() -> dict[str, Stream]:
+            made = build.make_streams(task, identity, targets, self.device)
+            self._streams += made.values()
+            return made
+
+        return self.once(make, "streams", id(task), identity["view"], identity["recipe"]["batch"], identity["seed"])
 
     def teacher(self, task: Task, teacher: Mapping[str, Any], targets: Mapping[str, str]) -> Net:
         def load() -> Net:
@@ -44,8 +50,5 @@ class Common:
 
     def rest(self) -> None:
         """No further step will come soon."""
-        for made in self._made.values():
-            if isinstance(made, dict):
-                for stream in made.values():
-                    if isinstance(stream, Stream):
-                        stream.rest()
+        for stream in self._streams:
+            stream.rest()

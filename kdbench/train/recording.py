@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,28 +26,22 @@ from kdbench.results.units import Units, pack
 from kdbench.train import build
 from kdbench.train.common import Common
 from kdbench.train.evaluate import on_distillation_set, on_splits
-from kdbench.train.loop import Learner
 from kdbench.train.stream import Stream
 
+if TYPE_CHECKING:
+    from kdbench.train.run import Run
 
-def write(
-    job: Mapping[str, Any],
-    common: Common,
-    task: Task,
-    learner: Learner,
-    teachers: Sequence[Net],
-    stream: Stream,
-    status: str,
-    started: str,
-    timing: Callable[[], Mapping[str, Any]],
-) -> None:
+
+def write(run: Run) -> None:
     """Evaluate what was learned, and leave record, outputs and weights."""
-    home, where = Home(Path(job["home"])), common.device
+    began = time.perf_counter()
+    job, common, task, learner, home = run.job, run.common, run.task, run.learner, run.home
+    stream, where = run.streams["transfer"], common.device
     final = learner.exported()
     refer = [teacher["key"] for teacher in job["teachers"] if teacher.get("reference", True)]
-    scored = {teacher["key"]: net for net, teacher in zip(teachers, job["teachers"]) if teacher["key"] in refer}
+    scored = {teacher["key"]: net for net, teacher in zip(run.teachers, job["teachers"]) if teacher["key"] in refer}
     foreign = job["identity"]["student"].get("outputs")  # other answers than the task's cannot be scored
-    outputs = evaluate(task, final, scored, stream, common) if status == "done" and not foreign else {}
+    outputs = evaluate(task, final, scored, stream, common) if run.status == "done" and not foreign else {}
     theirs = outputs_of(refer, job, home)
     metrics = measure(task, outputs, theirs, outputs_of([job["init_job"]], job, home) if job.get("init_job") else [])
     companion = learner.reference()
@@ -56,7 +51,7 @@ def write(
         "schema": 1,
         "key": job["key"],
         "kind": job["kind"],
-        "status": status,
+        "status": run.status,
         "identity": job["digest"],
         "labels": job["labels"],
         "teachers": refer,
@@ -64,10 +59,15 @@ def write(
         "blocks": units(task, outputs, theirs),
         "outputs": {name: OutputStore(home).put(array) for name, array in outputs.items()},
         "cost": {**build.cost_of(final, stream), "dropped": learner.dropped(), "steps": learner.at},
-        "timing": timing(),
-        "provenance": {**collect(started, modules(job["sources"])), "device": device_name(where), **origin(job), **leaked(task)},
+        "timing": {**run.timing(), "evaluate_seconds": round(time.perf_counter() - began, 3)},
+        "provenance": {
+            **collect(run.started, modules(job["sources"])),
+            "device": device_name(where),
+            **origin(job),
+            **leaked(task),
+        },
     }
-    if status == "done":
+    if run.status == "done":
         path = home.weights / f"{job['key']}.safetensors"
         with explained(path):
             record["weights"] = weights.save(final.backbone.state_dict(), path)

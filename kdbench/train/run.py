@@ -88,24 +88,19 @@ class Run:
 
     def finish(self) -> None:
         """Evaluate and record what was learned."""
-        began = time.perf_counter()
-        timing = {
+        recording.write(self)
+        self.saved.unlink(missing_ok=True)
+
+    def timing(self) -> dict[str, Any]:
+        """What its record says of time and memory, but for the evaluation's seconds."""
+        return {
             "setup_seconds": round(self.setup, 3),
             "train_seconds": round(self.trained, 3),
             "resumed": self.resumed,
             **({"gang": self.gang} if self.gang > 1 else self.shares()),
             **(self.learner.source.timing() if self.learner.source is not None else {}),
+            **footprint.taken(self.common.device, self.home.jobs / self.job["key"]),
         }
-
-        def measured() -> dict[str, Any]:
-            held = footprint.taken(self.common.device, self.home.jobs / self.job["key"])
-            return {**timing, "evaluate_seconds": round(time.perf_counter() - began, 3), **held}
-
-        transfer = self.streams["transfer"]
-        recording.write(
-            self.job, self.common, self.task, self.learner, self.teachers, transfer, self.status, self.started, measured
-        )
-        self.saved.unlink(missing_ok=True)
 
     def shares(self) -> dict[str, float]:
         return {**asked(self.learner.asking, self.trained, self.common.device), **waited(self.streams, self.trained)}

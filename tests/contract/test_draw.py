@@ -40,7 +40,7 @@ def test_uniform_and_normal_have_their_distributions():
     assert torch.corrcoef(n.T).fill_diagonal_(0).abs().max() < 0.03
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.one_of(st.integers(), st.text(max_size=5)), min_size=1, max_size=4))
 def test_derived_seeds_are_stable_and_positive(parts):
     assert seed_for(*parts) == seed_for(*parts)

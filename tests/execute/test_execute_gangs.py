@@ -24,7 +24,7 @@ def formed(jobs: list[JobSpec], workers: int) -> list[list[JobSpec]]:
     """The processes in the order of their start, where all jobs are ready at once."""
     gangs, left, found = Gangs(workers), list(jobs), []
     while left:
-        found.append(gangs.of(left[0], left))
+        found.append(gangs.of(left[0], left.copy))
         left = [each for each in left if each not in found[-1]]
     return found
 

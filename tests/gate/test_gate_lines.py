@@ -36,7 +36,7 @@ def baselines(draw: st.DrawFn) -> list[Line]:
     return list(lines.values())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(baselines(), st.randoms())
 def test_what_is_written_reads_back(lines: list[Line], random):
     written = write(lines)

@@ -141,7 +141,7 @@ suites = st.lists(st.tuples(values, values), min_size=1, max_size=5)
 ORDER = {WORSE: 0, OPEN: 1, PASS: 2, BETTER: 3}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(suites, st.floats(0.01, 5), st.floats(0, 10), st.sampled_from([1.0, -1.0]))
 def test_more_is_never_judged_worse(suite, margin: float, by: float, sign: float):
     base, new = [b for b, _ in suite], [n for _, n in suite]
@@ -150,7 +150,7 @@ def test_more_is_never_judged_worse(suite, margin: float, by: float, sign: float
     assert all(ORDER[int(b)] >= ORDER[int(a)] for a, b in zip(before.outcome, moved.outcome) if by > 1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(suites, st.randoms())
 def test_the_order_of_cells_does_not_matter(suite, random):
     shuffled = list(range(len(suite)))
@@ -160,7 +160,7 @@ def test_the_order_of_cells_does_not_matter(suite, random):
     assert other.half == pytest.approx(judged.half[shuffled], rel=1e-9) and other.gain == pytest.approx(judged.gain[shuffled])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(suites, st.floats(0.1, 100))
 def test_units_do_not_matter(suite, scale: float):
     base, new = [b for b, _ in suite], [n for _, n in suite]

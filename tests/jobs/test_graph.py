@@ -86,7 +86,7 @@ def test_trials_take_disjoint_teachers_as_long_as_the_pool_lasts(size, count, se
 METHODS: list[Any] = ["kd", "dkd", {"method": "kd", "params": {"T": [1, 2]}}, {"method": "fitnets", "seeds": [0, 5]}, "at"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.permutations(METHODS), st.permutations(["digits", "topics"]))
 def test_the_order_of_a_suite_changes_no_job(methods, tasks):
     def keys(methods, tasks):

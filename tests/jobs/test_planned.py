@@ -85,7 +85,7 @@ def test_the_choice_makes_the_jobs_that_one_would_have_written():
     assert set(jobs.jobs) - set(written.jobs) == trials and all("trial" not in job.identity for job in written.jobs.values())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.4, 0.7]), min_size=3, max_size=3), st.randoms(use_true_random=False))
 def test_test_metrics_are_not_heard(values, random):
     """Whatever the trials came to on test, the choice is the first best on validation."""

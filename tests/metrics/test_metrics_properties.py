@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hn
 from kdbench.metrics import average_precision as ap
 from kdbench.metrics import calibration, card, divergence, ranking
 
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 seeds = st.integers(0, 2**20)
 
 
@@ -98,7 +98,7 @@ PERFECT = {
 
 
 @pytest.mark.parametrize("family", samples.FAMILIES)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=seeds)
 def test_a_copy_of_the_teacher_is_perfect(family, seed):
     teacher = samples.outputs(family, seed=seed)[1][0]

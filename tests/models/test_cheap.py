@@ -33,7 +33,7 @@ def size(module: nn.Module) -> int:
     group=st.sampled_from([1, 2, 4]),
     stride=st.sampled_from([1, 2]),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_bottleneck_has_the_papers_number_of_weights(inputs, outputs, bottleneck, group, stride):
     m = outputs // bottleneck
     conv = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)

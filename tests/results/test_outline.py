@@ -21,7 +21,7 @@ def outline_of(record: Record) -> Outline:
     return Outline(record.status, {"sources": record.provenance.get("sources", {})})
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cell=text, source=text, sha=text, note=st.dictionaries(text, text, max_size=3), status=st.sampled_from(["done", "diverged"])
 )

@@ -45,7 +45,7 @@ def bits(metrics: dict[str, dict[str, float]]) -> dict[str, dict[str, bytes]]:
     return {g: {n: struct.pack("d", math.nan if v != v else v) for n, v in values.items()} for g, values in metrics.items()}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(records)
 def test_reading_what_was_written_gives_the_same_record_and_the_same_bytes(record: Record) -> None:
     written = record.dumps()

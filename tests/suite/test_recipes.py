@@ -61,7 +61,7 @@ overrides = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(LEVELS), overrides)
 def test_a_name_is_its_fields_wherever_it_stands(level, over):
     both = {"labelled": 16, "transfer": 16}

@@ -427,7 +427,7 @@ def made(methods: list[dict[str, Any]], **more: Any) -> Suite:
     return parse_suite(loads(json.dumps({**MIXED, "methods": methods, **more}), "mixed.yaml"), CATALOGUE)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(entries, min_size=1, max_size=4), st.randoms(use_true_random=False))
 def test_equal_label_is_equal_identity_in_any_order(methods, random):
     try:
@@ -450,7 +450,7 @@ def test_equal_label_is_equal_identity_in_any_order(methods, random):
 distinct = st.lists(st.sampled_from([0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=4, unique=True)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(distinct, distinct, st.lists(st.booleans(), min_size=1, max_size=2, unique=True), st.integers(1, 3), st.booleans())
 def test_count_is_the_product_of_the_sweeps(temperatures, weights, squared, seeds, both):
     views = ["few", "noise"] if both else ["few"]
@@ -463,7 +463,7 @@ def test_count_is_the_product_of_the_sweeps(temperatures, weights, squared, seed
     assert {(p["T"], p["weight"], p["squared"], a.view["name"], a.seed) for p, a in zip(full, arms)} == set(points)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(entries, min_size=1, max_size=3), st.data())
 def test_exclude_removes_exactly_what_it_says(methods, data):
     try:
@@ -479,7 +479,7 @@ def test_exclude_removes_exactly_what_it_says(methods, data):
     assert {name.split(" (seed")[0] for name, _ in left.excluded} == {str(arm) for arm in goes}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(entries, min_size=1, max_size=3), st.integers(1, 3), st.sampled_from([7, 9]))
 def test_a_profile_changes_seeds_and_steps_and_nothing_else(methods, seeds, steps):
     try:

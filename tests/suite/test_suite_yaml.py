@@ -136,7 +136,7 @@ plain = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(plain)
 def test_json_is_read_as_it_is(data):
     text = json.dumps(data)

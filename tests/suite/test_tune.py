@@ -44,7 +44,7 @@ GRID = {"methods": "kd", "params": {"T": [1, 2]}, "recipe": {"lr": [0.1, 0.2]}}
 weights, rates = (st.lists(st.sampled_from(pool), min_size=1, max_size=3, unique=True) for pool in ([0.1, 0.5, 1.0], [0.1, 0.25]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(weights, rates, st.sampled_from([1, 2, [7, 9]]), st.sampled_from(["kd", "mine", "none"]), st.data())
 def test_a_choice_is_the_suite_that_one_would_have_written(tried, lrs, seeds, method, data):
     """Every variant of a grid, chosen, is the arm of a suite that has this setting by hand; its trials are that arm, marked."""

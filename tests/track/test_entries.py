@@ -28,7 +28,7 @@ def record(identity: dict | None = None, **changes: object) -> Record:
     return Record(**(values | changes))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.dictionaries(text, tree, max_size=5), st.dictionaries(text, st.floats(), max_size=5))
 def test_names_and_values_are_what_mlflow_takes(identity: dict, metrics: dict) -> None:
     from mlflow.utils.validation import _validate_metric_name, _validate_param, _validate_tag

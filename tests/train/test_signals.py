@@ -142,7 +142,7 @@ def lived(folder: Path, asks, net, policy: str):
 
 
 @pytest.mark.parametrize("net", [Tell(), resnet()], ids=["places", "kernels"])
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=history(), second=history())
 def test_a_row_s_bytes_do_not_depend_on_what_was_asked_before(net, tmp_path_factory, first, second):
     a, b = (lived(tmp_path_factory.mktemp("t"), asks, net, "crop_flip") for asks in (first, second))
@@ -255,7 +255,7 @@ def test_a_wrong_table_is_set_aside_and_filled_anew(case: str, tmp_path: Path, c
 
 def test_whatever_can_change_an_answer_changes_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def of(**how) -> str:
-        return tables.address(recall(tmp_path, **how).about)
+        return tables.key_of(recall(tmp_path, **how).about)
 
     moved = Tell()
     with torch.no_grad():

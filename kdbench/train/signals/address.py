@@ -13,15 +13,10 @@ import torch
 
 from kdbench.contract.model import Net
 from kdbench.contract.task import Task
-from kdbench.jobs.identity import canonical
 from kdbench.results.provenance import source_digest, versions
 
 VERSION = 1  # of the layout and of the way in which a teacher is asked: kdbench/train/signals
 LIBRARIES = ("torch", "timm")
-
-
-def address(about: dict[str, Any]) -> str:
-    return hashlib.sha256(canonical(about).encode()).hexdigest()[:24]
 
 
 def of_task(task: Task) -> dict[str, Any]:

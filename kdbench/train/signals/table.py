@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
+from kdbench.jobs.identity import key_of
 from kdbench.results.files import HomeError, explained, write_atomically
 from kdbench.tasks.data import cache_budget
-from kdbench.train.signals.address import address
 from kdbench.train.signals.form import Form, Shape
 
 VARIABLE = "KDBENCH_SIGNALS_BYTES"
@@ -101,7 +101,7 @@ class Table:
 
 def open_table(folder: Path, about: dict[str, Any], form: Form, shape: Callable[[], Shape]) -> Table:
     """The table about this, made where none fits; `shape` tells that of a sample's values, and is asked only then."""
-    place = folder / address(about)
+    place = folder / key_of(about)
     with explained(folder, HomeError), cache_budget.door(folder):
         try:
             if place.exists():
