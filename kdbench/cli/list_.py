@@ -28,6 +28,7 @@ def list_plugins(
     """
     from kdbench.contract.errors import KdbenchError
     from kdbench.registry import KINDS, Registry
+    from kdbench.suite import shipped
     from kdbench.suite.errors import nearest
 
     plurals = {f"{single}s": single for single in KINDS}
@@ -40,7 +41,7 @@ def list_plugins(
     found: dict[str, dict[str, str]] = {}
     for plural in wanted:
         if plural == "suites":
-            found[plural] = {str(path): first_comment(path) for path in sorted(Path("suites").rglob("*.yaml"))}
+            found[plural] = {name: first_comment(path) for name, path in sorted(shipped.names().items())}
         else:
             single = plurals[plural]
             found[plural] = {name: registry.get(single, name).doc for name in registry.names(single)}
@@ -56,8 +57,6 @@ def list_plugins(
             typer.echo(plural)
         if names:
             typer.echo(definitions(names, indent=2 if kind is None else 0))
-        elif plural == "suites":
-            typer.echo("  none: there is no folder ./suites here; kdbench init writes a suite")
     for origin, error in broken.items():
         typer.echo(wrapped(f"{origin}: {error}", 8, "broken"))
     return 0

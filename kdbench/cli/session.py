@@ -44,6 +44,7 @@ class Session:
     store: ResultStore
     profile: str | None
     only: str | None = None
+    typed: str = ""  # what the suite was called by: a name, or its path
 
     @property
     def home(self) -> Home:
@@ -74,7 +75,7 @@ class Session:
         """What to type to do something with this suite."""
         chosen = [f" --profile {self.profile}"] if self.profile else []
         chosen += [f" --only {shlex.quote(self.only)}"] if self.only else []
-        return f"kdbench {verb} {self.path}{''.join(chosen)}"
+        return f"kdbench {verb} {shlex.quote(self.typed or str(self.path))}{''.join(chosen)}"
 
     def records(self, set_aside: bool = False) -> dict[str, Record]:
         """This suite's records. Files that cannot be read are named; where results are to be made, those that stand in the way
@@ -174,7 +175,7 @@ def open_suite(
     read = read_suite(path, registry)
     store = ResultStore(results)
     expansion, jobs = planned(read, registry, path.parent, profile, only, lambda: store.scan().records)
-    return Session(path, read, registry, expansion, jobs, store, profile, only)
+    return Session(path, read, registry, expansion, jobs, store, profile, only, str(suite))
 
 
 def tell_broken(broken: Broken) -> None:
@@ -195,21 +196,16 @@ def named_plugins(path: Path) -> list[Path]:
 
 
 def find(suite: Path) -> Path:
-    """A file as given, or the suite of that name in ./suites."""
+    """A file as given, or the suite of that name."""
     from kdbench.contract.errors import KdbenchError
+    from kdbench.suite import shipped
     from kdbench.suite.errors import nearest
 
     if suite.is_file() or suite.suffix in (".yaml", ".yml"):
         return suite
-    named = Path("suites") / f"{suite}.yaml"
-    if named.is_file():
-        return named
-    known = sorted(str(p.relative_to("suites").with_suffix("")) for p in Path("suites").rglob("*.yaml"))
-    meant = nearest(str(suite), known)
-    if meant:
-        hint = f"did you mean '{meant}'?"
-    elif known:
-        hint = f"./suites has {', '.join(known)}"
-    else:
-        hint = "there is no folder ./suites here; give the path of a suite file, or write one with `kdbench init`"
+    known = shipped.names()
+    if suite.as_posix() in known:
+        return known[suite.as_posix()]
+    meant = nearest(str(suite), sorted(known))
+    hint = f"did you mean '{meant}'?" if meant else "kdbench list suites tells them, and kdbench init writes one"
     raise KdbenchError(f"no suite '{suite}'; {hint}")
