@@ -16,14 +16,15 @@ name: {name}
 seeds: 3
 
 # Built-in sets, no download: digits (images), streets (segmentation across domains), topics (retrieval), sounds (tagging).
-# `kdbench list tasks` has them all, `kdbench describe task digits` its params.
+# `kdbench list tasks` has them all, `kdbench describe task digits` its params. A bare name is enough: `tasks: [digits]`.
 tasks:
-  - digits
+  - task: digits
+    teachers: {{pool: 2}}       # with two teachers the report can tell what a student owes to its own
 
 # The control `none` (the student alone, same recipe) is planned by itself.
 methods:
-  - kd                        # with its defaults: `kdbench describe method kd`
-  - method: kd                # a list is a sweep: one cell for each temperature
+  - kd                          # with its defaults: `kdbench describe method kd`
+  - method: kd                  # a list is a sweep: one cell for each temperature
     params: {{T: [1, 2]}}
   - method: fitnets
     params: {{weight: 1.0}}
