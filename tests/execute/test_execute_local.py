@@ -293,6 +293,7 @@ def test_a_job_of_another_run_is_waited_for(bench, tmp_path, how):
                 assert event.data["why"] == WAITING
             if event.kind == "finished":
                 finished.append(event.job.key)
+            if finished and "retry" in bench.kinds("a"):
                 go.write_text("")
 
         bench.react = release
@@ -302,7 +303,6 @@ def test_a_job_of_another_run_is_waited_for(bench, tmp_path, how):
         else:
             outcomes = InlineExecutor(bench.home, device="cpu", entry="execute_toys:act").run(jobs, bench.on_event)
         assert finished == ["b", "a"] and all(outcome.state == "done" for outcome in outcomes.values())
-        assert "retry" in bench.kinds("a")
     finally:
         go.write_text("")
     assert other.communicate(timeout=20)[0].strip() == "done"
