@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +33,7 @@ from kdbench.cli.work import How, Say, Where, Work
 
 if TYPE_CHECKING:
     from kdbench.cli.decide import Decision
+    from kdbench.jobs.plan import Plan
     from kdbench.results.record import Record
 
 
@@ -66,6 +69,7 @@ def run(
     """
     from kdbench.execute.base import Policy
 
+    leave_when_asked()
     session = open_suite(suite, results, profile, only, plugin)
     if session.jobs.refusals:
         show_refusals(session, err=True)
@@ -84,6 +88,7 @@ def run(
     how = How(executor, workers, device, policy, timeout, checkpoint, gang, pack, as_json, say)
     session, planned = afresh(session, session.outlines(set_aside=True), stale.value)
     say(counted(planned.jobs, session))
+    tidy(session, planned, results)
     if planned.in_state("stale") and stale is Stale.fail:
         say("nothing was run: older code made some results; --stale=rerun makes them anew, --stale=keep leaves them")
         return Exit.incomplete
@@ -101,6 +106,25 @@ def run(
         states = {key: state for work in works for key, state in work.states.items()}
         typer.echo(json.dumps({"t": round(time.time(), 3), "kind": "end", "exit_code": int(code), "states": states}))
     return code
+
+
+def leave_when_asked() -> None:
+    """Before and after the jobs, which have their own way to stop, nothing is lost by leaving at once."""
+    from kdbench.execute.interrupts import ASKED
+
+    def leave(signum: int, frame: object) -> None:
+        raise SystemExit(Exit.requeue)
+
+    for number in ASKED:
+        signal.signal(number, leave)
+
+
+def tidy(session: Session, planned: Plan, results: Path) -> None:
+    """Remove what runs that were killed have left half written."""
+    from kdbench.results.leftovers import folders_of, needless, sweep
+
+    sweep(folders_of(session.home, results, [item.job.key for item in planned.in_state("run")]))
+    needless(session.home, [item.job.key for item in planned.in_state("cached")])
 
 
 def stopped(works: list[Work]) -> Exit | None:
@@ -146,9 +170,7 @@ def writable(session: Session, *folders: Path) -> None:
     for folder in folders:
         with explained(folder, HomeError):
             folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".kdbench-write-test"
-            probe.write_text("")
-            probe.unlink()
+            tempfile.TemporaryFile(dir=folder).close()
 
 
 def existing(device: str) -> str:

@@ -136,7 +136,19 @@ class Session:
         attempts = {key: f"failed: {failure.failure_class}" for key, failure in self.failures(records).items()}
         attempts |= dict.fromkeys(self.begun(records), "begun; goes on from its checkpoint")
         digest = functools.cache(source_digest)  # 10,000 jobs share a handful of sources
-        return plan(self.jobs, records, lambda job: digest(modules_of(job)), self.home.weights, attempts, stale)
+        return plan(self.jobs, records, lambda job: digest(modules_of(job)), self.kept, attempts, stale)
+
+    def kept(self, key: str) -> bool:
+        """Whether a student can still learn from this job, and be scored against it."""
+        from kdbench.contract.errors import DataError
+        from kdbench.results.outputs import OutputStore
+
+        try:
+            record = self.store.read(key)
+        except DataError:
+            return False
+        outputs = OutputStore(self.home)
+        return (self.home.weights / f"{key}.safetensors").exists() and all(map(outputs.has, record.outputs.values()))
 
     def failures(self, records: Container[str]) -> dict[str, Failure]:
         """What ended each failed job the last time."""

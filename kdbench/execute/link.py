@@ -6,13 +6,27 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from kdbench.execute.child import Order
+from kdbench.execute.interrupts import ASKED
+
+IGNORED = {signal.SIGINT, *ASKED}
+
+
+@contextlib.contextmanager
+def _held() -> Iterator[None]:
+    """A process that starts now is sent no signal before it can say that it ignores it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class ServerLink:
@@ -26,7 +40,7 @@ class ServerLink:
         # differ by the order of their sets.
         path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
         environ = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "0"}
-        with open(self.log, "ab") as log:
+        with open(self.log, "ab") as log, _held():
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,

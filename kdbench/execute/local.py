@@ -14,7 +14,8 @@ from typing import Any
 
 from kdbench.execute import base, devices, failures
 from kdbench.execute.base import DEFAULT_ENTRY, DEFAULT_POLICY, Event, FailureClass, JobSpec, Outcome, Policy, together
-from kdbench.execute.child import EXIT_CODES, LATER, Order
+from kdbench.execute.child import EXIT_CODES, LATER, VERDICTS, Order
+from kdbench.execute.claims import WAITING, Elsewhere
 from kdbench.execute.events import EventTail
 from kdbench.execute.gangs import Gangs
 from kdbench.execute.interrupts import Interrupts
@@ -23,6 +24,7 @@ from kdbench.execute.process import Process
 from kdbench.execute.ready import ReadyQueue
 from kdbench.execute.verdict import Verdict
 from kdbench.results import company
+from kdbench.results.files import StorageError, write_atomically
 
 POLL = 0.2  # seconds between looks at the events of running jobs
 MAX_SERVER_DEATHS = 3  # in a row, without a job that ended in between
@@ -84,6 +86,7 @@ class _Run:
         self.slots = executor.slots()
         self.jobs = {job.key: job for job in jobs}
         self.gangs = Gangs(executor.workers if not executor.gpus else len(executor.gpus))
+        self.elsewhere = Elsewhere()
         self.running: dict[str, Process] = {}  # by the key of the process's first job
         self.outcomes: dict[str, Outcome] = {}
         self.oom_tries: dict[str, int] = {}
@@ -100,8 +103,10 @@ class _Run:
             try:
                 while len(self.outcomes) < len(self.jobs):
                     self.obey_interrupts()
+                    for spec in self.elsewhere.free():
+                        self.queue.put_back(spec.key)
                     self.launch()
-                    for message in self.link.poll(POLL if self.running else 0.0):
+                    for message in self.link.poll(POLL if self.running or self.elsewhere else 0.0):
                         self.hear(message)
                     self.watch()
                     self.tell("tick")
@@ -119,7 +124,7 @@ class _Run:
         self.tell("stopping", data={"running": sum(len(job.specs) for job in self.running.values()), "kill": kill})
         for key in self.running:
             self.link.signal(key, signal.SIGKILL if kill else signal.SIGTERM)
-        for spec in self.queue.drain():
+        for spec in (*self.elsewhere.drain(), *self.queue.drain()):
             self.settle(spec, Verdict("interrupted", FailureClass.interrupted, "interrupted before it started"))
 
     def hear(self, message: dict[str, Any]) -> None:
@@ -150,9 +155,11 @@ class _Run:
                 self.link.signal(key, signal.SIGKILL)
 
     def forward(self, job: Process) -> None:
+        if job.pid is None:
+            return
         for key, tail in job.tails.items():
             for record in tail.read():
-                if key not in job.specs:
+                if not job.heard(key, record) or key not in job.specs:
                     continue
                 self.tell("progress", job.specs[key], record)
                 if job.gang and record.get("event") == "end":
@@ -193,9 +200,17 @@ class _Run:
                 return  # the first in line waits for its slot; letting others by could make it wait for ever
             specs, grant = found
             tails = {each.key: EventTail(self.directory(each), from_end=True) for each in specs}
-            places = [self.place(each) for each in specs]
             beside = [job for job in self.running.values() if job.grant.gpu == grant.gpu is not None]
-            company.note(map(self.directory, specs), [map(self.directory, job.specs.values()) for job in beside])
+            for each in specs:
+                self.queue.take(each.key)
+            try:
+                places = [self.place(each) for each in specs]
+                company.note(map(self.directory, specs), [map(self.directory, job.specs.values()) for job in beside])
+            except (StorageError, OSError) as error:  # there may be room again for the next
+                self.slots.give(grant)
+                for each in specs:
+                    self.settle(each, Verdict("failed", FailureClass.error, str(error), from_job=False))
+                continue
             self.running[spec.key] = Process({each.key: each for each in specs}, grant, tails)
             self.link.start(Order(spec.key, self.executor.entry, places, grant.device, grant.cpus, dict(grant.env)))
 
@@ -212,18 +227,17 @@ class _Run:
         return (specs, grant) if grant else None
 
     def place(self, spec: JobSpec) -> tuple[str, str]:
-        """Take a job from the queue; where its process finds what it has to do, and where it leaves what came of it."""
-        self.queue.take(spec.key)
+        """Where a job's process finds what it has to do, and where it leaves what came of it."""
         directory = self.directory(spec)
-        directory.mkdir(parents=True, exist_ok=True)
         payload = directory / "payload.json"
-        scratch = directory / f"payload.{os.getpid()}.tmp"
-        scratch.write_text(json.dumps(spec.payload, sort_keys=True), encoding="utf-8")
-        os.replace(scratch, payload)
+        write_atomically(payload, json.dumps(spec.payload, sort_keys=True).encode())
         return str(payload), str(directory)
 
     def conclude(self, job: Process, end: dict[str, Any]) -> None:
         """A process has ended: what that means for those of its jobs that had not."""
+        said = VERDICTS.get(end.get("code", -1))
+        if said == "busy" or (job.gang and said == "done"):
+            return self.leave(job)
         for spec in list(job.specs.values()):
             verdict = job.verdict(end, self.directory(spec), self.obeyed > 0)
             if job.gang and verdict.state != "interrupted":
@@ -234,6 +248,16 @@ class _Run:
                 self.tell("retry", spec, {"message": verdict.message, "why": "out of memory; again, alone"})
             else:
                 self.settle(spec, verdict, job.seconds)
+
+    def leave(self, job: Process) -> None:
+        """Another run is at these jobs: what comes of them there counts here."""
+        for spec in job.specs.values():
+            self.gangs.alone.add(spec.key)
+            if self.obeyed:
+                self.settle(spec, Verdict("interrupted", FailureClass.interrupted, "interrupted before it started"))
+            else:
+                self.elsewhere.add(spec, self.directory(spec))
+                self.tell("retry", spec, {"message": WAITING, "why": WAITING})
 
     def may_retry_alone(self, job: Process, spec: JobSpec) -> bool:
         """Out of memory beside others: it may fit with the device to itself. What it computes stays the same."""
@@ -259,7 +283,7 @@ class _Run:
         for lost, reason in self.queue.settle(spec.key, verdict.state):
             self.settle(lost, Verdict("blocked", message=reason))
         if verdict.state == "failed" and self.limit_reached():
-            for left in self.queue.drain():
+            for left in (*self.elsewhere.drain(), *self.queue.drain()):
                 why = f"not started: {self.policy.failure_limit} failed, the most that were allowed"
                 self.settle(left, Verdict("blocked", message=why))
 

@@ -44,7 +44,7 @@ def save(state: Mapping[str, Tensor], path: Path | str) -> str:
         plain[name] = tensor.clone() if store in stores else tensor
         stores.add(store)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with part.open("wb") as file:
             file.write(safetensors.torch.save(plain))
