@@ -77,8 +77,8 @@ class ServerLink:
     def last_words(self) -> str:
         """The end of the server's log, to explain why it died."""
         with contextlib.suppress(OSError):
-            return self.log.read_text(errors="replace")[-2000:].strip()
-        return ""
+            return f"{self.log} ends:\n{self.log.read_text(errors='replace')[-2000:].strip()}"
+        return f"{self.log} cannot be read"
 
     def _send(self, message: dict[str, Any]) -> None:
         line = (json.dumps(message) + "\n").encode()
