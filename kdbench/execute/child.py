@@ -47,7 +47,8 @@ LOCK_PATIENCE = 2.0  # seconds; what an earlier run left behind when it was kill
 class Order:
     """Everything a process needs, as the server gets it on its line and a spawned child in its arguments.
 
-    `jobs` are payload and directory of each; where there are several, the entry's module runs them `together`.
+    `jobs` are payload and directory of each; where there are several, the entry's module runs them `together`. `share` (of a
+    GPU, in thousandths) and `memory` (bytes that a job like it held) are for those who choose the machine.
     """
 
     key: str
@@ -56,6 +57,9 @@ class Order:
     device: str = "cpu"
     cpus: int = 1
     env: dict[str, str] = field(default_factory=dict)
+    share: int = 0
+    memory: int = 0
+    patience: float = LOCK_PATIENCE
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -123,7 +127,7 @@ def execute(order: Order) -> int:
 
 def _one(order: Order, directories: Sequence[Path], stop: Callable[[], bool]) -> tuple[str, failures.Failure | None]:
     [directory] = directories
-    with _claim(directory), contextlib.closing(EventWriter(directory)) as emit:
+    with _claim(directory, order.patience), contextlib.closing(EventWriter(directory)) as emit:
         emit({"event": "start", "pid": os.getpid(), "device": order.device})
         status, failure = run_entry(order.entry, read_payload(order.jobs[0][0]), directory, order.device, emit, stop)
         emit({"event": "end", "status": status})
@@ -136,7 +140,7 @@ def _several(order: Order, directories: Sequence[Path], stop: Callable[[], bool]
     with contextlib.ExitStack() as stack:
         members = []
         for (payload, _), directory in zip(order.jobs, directories):
-            stack.enter_context(_claim(directory))
+            stack.enter_context(_claim(directory, order.patience))
             emit = stack.enter_context(contextlib.closing(EventWriter(directory)))
             failures.clear(directory)
             emit({"event": "start", "pid": os.getpid(), "device": order.device})
@@ -207,10 +211,10 @@ def _volunteer_for_the_oom_killer() -> None:
 
 
 @contextlib.contextmanager
-def _claim(job_dir: Path) -> Iterator[None]:
+def _claim(job_dir: Path, seconds: float) -> Iterator[None]:
     """Two runs must not train into one directory. The kernel drops this lock when the process ends."""
     with open(job_dir / "lock", "a+", encoding="utf-8") as file:
-        patience = time.monotonic() + LOCK_PATIENCE
+        patience = time.monotonic() + seconds
         while True:
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,13 +7,14 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from kdbench.execute import base, devices, failures
 from kdbench.execute.base import Event, FailureClass, JobSpec, Outcome, Policy, together
-from kdbench.execute.child import EXIT_CODES, LATER, Order
+from kdbench.execute.child import EXIT_CODES, LATER, LOCK_PATIENCE, Order
 from kdbench.execute.events import EventTail
 from kdbench.execute.gangs import Gangs
 from kdbench.execute.interrupts import Interrupts
@@ -24,6 +25,8 @@ from kdbench.results import company
 
 POLL = 0.2  # seconds between looks at the events of running jobs
 MAX_SERVER_DEATHS = 3  # in a row, without a job that ended in between
+MAX_MOVES = 3  # of a job from machines that died under it
+MOVE_PATIENCE = 60.0  # seconds: a machine that is thought dead may still be at its job, and hold its folder
 
 
 class ExecutorError(Exception):
@@ -33,7 +36,8 @@ class ExecutorError(Exception):
 class Link(Protocol):
     """Where processes are started, each for one job or a gang. `poll` yields what became of them, as messages of
 
-    {started: key, pid: …, perhaps more}, {exited: key, code | signal | error: …}, and {lost: status} after its own death.
+    {started: key, pid: …, perhaps more}, {exited: key, code | signal | error: …}, {gone: key, why: …} for one that ended by no
+    fault of its own, perhaps with those of its jobs that are done, and {lost: status} after its own death.
     """
 
     def start(self, order: Order) -> None: ...
@@ -69,6 +73,7 @@ class Run:
         self.running: dict[str, Process] = {}  # by the key of the process's first job
         self.outcomes: dict[str, Outcome] = {}
         self.oom_tries: dict[str, int] = {}
+        self.moves: Counter[str] = Counter()
         self.interrupts = Interrupts()
         self.obeyed = 0  # the level of interruption that has been acted on
         self.server_deaths = 0
@@ -109,14 +114,21 @@ class Run:
             self.mourn_server(message["lost"])
         elif "started" in message and (job := self.running.get(message["started"])):
             job.pid, job.began = message["pid"], time.monotonic()
+            where = {"pid": job.pid, "device": job.grant.device, "gpu": job.grant.gpu} | message
+            where = where | ({"gang": job.size} if job.gang else {})
+            del where["started"]
             for spec in job.specs.values():
-                where = {"pid": job.pid, "device": job.grant.device, "gpu": job.grant.gpu}
-                self.tell("started", spec, where | ({"gang": job.size} if job.gang else {}))
+                self.tell("started", spec, where)
         elif "exited" in message and (job := self.running.pop(message["exited"], None)):
             self.server_deaths = 0
             self.slots.give(job.grant)
             self.forward(job)
             self.conclude(job, message)
+        elif "gone" in message and (job := self.running.pop(message["gone"], None)):
+            self.slots.give(job.grant)
+            self.forward(job)
+            for spec in list(job.specs.values()):
+                self.move(job, spec, message)
 
     def watch(self) -> None:
         now = time.monotonic()
@@ -166,6 +178,17 @@ class Run:
             self.queue.put_back(spec.key)
             self.tell("retry", spec, {"message": why, "why": why})
 
+    def move(self, job: Process, spec: JobSpec, message: Mapping[str, Any]) -> None:
+        """The machine died under a job: it runs elsewhere, from its checkpoint if it left one."""
+        self.moves[spec.key] += 1
+        if spec.key in message.get("done", ()):
+            self.settle(spec, Verdict("done"), job.seconds)
+        elif self.moves[spec.key] > MAX_MOVES:
+            why = f"{message['why']}; this was the {self.moves[spec.key]}th time"
+            self.settle(spec, Verdict("failed", FailureClass.killed, why, from_job=False), job.seconds)
+        else:
+            self.again(spec, message["why"])
+
     # What goes out: jobs to the server, outcomes and events to the caller.
 
     def launch(self) -> None:
@@ -179,7 +202,19 @@ class Run:
             beside = [job for job in self.running.values() if job.grant.gpu == grant.gpu is not None]
             company.note(map(self.directory, specs), [map(self.directory, job.specs.values()) for job in beside])
             self.running[spec.key] = Process({each.key: each for each in specs}, grant, tails)
-            self.link.start(Order(spec.key, self.executor.entry, places, grant.device, grant.cpus, dict(grant.env)))
+            self.link.start(
+                Order(
+                    spec.key,
+                    self.executor.entry,
+                    places,
+                    grant.device,
+                    grant.cpus,
+                    dict(grant.env),
+                    share=grant.share,
+                    memory=max(each.resources.memory or 0 for each in specs),
+                    patience=MOVE_PATIENCE if any(self.moves[each.key] for each in specs) else LOCK_PATIENCE,
+                )
+            )
 
     def seat(self, spec: JobSpec) -> tuple[list[JobSpec], devices.Grant] | None:
         """The job that is next with those that go with it, and what they hold together; None where there is no room yet."""
