@@ -47,7 +47,10 @@ def run(
     workers: Annotated[int | None, typer.Option("--workers", "-w", min=1, help="Jobs at a time; default: one a core.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = None,
     pack: Annotated[bool, typer.Option("--pack", help="Several jobs to a GPU, by the memory measured.")] = False,
-    executor: Annotated[Where, typer.Option("--executor", help="A process a job, or all in this process.")] = Where.local,
+    executor: Annotated[
+        Where, typer.Option("--executor", help="Here, on a Ray cluster, or inline: all in this process.")
+    ] = Where.local,
+    address: Annotated[str | None, typer.Option("--address", help="Ray cluster: auto, HOST:PORT or ray://…")] = None,
     stale: StaleOption = Stale.keep,
     keep_going: Annotated[bool, typer.Option("--keep-going/--fail-fast", help="Go on after a failed job, or stop.")] = True,
     max_failures: Annotated[int | None, typer.Option("--max-failures", min=1, help="Stop after so many failures.")] = None,
@@ -78,14 +81,18 @@ def run(
     if decide:
         decidable(session)
     resources = session.suite.resources
-    device = existing(device or resources.device)
+    device = device or resources.device
+    if address is not None:
+        addressable(executor)
     if pack:
         packable(device, executor)
+    if executor is not Where.ray:  # whose nodes have devices of their own
+        existing(device)
     writable(session, results, reports)
     say: Say = (lambda text: typer.echo(text, err=True)) if as_json else typer.echo
     policy = Policy(keep_going=keep_going, max_failures=max_failures)
     workers, timeout = workers or resources.workers, timeout or resources.timeout
-    how = How(executor, workers, device, policy, timeout, checkpoint, gang, pack, as_json, say)
+    how = How(executor, workers, device, policy, timeout, checkpoint, gang, pack, as_json, say, address)
     session, planned = afresh(session, session.outlines(set_aside=True), stale.value)
     say(counted(planned.jobs, session))
     tidy(session, planned, results)
@@ -173,8 +180,8 @@ def writable(session: Session, *folders: Path) -> None:
             tempfile.TemporaryFile(dir=folder).close()
 
 
-def existing(device: str) -> str:
-    """The device as it was asked for; an error that says what there is, where it does not exist."""
+def existing(device: str) -> None:
+    """An error that says what there is, where a device does not exist."""
     from kdbench.contract.errors import KdbenchError
     from kdbench.execute.devices import DeviceError, resolve
 
@@ -182,7 +189,14 @@ def existing(device: str) -> str:
         resolve(device)
     except DeviceError as error:
         raise KdbenchError(str(error)) from error
-    return device
+
+
+def addressable(executor: Where) -> None:
+    """Refuse an address where nothing is called on."""
+    from kdbench.contract.errors import KdbenchError
+
+    if executor is not Where.ray:
+        raise KdbenchError(f"--address names a Ray cluster, and --executor {executor} uses none; add --executor ray")
 
 
 def packable(device: str, executor: Where) -> None:
@@ -190,6 +204,8 @@ def packable(device: str, executor: Where) -> None:
     from kdbench.contract.errors import KdbenchError
     from kdbench.execute.devices import resolve
 
+    if executor is Where.ray:
+        raise KdbenchError("--pack measures the GPUs of this machine; on a cluster give jobs a share: `resources: {gpu: 0.25}`")
     if executor is Where.inline:
         raise KdbenchError("--pack puts several jobs on a GPU at a time, and --executor inline runs one")
     if not resolve(device):

@@ -27,6 +27,7 @@ class Where(StrEnum):
     """Who runs the jobs."""
 
     local = "local"
+    ray = "ray"
     inline = "inline"
 
 
@@ -44,6 +45,7 @@ class How:
     pack: bool
     as_json: bool
     say: Say
+    address: str | None = None  # of the cluster
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def work(session: Session, planned: Plan, how: How) -> Work:
 def execute(session: Session, items: list[Planned], how: How) -> dict[str, Outcome]:
     """With progress for a person on stderr, or events for a program on stdout."""
     from kdbench.contract.errors import KdbenchError
-    from kdbench.execute.local import ExecutorError
+    from kdbench.execute.dispatch import ExecutorError
     from kdbench.execute.progress import reporter
 
     try:
@@ -105,10 +107,15 @@ def execute(session: Session, items: list[Planned], how: How) -> dict[str, Outco
 def make_runner(session: Session, how: How, jobs: list[Job]) -> Executor:
     from kdbench.cli.warm import modules
 
+    preload = modules(job.targets for job in jobs)
+    if how.executor is Where.ray:
+        from kdbench.execute.cluster.executor import RayExecutor
+
+        home, results = session.home.path, session.store.folder
+        return RayExecutor(home, results, address=how.address, workers=how.workers, device=how.device, preload=preload)
     if how.executor is Where.local:
         from kdbench.execute.local import LocalExecutor
 
-        preload = modules(job.targets for job in jobs)
         return LocalExecutor(session.home.path, workers=how.workers, device=how.device, preload=preload, pack=how.pack)
     from kdbench.execute.child import limit_threads
     from kdbench.execute.inline import InlineExecutor

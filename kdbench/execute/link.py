@@ -32,14 +32,17 @@ def _held() -> Iterator[None]:
 class ServerLink:
     """One server process. `poll` yields its messages; after its death the last one is {"lost": exit status}."""
 
-    def __init__(self, home: Path, preload: Sequence[str], start: str) -> None:
+    def __init__(
+        self, home: Path, preload: Sequence[str], start: str, *, path: Sequence[str] | None = None, folder: Path | None = None
+    ) -> None:
+        """`path`: where its jobs look for modules, if not where this process does; `folder`: where they stand."""
         home.mkdir(parents=True, exist_ok=True)
         self.log = home / "server.log"
         command = [sys.executable, "-m", "kdbench.execute.server", "--start", start, "--preload", ",".join(preload)]
         # Jobs must find what this process finds (plugins given as files among it), wherever they run, and must not
         # differ by the order of their sets.
-        path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
-        environ = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "0"}
+        entries = os.pathsep.join(os.path.abspath(entry) for entry in (sys.path if path is None else path))
+        environ = {**os.environ, "PYTHONPATH": entries, "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "0"}
         with open(self.log, "ab") as log, _held():
             self._process = subprocess.Popen(
                 command,
@@ -47,6 +50,7 @@ class ServerLink:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=environ,
+                cwd=folder,
                 bufsize=0,
                 start_new_session=True,  # out of reach of the terminal's Ctrl-C, which is for this process to handle
             )
@@ -91,8 +95,8 @@ class ServerLink:
     def last_words(self) -> str:
         """The end of the server's log, to explain why it died."""
         with contextlib.suppress(OSError):
-            return self.log.read_text(errors="replace")[-2000:].strip()
-        return ""
+            return f"{self.log} ends:\n{self.log.read_text(errors='replace')[-2000:].strip()}"
+        return f"{self.log} cannot be read"
 
     def _send(self, message: dict[str, Any]) -> None:
         line = (json.dumps(message) + "\n").encode()

@@ -51,4 +51,5 @@ class Process:
     def verdict(self, end: Mapping[str, Any], job_dir: Path, stopping: bool) -> Verdict:
         """What it means for a job that its process ended so, or that it said so itself as a member of a gang."""
         limit = self.timeout if self.timed_out else None
-        return judge(end, failures.read(job_dir), timeout=limit, stopping=stopping, oom_kills=kernel_oom_kills() - self.oom_kills)
+        seen = end.get("oom_kills", kernel_oom_kills() - self.oom_kills)  # by whoever ran it, if on another machine
+        return judge(end, failures.read(job_dir), timeout=limit, stopping=stopping, oom_kills=seen)
