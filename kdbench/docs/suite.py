@@ -93,7 +93,7 @@ PARTS = (
         Rounds,
         "Rounds",
         "`methods[].rounds`",
-        "methods:\n  - {method: kd, rounds: {each: {source: earlier}, count: 2}}",
+        "methods:\n  - {method: kd, rounds: {first: {method: none}, each: {source: earlier}, count: 2}}",
     ),
     Part(Round, "Round", "`methods[].rounds.first[]` and `.each[]`", ""),
     Part(
@@ -119,8 +119,8 @@ PARTS = (
         Tune,
         "Tune",
         "`tune[]`",
-        "methods: [kd]\ntune:\n  - {methods: [none, kd], recipe: {lr: [0.003, 0.01]}}\n"
-        "  - {methods: kd, times: {weight: [0.1, 1, 10]}, seeds: 2}",
+        "methods: [kd, at]\ntune:\n  - {methods: [none, kd], recipe: {lr: [0.003, 0.01]}}\n"
+        "  - {methods: at, times: {weight: [0.1, 1, 10]}, seeds: 2}",
     ),
     Part(
         Exclude,

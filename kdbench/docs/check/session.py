@@ -58,13 +58,13 @@ class Session:
             shim.chmod(0o755)
 
     def environment(self) -> dict[str, str]:
-        """The variables of whoever runs this, but none of kdbench's, and a home and a width as a reader has them."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("KDBENCH_", "GIT_", "MLFLOW_"))}
+        """The variables of whoever runs this, but none of kdbench's, and a home of its own."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("KDBENCH_", "GIT_", "MLFLOW_", "COLUMNS"))}
         path = os.pathsep.join([str(self.scratch / "bin"), str(Path(sys.executable).parent), kept.get("PATH", "")])
         who = {"NAME": "Reader", "EMAIL": "reader@example.org"}
         git = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in who.items()}
         fonts = {"MPLCONFIGDIR": str(self.scratch.parent / "matplotlib")}
-        return {**kept, **git, **fonts, "PATH": path, "HOME": str(self.home), "COLUMNS": "80", "NO_COLOR": "1"}
+        return {**kept, **git, **fonts, "PATH": path, "HOME": str(self.home), "NO_COLOR": "1"}
 
     def do(self, block: Block) -> None:
         """Do what a block asks for. Raises Failed."""
