@@ -2,13 +2,22 @@
 
 import csv
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from kdbench import docs
+from kdbench.cli.exits import Exit
+from kdbench.docs import suite as suite_page
+from kdbench.docs.check.part import whole
+from kdbench.docs.cli import EXITS, VARIABLES
 from kdbench.docs.measured import plugin_of
+from kdbench.docs.methods import KINDS
+from kdbench.docs.pages import FOLDERS
+from kdbench.docs.pages import pages as made_pages
+from kdbench.metrics.catalogue import METRICS
+from kdbench.metrics.formulas import FORMULAS
 from kdbench.registry import Registry
 from kdbench.suite import read_suite
 from kdbench.testing.families import FAMILIES
@@ -19,7 +28,7 @@ REGISTRY = Registry(packages=False)
 
 @pytest.fixture(scope="module")
 def pages():
-    return docs.pages(REGISTRY)
+    return made_pages(REGISTRY)
 
 
 def script(name):
@@ -32,18 +41,20 @@ def script(name):
 
 
 def test_the_committed_pages_are_those_of_the_code(pages):
-    committed = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "methods").glob("*.md")}
+    docs = ROOT / "docs"
+    paths = [path for folder in FOLDERS for path in (docs / folder).glob("*.md")]
+    committed = {path.relative_to(docs).as_posix(): path.read_text(encoding="utf-8") for path in paths}
     stale = sorted(name for name in {*pages, *committed} if pages.get(name) != committed.get(name))
     assert not stale, "run: python -m kdbench.docs"
 
 
 def test_pages_say_where_a_method_runs_and_why_not(pages):
-    assert "| retrieval | refused | needs one class per decision" in pages["dkd.md"]
-    assert "a teacher like the student (dense_text)" in pages["ab.md"]
-    assert "| `T` | `4.0` | temperature (a number above 0) |" in pages["kd.md"]
-    assert "rounds: {first: {method: brier}, count: 4}" in pages["gt_self.md"]
-    assert "| refused | rounds 1, 2, 3, 4, 5: needs" in pages["gt_self.md"]  # one reason, not five
-    assert len(pages) == 1 + sum(len(REGISTRY.names(kind)) for kind in docs.KINDS)
+    assert "| retrieval | refused | needs one class per decision" in pages["methods/dkd.md"]
+    assert "a teacher like the student (dense_text)" in pages["methods/ab.md"]
+    assert "| `T` | `4.0` | temperature (a number above 0) |" in pages["methods/kd.md"]
+    assert "rounds: {first: {method: brier}, count: 4}" in pages["methods/gt_self.md"]
+    assert "| refused | rounds 1, 2, 3, 4, 5: needs" in pages["methods/gt_self.md"]  # one reason, not five
+    assert sum(name.startswith("methods/") for name in pages) == 1 + sum(len(REGISTRY.names(kind)) for kind in KINDS)
 
 
 def test_the_catalogue_has_every_method_that_serves():
@@ -82,7 +93,42 @@ def test_pages_show_what_the_archived_catalogue_measured(pages):
     for row in rows:
         title = row["task"] if row["pair"] == "default" else f"{row['task']}, {row['pair']}"
         start = f"| {title} | {row['cell']} |"
-        [line] = [line for line in pages[f"{plugin_of(row['cell'])}.md"].splitlines() if line.startswith(start)]
+        [line] = [line for line in pages[f"methods/{plugin_of(row['cell'])}.md"].splitlines() if line.startswith(start)]
         assert f"top-1 accuracy {100 * float(row['mean']):.1f} " in line
         assert (row["verdict"] or "]") in line
     assert plugin_of("nd_loss(kd[weight=0.09])·two") == "nd_loss"
+
+
+def test_every_metric_has_its_formula_and_no_other():
+    assert set(FORMULAS) == {(metric.family, metric.name) for metric in METRICS}
+    assert all(FORMULAS.values())
+
+
+def test_every_variable_that_the_code_reads_is_in_the_reference():
+    code = [path for path in (ROOT / "kdbench").rglob("*.py") if "docs" not in path.parts]
+    read = {name for path in code for name in re.findall(r"KDBENCH_[A-Z]+(?:_[A-Z]+)*", path.read_text(encoding="utf-8"))}
+    assert read == {name for name in VARIABLES if name.startswith("KDBENCH_")}
+
+
+def test_every_exit_code_is_in_the_reference(pages):
+    assert set(EXITS) == set(Exit)
+    assert "| 75 | stopped with checkpoints" in pages["reference/cli.md"]
+
+
+def test_the_reference_says_what_the_code_says(pages):
+    suite = pages["reference/suite.md"]
+    assert "| `lr` | a number above 0 | `0.001` | peak learning rate | ✓ |" in suite
+    assert "| `name` | a name |" in suite and "| `pairs` | a list of: [pair](#pair) | –" in suite
+    cli = pages["reference/cli.md"]
+    assert "| `--profile`, `-p` | text |" in cli and "## kdbench baseline accept" in cli
+    assert "| **`miou`** | mean IoU | higher | truth | share |" in pages["reference/metrics.md"]
+    assert "| `labelled` | `100` | labelled training images" in pages["reference/tasks.md"]
+    assert "load_results(results: str | Path = 'results'" in pages["reference/api.md"]
+
+
+def test_examples_of_the_suite_reference_are_suites(tmp_path):
+    for part in suite_page.PARTS:
+        if part.example:
+            path = tmp_path / "example.yaml"
+            path.write_text(whole(part.example))
+            read_suite(path, REGISTRY)

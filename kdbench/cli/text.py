@@ -30,8 +30,9 @@ def cut(text: str, room: int, tail: int = 0) -> str:
 
 
 def wrapped(text: str, indent: int = 0, first: str = "") -> str:
-    """Text beside `first`, or indented by blanks, wrapped where there is a terminal."""
-    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, width() - indent)] or [""]
+    """Text beside `first`, or indented by blanks, wrapped where there is a terminal. No word is broken: it may be copied."""
+    room = width() - indent
+    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, room, break_long_words=False)] or [""]
     leads = [first.ljust(indent), *[" " * indent] * (len(lines) - 1)]
     return "\n".join((lead + line).rstrip() for lead, line in zip(leads, lines))
 

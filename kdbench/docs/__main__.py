@@ -1,24 +1,25 @@
-"""`python -m kdbench.docs` writes docs/methods/."""
+"""`python -m kdbench.docs` writes docs/methods/ and docs/reference/."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from kdbench.docs import pages
+from kdbench.docs.pages import FOLDERS, pages
 
-FOLDER = Path("docs/methods")
+DOCS = Path("docs")
 
 
 def main() -> int:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    made = pages()
-    for old in FOLDER.glob("*.md"):
-        if old.name not in made:
-            old.unlink()
-    for name, text in made.items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
-    print(f"{FOLDER}: {len(made)} pages")
+    made = {DOCS / name: text for name, text in pages().items()}
+    for folder in FOLDERS:
+        (DOCS / folder).mkdir(parents=True, exist_ok=True)
+        for old in (DOCS / folder).glob("*.md"):
+            if old not in made:
+                old.unlink()
+    for path, text in made.items():
+        path.write_text(text, encoding="utf-8")
+    print(f"{DOCS}: {len(made)} pages")
     return 0
 
 

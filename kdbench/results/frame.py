@@ -28,7 +28,7 @@ def load_results(results: str | Path = "results", archive: bool = False, importe
     Columns: task, pair, kind, method, cell, alias, source, view, seed, teacher_seed, group (truth | fidelity | distil
     | cost), metric, value, status, archive, key.
 
-    A label that a record lacks is None (seeds: <NA>). `archive=True` adds the rows of `results/archive/`, whose
+    A label that a record lacks is None (seeds: `<NA>`). `archive=True` adds the rows of `results/archive/`, whose
     `archive` column names their folder; it is None for live results. `imported=True` adds runs made elsewhere, whose
     kind is "imported". Files that could not be read are named in a warning and listed in `frame.attrs["broken"]`.
     """

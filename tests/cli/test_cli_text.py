@@ -58,3 +58,9 @@ def test_only_our_own_modules_are_imported_before_jobs_fork():
     assert found[: len(warm.ALWAYS)] == warm.ALWAYS
     assert set(found[len(warm.ALWAYS) :]) == {"kdbench.tasks.classification", "sklearn.datasets"}
     assert warm.modules([]) == warm.ALWAYS
+
+
+def test_no_word_is_broken(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    fingerprint = 64 * "a"
+    assert text.wrapped(f"what {fingerprint}", 4, "a").splitlines() == ["a   what", f"    {fingerprint}"]
