@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -146,9 +147,7 @@ def writable(session: Session, *folders: Path) -> None:
     for folder in folders:
         with explained(folder, HomeError):
             folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".kdbench-write-test"
-            probe.write_text("")
-            probe.unlink()
+            TemporaryFile(dir=folder).close()  # of a fixed name, a link could stand there already, and empty what it shows
 
 
 def existing(device: str) -> str:

@@ -21,6 +21,8 @@ class ServerLink:
     def __init__(self, home: Path, preload: Sequence[str], start: str) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.log = home / "server.log"
+        if self.log.is_symlink():  # of a home that came as an archive; what it points at is not ours to write to
+            self.log.unlink()
         command = [sys.executable, "-m", "kdbench.execute.server", "--start", start, "--preload", ",".join(preload)]
         # Jobs must find what this process finds (plugins given as files among it), wherever they run, and must not
         # differ by the order of their sets.

@@ -214,8 +214,7 @@ class _Run:
     def place(self, spec: JobSpec) -> tuple[str, str]:
         """Take a job from the queue; where its process finds what it has to do, and where it leaves what came of it."""
         self.queue.take(spec.key)
-        directory = self.directory(spec)
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = base.made(self.directory(spec))
         payload = directory / "payload.json"
         scratch = directory / f"payload.{os.getpid()}.tmp"
         scratch.write_text(json.dumps(spec.payload, sort_keys=True), encoding="utf-8")

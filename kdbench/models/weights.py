@@ -45,8 +45,9 @@ def save(state: Mapping[str, Tensor], path: Path | str) -> str:
         stores.add(store)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)  # a link of that name would be written through
     try:
-        with part.open("wb") as file:
+        with part.open("xb") as file:
             file.write(safetensors.torch.save(plain))
             file.flush()
             os.fsync(file.fileno())

@@ -41,6 +41,7 @@ def unflatten(flat: Mapping[str, torch.Tensor]) -> dict[str, Any]:
 def save(path: Path, state: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)  # a link of that name would be written through
     save_file(flatten(state), temporary)
     with open(temporary, "rb") as file:
         os.fsync(file.fileno())
