@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -66,5 +67,5 @@ def init(
     name = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "suite"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(TEMPLATE.format(name=name, path=path), encoding="utf-8")
-    typer.echo(f"{path} is written. Next: kdbench plan {path}")
+    typer.echo(f"{path} is written. Next: kdbench plan {shlex.quote(str(path))}")
     return 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -177,7 +177,7 @@ def writable(session: Session, *folders: Path) -> None:
     for folder in folders:
         with explained(folder, HomeError):
             folder.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=folder).close()
+            TemporaryFile(dir=folder).close()  # of a fixed name, a link could stand there already, and empty what it shows
 
 
 def existing(device: str) -> None:

@@ -243,10 +243,9 @@ class Run:
 
     def place(self, spec: JobSpec) -> tuple[str, str]:
         """Where a job's process finds what it has to do, and where it leaves what came of it."""
-        directory = self.directory(spec)
-        payload = directory / "payload.json"
+        payload = base.made(self.directory(spec)) / "payload.json"
         write_atomically(payload, json.dumps(spec.payload, sort_keys=True).encode())
-        return str(payload), str(directory)
+        return str(payload), str(payload.parent)
 
     def conclude(self, job: Process, end: dict[str, Any]) -> None:
         """A process has ended: what that means for those of its jobs that had not."""

@@ -77,8 +77,7 @@ class InlineExecutor:
         return {key: outcomes[key] for key in specs}
 
     def _run_one(self, spec: JobSpec, on_event: Callable[[Event], None], interrupts: Interrupts) -> Outcome:
-        directory = base.job_dir(self.home, spec.key)
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = base.made(base.job_dir(self.home, spec.key))
         payload = json.loads(json.dumps(spec.payload))  # as a process would get it
         on_event(Event("started", time.time(), spec, {"device": self.device}))
         began = time.monotonic()

@@ -38,6 +38,8 @@ class ServerLink:
         """`path`: where its jobs look for modules, if not where this process does; `folder`: where they stand."""
         home.mkdir(parents=True, exist_ok=True)
         self.log = home / "server.log"
+        if self.log.is_symlink():  # of a home that came as an archive; what it points at is not ours to write to
+            self.log.unlink()
         command = [sys.executable, "-m", "kdbench.execute.server", "--start", start, "--preload", ",".join(preload)]
         # Jobs must find what this process finds (plugins given as files among it), wherever they run, and must not
         # differ by the order of their sets.
