@@ -1,7 +1,8 @@
 """The one door to plugins: names → what a plan must know, and, only when a job runs, the code itself.
 
-Built-in plugins are read from the packaged lock file without importing torch. Plugin files and installed packages (entry points
-kdbench.methods, .tasks, .models, .sources, .stages) are imported at the start; one that fails is kept as data and named.
+Built-in plugins are read from the packaged lock file without importing torch. Plugin files are imported at the start, since a
+person named them; installed packages (entry points kdbench.methods, .tasks, .models, .sources, .stages) when a name is asked for
+that nothing else has, or all names are. What is imported is told before; what fails is kept as data and named.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import inspect
 import json
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -69,7 +70,8 @@ class Registry:
     """Plugins by kind and name; file and package plugins may not take a built-in's name."""
 
     files: Sequence[Path] = ()
-    packages: bool = True
+    packages: bool = True  # whether installed ones may be imported; False once they are
+    tell: Callable[[str], None] = lambda origin: None  # hears of every file and package before its code runs
     plugins: dict[tuple[str, str], PluginInfo] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     _aliases: dict[str, str] = field(default_factory=dict, init=False)
@@ -79,23 +81,40 @@ class Registry:
             self._know(info)
         for path in self.files:
             self._add_file(Path(path))
-        if self.packages:
-            self._add_packages()
 
     def names(self, kind: str) -> list[str]:
+        self.load_packages()
         return sorted(name for k, name in self.plugins if k == kind)
 
     def get(self, kind: str, name: str) -> PluginInfo:
         family, colon, member = name.partition(":")
-        if kind == "model" and colon and (kind, family) in self.plugins:
+        if kind == "model" and colon and self._sought(kind, family):
             base = self.plugins[kind, family]
             return member_of(base, name, None if base.facts["taps"] else self.get(kind, member))
+        self._sought(kind, name)
         return self.plugins[kind, name]
+
+    def at_hand(self, kind: str, name: str) -> PluginInfo | None:
+        """A plugin that is known without importing packages."""
+        return self.plugins.get((kind, self.aliases().get(name, name) if kind == "method" else name))
+
+    def _sought(self, kind: str, name: str) -> bool:
+        """Whether there is such a plugin; packages are imported to find out only where nothing else has the name."""
+        if not any((like, name) in self.plugins for like in (SHARED if kind in SHARED else (kind,))):
+            self.load_packages()
+        return (kind, name) in self.plugins
+
+    def load_packages(self) -> None:
+        if self.packages:
+            self.packages = False
+            self._add_packages()
 
     def task(self, name: str) -> PluginInfo:
         return self.get("task", name)
 
     def method(self, name: str) -> PluginInfo:
+        if name not in self.aliases():
+            self._sought("method", name)
         return self.get("method", self.aliases().get(name, name))
 
     def wrapper(self, name: str) -> PluginInfo:
@@ -145,7 +164,11 @@ class Registry:
 
     def _add_file(self, path: Path) -> None:
         try:
-            found = [preset(path, str(path))] if path.suffix == ".yaml" else inspect_module(load_file(path), str(path))
+            if path.suffix == ".yaml":
+                found = [preset(path, str(path))]  # no code
+            else:
+                self.tell(str(path))
+                found = inspect_module(load_file(path), str(path))
             for info in found:
                 self._add(info)
             if not found:
@@ -157,6 +180,7 @@ class Registry:
         for group in GROUPS:
             for entry in importlib.metadata.entry_points(group=group):
                 origin = f"{entry.dist.name if entry.dist else '?'} ({entry.value})"
+                self.tell(origin)
                 try:
                     found = entry.load()
                     if group == "kdbench.presets":  # a package whose folder holds them

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from kdbench.cli.exits import Exit
-from kdbench.cli.session import Session
+from kdbench.cli.session import Session, known_plugins
 from kdbench.cli.text import wrapped
 from kdbench.cli.verdicts import finite
 
@@ -24,13 +24,12 @@ def beside_published(session: Session | None, results: Path, names: Sequence[str
     from kdbench.cli.compare import check_names, groups_here, meant
     from kdbench.compare.beside import beside
     from kdbench.contract.errors import KdbenchError
-    from kdbench.registry import Registry
     from kdbench.results.published import HERE, find, read
 
     place = find(folder)
     if place is None:
         raise KdbenchError(f"there is no folder {HERE} here; --published-in names another")
-    registry = session.registry if session else Registry()
+    registry = session.registry if session else known_plugins()
     _, groups = groups_here(session, results)
     check_names(names, groups)
     chosen = meant(names, groups) if names else groups

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kdbench.cli.options import JsonOption, PluginOption
-from kdbench.cli.session import tell_broken
+from kdbench.cli.session import broken_told, known_plugins
 from kdbench.cli.text import definitions, plain, wrapped
 
 if TYPE_CHECKING:
@@ -29,12 +29,10 @@ def describe(
     Example: kdbench describe task streets --sample streets.png
     """
     from kdbench.contract.errors import KdbenchError
-    from kdbench.registry import Registry
 
-    registry = Registry(plugin or [])
-    for broken in registry.broken:
-        tell_broken(broken)
-    info = find(registry, kind.removesuffix("s"), name)
+    registry = known_plugins(plugin or [])
+    with broken_told(registry):
+        info = find(registry, kind.removesuffix("s"), name)
     extra: dict[str, Any] = {}
     if info.kind == "task":
         extra = {**about(info, sample), "fingerprint": info.facts["fingerprint"], "licence": info.facts["licence"]}

@@ -13,6 +13,7 @@ import typer
 
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import ResultsOption
+from kdbench.cli.session import known_plugins
 from kdbench.cli.text import wrapped
 
 LIBRARIES = ("torch", "timm", "torchmetrics", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib", "mlflow", "pydantic")
@@ -98,8 +99,8 @@ def space(results: Path) -> list[str]:
 
 
 def plugins() -> list[str]:
-    from kdbench.registry import Registry
 
-    registry = Registry()
+    registry = known_plugins()
+    registry.load_packages()
     line("plugins", str(len(registry.plugins)))
     return [f"plugin {b.origin} is broken: {b.error}" for b in registry.broken]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -16,14 +17,15 @@ name: {name}
 seeds: 3
 
 # Built-in sets, no download: digits (images), streets (segmentation across domains), topics (retrieval), sounds (tagging).
-# `kdbench list tasks` has them all, `kdbench describe task digits` its params.
+# `kdbench list tasks` has them all, `kdbench describe task digits` its params. A bare name is enough: `tasks: [digits]`.
 tasks:
-  - digits
+  - task: digits
+    teachers: {{pool: 2}}       # with two teachers the report can tell what a student owes to its own
 
 # The control `none` (the student alone, same recipe) is planned by itself.
 methods:
-  - kd                        # with its defaults: `kdbench describe method kd`
-  - method: kd                # a list is a sweep: one cell for each temperature
+  - kd                          # with its defaults: `kdbench describe method kd`
+  - method: kd                  # a list is a sweep: one cell for each temperature
     params: {{T: [1, 2]}}
   - method: fitnets
     params: {{weight: 1.0}}
@@ -65,5 +67,5 @@ def init(
     name = re.sub(r"[^a-z0-9_-]+", "-", path.stem.lower()).strip("-_") or "suite"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(TEMPLATE.format(name=name, path=path), encoding="utf-8")
-    typer.echo(f"{path} is written. Next: kdbench plan {path}")
+    typer.echo(f"{path} is written. Next: kdbench plan {shlex.quote(str(path))}")
     return 0

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from kdbench.cli.options import JsonOption, PluginOption
+from kdbench.cli.session import known_plugins
 from kdbench.cli.text import definitions, wrapped
 
 
@@ -27,7 +28,7 @@ def list_plugins(
     Example: kdbench list methods
     """
     from kdbench.contract.errors import KdbenchError
-    from kdbench.registry import KINDS, Registry
+    from kdbench.registry import KINDS
     from kdbench.suite import shipped
     from kdbench.suite.errors import nearest
 
@@ -37,7 +38,7 @@ def list_plugins(
     if kind is not None and wanted[0] not in kinds:
         near = nearest(kind, kinds)
         raise KdbenchError(f"list '{kind}': expected one of {', '.join(kinds)}" + (f"; did you mean '{near}'?" if near else ""))
-    registry = Registry(plugin or [])
+    registry = known_plugins(plugin or [])
     found: dict[str, dict[str, str]] = {}
     for plural in wanted:
         if plural == "suites":

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from kdbench.cli.session import known_plugins
+
 NameArgument = Annotated[str, typer.Argument(help="Its name, as suites will call it: small letters, digits and _.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite the file.")]
 
@@ -31,12 +33,11 @@ def new_task(name: NameArgument, force: ForceOption = False) -> int:
 
 def write(kind: str, name: str, force: bool) -> int:
     from kdbench.contract.errors import KdbenchError
-    from kdbench.registry import Registry
 
     name = name.removesuffix(".py")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise KdbenchError(f"new-{kind} '{name}': expected small letters, digits and _, beginning with a letter")
-    registry = Registry()
+    registry = known_plugins()
     if name in registry.names(kind) or (kind == "method" and name in registry.aliases()):
         raise KdbenchError(f"there is a {kind} '{name}' already; choose another name")
     path = Path(f"{name}.py")

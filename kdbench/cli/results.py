@@ -10,6 +10,7 @@ import typer
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import PluginOption, ResultsOption
 from kdbench.cli.results_gc import gc
+from kdbench.cli.session import known_plugins
 from kdbench.cli.text import count, wrapped
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ def import_runs(
     Example: kdbench results import elsewhere.csv --dry
     """
     from kdbench.contract.errors import KdbenchError
-    from kdbench.registry import Registry
     from kdbench.results.imported import TEMPLATE, compared, read
     from kdbench.results.store import ResultStore
 
@@ -60,7 +60,7 @@ def import_runs(
     if file is None:
         raise KdbenchError("which file? `kdbench results import --template > runs.csv` writes one to fill in")
     store = ResultStore(results)
-    found = compared(read(file, Registry(plugin or []), families_in(store)), store)
+    found = compared(read(file, known_plugins(plugin or []), families_in(store)), store)
     tell(found, dry, replace)
     if found.changed and not replace:
         raise KdbenchError(f"{count(len(found.changed), 'run')} would get other numbers; nothing was written, --replace does it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -58,6 +59,7 @@ def gc(
 
     Example: kdbench results gc --budget 20G --only signals --dry-run
     """
+    from kdbench.results.leftovers import folders_of, sweep
     from kdbench.results.trimming import KINDS, chosen, inventory, remove
     from kdbench.tasks.data.cache_budget import in_bytes
 
@@ -71,6 +73,9 @@ def gc(
         return Exit.ok
     going = chosen(things, most, needed)
     gone = going if dry else [thing for thing in going if remove(thing, home)]
+    torn = 0 if dry else sum(sweep(folders_of(home, folder, os.listdir(home.jobs))) for folder in folders if home.jobs.is_dir())
+    if torn:
+        typer.echo(f"removed {count(torn, 'file')} that killed runs left half written")
     left = sum(thing.size for thing in things) - sum(thing.size for thing in gone)
     for kind in kinds:
         those = [thing for thing in gone if thing.kind == kind]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,6 +33,7 @@ from kdbench.cli.work import How, Say, Where, Work
 
 if TYPE_CHECKING:
     from kdbench.cli.decide import Decision
+    from kdbench.jobs.plan import Plan
     from kdbench.results.record import Record
 
 
@@ -44,7 +47,10 @@ def run(
     workers: Annotated[int | None, typer.Option("--workers", "-w", min=1, help="Jobs at a time; default: one a core.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = None,
     pack: Annotated[bool, typer.Option("--pack", help="Several jobs to a GPU, by the memory measured.")] = False,
-    executor: Annotated[Where, typer.Option("--executor", help="A process a job, or all in this process.")] = Where.local,
+    executor: Annotated[
+        Where, typer.Option("--executor", help="Here, on a Ray cluster, or inline: all in this process.")
+    ] = Where.local,
+    address: Annotated[str | None, typer.Option("--address", help="Ray cluster: auto, HOST:PORT or ray://…")] = None,
     stale: StaleOption = Stale.keep,
     keep_going: Annotated[bool, typer.Option("--keep-going/--fail-fast", help="Go on after a failed job, or stop.")] = True,
     max_failures: Annotated[int | None, typer.Option("--max-failures", min=1, help="Stop after so many failures.")] = None,
@@ -66,6 +72,7 @@ def run(
     """
     from kdbench.execute.base import Policy
 
+    leave_when_asked()
     session = open_suite(suite, results, profile, only, plugin)
     if session.jobs.refusals:
         show_refusals(session, err=True)
@@ -74,16 +81,21 @@ def run(
     if decide:
         decidable(session)
     resources = session.suite.resources
-    device = existing(device or resources.device)
+    device = device or resources.device
+    if address is not None:
+        addressable(executor)
     if pack:
         packable(device, executor)
+    if executor is not Where.ray:  # whose nodes have devices of their own
+        existing(device)
     writable(session, results, reports)
     say: Say = (lambda text: typer.echo(text, err=True)) if as_json else typer.echo
     policy = Policy(keep_going=keep_going, max_failures=max_failures)
     workers, timeout = workers or resources.workers, timeout or resources.timeout
-    how = How(executor, workers, device, policy, timeout, checkpoint, gang, pack, as_json, say)
+    how = How(executor, workers, device, policy, timeout, checkpoint, gang, pack, as_json, say, address)
     session, planned = afresh(session, session.outlines(set_aside=True), stale.value)
     say(counted(planned.jobs, session))
+    tidy(session, planned, results)
     if planned.in_state("stale") and stale is Stale.fail:
         say("nothing was run: older code made some results; --stale=rerun makes them anew, --stale=keep leaves them")
         return Exit.incomplete
@@ -101,6 +113,25 @@ def run(
         states = {key: state for work in works for key, state in work.states.items()}
         typer.echo(json.dumps({"t": round(time.time(), 3), "kind": "end", "exit_code": int(code), "states": states}))
     return code
+
+
+def leave_when_asked() -> None:
+    """Before and after the jobs, which have their own way to stop, nothing is lost by leaving at once."""
+    from kdbench.execute.interrupts import ASKED
+
+    def leave(signum: int, frame: object) -> None:
+        raise SystemExit(Exit.requeue)
+
+    for number in ASKED:
+        signal.signal(number, leave)
+
+
+def tidy(session: Session, planned: Plan, results: Path) -> None:
+    """Remove what runs that were killed have left half written."""
+    from kdbench.results.leftovers import folders_of, needless, sweep
+
+    sweep(folders_of(session.home, results, [item.job.key for item in planned.in_state("run")]))
+    needless(session.home, [item.job.key for item in planned.in_state("cached")])
 
 
 def stopped(works: list[Work]) -> Exit | None:
@@ -146,13 +177,11 @@ def writable(session: Session, *folders: Path) -> None:
     for folder in folders:
         with explained(folder, HomeError):
             folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".kdbench-write-test"
-            probe.write_text("")
-            probe.unlink()
+            TemporaryFile(dir=folder).close()  # of a fixed name, a link could stand there already, and empty what it shows
 
 
-def existing(device: str) -> str:
-    """The device as it was asked for; an error that says what there is, where it does not exist."""
+def existing(device: str) -> None:
+    """An error that says what there is, where a device does not exist."""
     from kdbench.contract.errors import KdbenchError
     from kdbench.execute.devices import DeviceError, resolve
 
@@ -160,7 +189,14 @@ def existing(device: str) -> str:
         resolve(device)
     except DeviceError as error:
         raise KdbenchError(str(error)) from error
-    return device
+
+
+def addressable(executor: Where) -> None:
+    """Refuse an address where nothing is called on."""
+    from kdbench.contract.errors import KdbenchError
+
+    if executor is not Where.ray:
+        raise KdbenchError(f"--address names a Ray cluster, and --executor {executor} uses none; add --executor ray")
 
 
 def packable(device: str, executor: Where) -> None:
@@ -168,6 +204,8 @@ def packable(device: str, executor: Where) -> None:
     from kdbench.contract.errors import KdbenchError
     from kdbench.execute.devices import resolve
 
+    if executor is Where.ray:
+        raise KdbenchError("--pack measures the GPUs of this machine; on a cluster give jobs a share: `resources: {gpu: 0.25}`")
     if executor is Where.inline:
         raise KdbenchError("--pack puts several jobs on a GPU at a time, and --executor inline runs one")
     if not resolve(device):

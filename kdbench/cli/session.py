@@ -6,7 +6,8 @@ import functools
 import os
 import shlex
 import sys
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,9 +74,10 @@ class Session:
 
     def command(self, verb: str) -> str:
         """What to type to do something with this suite."""
-        chosen = [f" --profile {self.profile}"] if self.profile else []
-        chosen += [f" --only {shlex.quote(self.only)}"] if self.only else []
-        return f"kdbench {verb} {shlex.quote(self.typed or str(self.path))}{''.join(chosen)}"
+        chosen = ["--profile", self.profile] if self.profile else []
+        chosen += ["--only", self.only] if self.only else []
+        named = self.typed or str(self.path)  # which may hold whatever a file's name may
+        return f"kdbench {verb} {shlex.join([named, *chosen])}"
 
     def records(self, set_aside: bool = False) -> dict[str, Record]:
         """This suite's records. Files that cannot be read are named; where results are to be made, those that stand in the way
@@ -136,7 +138,19 @@ class Session:
         attempts = {key: f"failed: {failure.failure_class}" for key, failure in self.failures(records).items()}
         attempts |= dict.fromkeys(self.begun(records), "begun; goes on from its checkpoint")
         digest = functools.cache(source_digest)  # 10,000 jobs share a handful of sources
-        return plan(self.jobs, records, lambda job: digest(modules_of(job)), self.home.weights, attempts, stale)
+        return plan(self.jobs, records, lambda job: digest(modules_of(job)), self.kept, attempts, stale)
+
+    def kept(self, key: str) -> bool:
+        """Whether a student can still learn from this job, and be scored against it."""
+        from kdbench.contract.errors import DataError
+        from kdbench.results.outputs import OutputStore
+
+        try:
+            record = self.store.read(key)
+        except DataError:
+            return False
+        outputs = OutputStore(self.home)
+        return (self.home.weights / f"{key}.safetensors").exists() and all(map(outputs.has, record.outputs.values()))
 
     def failures(self, records: Container[str]) -> dict[str, Failure]:
         """What ended each failed job the last time."""
@@ -164,18 +178,34 @@ def open_suite(
 ) -> Session:
     """Read and expand; raises one error that names every mistake of the suite."""
     from kdbench.jobs.planned import planned
-    from kdbench.registry import Registry
     from kdbench.results.store import ResultStore
     from kdbench.suite.read import read_suite
 
     path = find(suite)
-    registry = Registry([*named_plugins(path), *(plugins or [])])
-    for broken in registry.broken:
-        tell_broken(broken)
-    read = read_suite(path, registry)
+    registry = known_plugins([*named_plugins(path), *(plugins or [])])
+    with broken_told(registry):
+        read = read_suite(path, registry)
     store = ResultStore(results)
     expansion, jobs = planned(read, registry, path.parent, profile, only, lambda: store.scan().records)
     return Session(path, read, registry, expansion, jobs, store, profile, only, str(suite))
+
+
+def known_plugins(files: Sequence[Path] = ()) -> Registry:
+    """The plugins that there are. A person is told of what is not kdbench's own before it runs, since a plugin is code: whoever
+    gave it, or gave the suite that names it, may do with this machine what its user may."""
+    from kdbench.registry import Registry
+
+    return Registry(files, tell=lambda origin: print(f"kdbench: runs the code of plugin {origin}", file=sys.stderr))
+
+
+@contextmanager
+def broken_told(registry: Registry) -> Iterator[None]:
+    """Tell of broken plugins once it is known which are wanted, also where that ends in an error, which they may explain."""
+    try:
+        yield
+    finally:
+        for broken in registry.broken:
+            tell_broken(broken)
 
 
 def tell_broken(broken: Broken) -> None:

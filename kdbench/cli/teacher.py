@@ -181,10 +181,9 @@ def here(name: str) -> str:
 
 
 def plugins(files: list[Path] | None) -> Registry:
-    from kdbench.cli.session import tell_broken
-    from kdbench.registry import Registry
+    from kdbench.cli.session import known_plugins, tell_broken
 
-    registry = Registry(files or [])
+    registry = known_plugins(files or [])
     for broken in registry.broken:
         tell_broken(broken)
     return registry

@@ -10,6 +10,7 @@ import typer
 
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import JsonOption, PluginOption
+from kdbench.cli.session import known_plugins
 from kdbench.cli.text import count
 
 
@@ -26,14 +27,13 @@ def test_method(
     Example: kdbench test-method my_method.py
     """
     from kdbench.contract.errors import KdbenchError
-    from kdbench.registry import Registry
     from kdbench.testing.conform import conform, find, of_file, plugins_of
 
     if (name is None) != all_:
         raise KdbenchError("give a method's name, a plugin file, or --all")
     path, _, attribute = (name or "").partition(".py")
     file = f"{path}.py" if name and (name.endswith(".py") or ".py:" in name) else None
-    registry = Registry([*(plugin or []), *([Path(file)] if file else [])])
+    registry = known_plugins([*(plugin or []), *([Path(file)] if file else [])])
     if all_:
         wanted = plugins_of(registry)
     else:

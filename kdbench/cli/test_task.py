@@ -10,6 +10,7 @@ import typer
 
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import JsonOption, PluginOption
+from kdbench.cli.session import known_plugins
 
 
 def test_task(
@@ -28,12 +29,11 @@ def test_task(
     """
     from kdbench.cli import conformance
     from kdbench.contract.errors import KdbenchError
-    from kdbench.registry import Registry
     from kdbench.testing.conform import conform_task, find, of_file
 
     path, _, attribute = name.partition(".py")
     file = f"{path}.py" if name.endswith(".py") or ".py:" in name else None
-    registry = Registry([*(plugin or []), *([Path(file)] if file else [])])
+    registry = known_plugins([*(plugin or []), *([Path(file)] if file else [])])
     kinds = ("task",)
     wanted = of_file(registry, file, attribute.lstrip(":") or None, kinds) if file else [find(name, registry, kinds)]
     given = dict(read(each) for each in param or [])

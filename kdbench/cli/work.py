@@ -17,7 +17,7 @@ from kdbench.cli.times import packed, times, told
 if TYPE_CHECKING:
     from kdbench.execute.base import Executor, JobSpec, Outcome, Policy
     from kdbench.jobs.job import Job
-    from kdbench.jobs.plan import Plan
+    from kdbench.jobs.plan import Plan, Planned
     from kdbench.results.past import Past
 
 Say = Callable[[str], None]
@@ -27,6 +27,7 @@ class Where(StrEnum):
     """Who runs the jobs."""
 
     local = "local"
+    ray = "ray"
     inline = "inline"
 
 
@@ -44,6 +45,7 @@ class How:
     pack: bool
     as_json: bool
     say: Say
+    address: str | None = None  # of the cluster
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Work:
 
 def work(session: Session, planned: Plan, how: How) -> Work:
     """Run what is planned to run, and tell how it ended."""
-    waiting = [item.job for item in planned.in_state("run")]
+    waiting = planned.in_state("run")
     if not waiting and not planned.in_state("blocked"):
         return Work(planned)
     began = time.monotonic()
@@ -81,17 +83,17 @@ def work(session: Session, planned: Plan, how: How) -> Work:
     return Work(planned, outcomes)
 
 
-def execute(session: Session, jobs: list[Job], how: How) -> dict[str, Outcome]:
+def execute(session: Session, items: list[Planned], how: How) -> dict[str, Outcome]:
     """With progress for a person on stderr, or events for a program on stdout."""
     from kdbench.contract.errors import KdbenchError
-    from kdbench.execute.local import ExecutorError
+    from kdbench.execute.dispatch import ExecutorError
     from kdbench.execute.progress import reporter
 
     try:
-        runner = make_runner(session, how, jobs)
+        runner = make_runner(session, how, [item.job for item in items])
         slots = runner.slots()
         past = session.past(slots.gpus)
-        specs = [spec(session, job, how, past) for job in jobs]
+        specs = [spec(session, item, how, past) for item in items]
         if (expected := times(specs, slots)).known:
             how.say(told(expected))
         if how.pack:
@@ -105,10 +107,15 @@ def execute(session: Session, jobs: list[Job], how: How) -> dict[str, Outcome]:
 def make_runner(session: Session, how: How, jobs: list[Job]) -> Executor:
     from kdbench.cli.warm import modules
 
+    preload = modules(job.targets for job in jobs)
+    if how.executor is Where.ray:
+        from kdbench.execute.cluster.executor import RayExecutor
+
+        home, results = session.home.path, session.store.folder
+        return RayExecutor(home, results, address=how.address, workers=how.workers, device=how.device, preload=preload)
     if how.executor is Where.local:
         from kdbench.execute.local import LocalExecutor
 
-        preload = modules(job.targets for job in jobs)
         return LocalExecutor(session.home.path, workers=how.workers, device=how.device, preload=preload, pack=how.pack)
     from kdbench.execute.child import limit_threads
     from kdbench.execute.inline import InlineExecutor
@@ -117,12 +124,15 @@ def make_runner(session: Session, how: How, jobs: list[Job]) -> Executor:
     return InlineExecutor(session.home.path, device=how.device)
 
 
-def spec(session: Session, job: Job, how: How, past: Past) -> JobSpec:
+def spec(session: Session, item: Planned, how: How, past: Past) -> JobSpec:
     from kdbench.execute.base import JobSpec, Resources
     from kdbench.jobs.gang import gang_of
     from kdbench.jobs.plan import payload
+    from kdbench.results.meanwhile import written
 
+    job = item.job
     data = payload(job, session.jobs, session.home.path.absolute(), session.store.folder.absolute(), how.checkpoint)
+    data["written"] = written(data) if item.has_result else None
     resources = Resources(gpu=session.suite.resources.gpu, timeout=how.timeout, memory=past.memory(job))
     steps = job.spec["recipe"]["steps"]
     task, gang, seconds = job.labels["task"], gang_of(job) if how.gang else "", past.seconds(job)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 from kdbench.contract.errors import DataError
+from kdbench.results import asking_git
 from kdbench.results.record import ARCHIVE_FOLDER, Record, RecordError
 
 PREFIX = "git:"
@@ -55,11 +55,8 @@ def _contents(root: Path, blobs: list[str]) -> list[bytes]:
 
 
 def _git(folder: Path, *arguments: str, given: bytes | None = None, what: str = "") -> bytes:
-    # A hook's GIT_DIR would answer for another repository.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(command, input=given, capture_output=True, timeout=SECONDS, env=environment, check=False)
+        done = asking_git.ask(folder, *arguments, given=given, seconds=SECONDS)
     except FileNotFoundError:
         raise DataError("git is not installed, so results at a revision cannot be read") from None
     except subprocess.TimeoutExpired:

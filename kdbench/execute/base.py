@@ -124,5 +124,16 @@ def job_dir(home: Path, key: str) -> Path:
     return home / "jobs" / key
 
 
+def made(directory: Path) -> Path:
+    """A job's directory, there and without links: a home that came as an archive could have us write wherever they point."""
+    if directory.is_symlink():
+        directory.unlink()
+    directory.mkdir(parents=True, exist_ok=True)
+    for entry in directory.iterdir():
+        if entry.is_symlink():
+            entry.unlink()
+    return directory
+
+
 def log_path(home: Path, key: str) -> Path:
     return job_dir(home, key) / "log.txt"

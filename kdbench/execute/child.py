@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
-import fcntl
 import importlib
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,9 @@ from typing import Any
 
 from kdbench.execute import failures
 from kdbench.execute.base import FailureClass
+from kdbench.execute.claims import PATIENCE, JobBusy, claim
 from kdbench.execute.events import EventWriter
+from kdbench.execute.log import forgive
 from kdbench.execute.memory import keep_freed
 
 # 0 is no verdict: a library that calls exit(0) in the middle of a job must not look like success.
@@ -40,14 +41,14 @@ EXIT_CODES: Mapping[str, int] = {
 }
 LATER = "later"  # a member for which a gang had no room
 VERDICTS = {code: name for name, code in EXIT_CODES.items()}
-LOCK_PATIENCE = 2.0  # seconds; what an earlier run left behind when it was killed is gone by then
 
 
 @dataclass(frozen=True)
 class Order:
     """Everything a process needs, as the server gets it on its line and a spawned child in its arguments.
 
-    `jobs` are payload and directory of each; where there are several, the entry's module runs them `together`.
+    `jobs` are payload and directory of each; where there are several, the entry's module runs them `together`. `share` (of a
+    GPU, in thousandths) and `memory` (bytes that a job like it held) are for those who choose the machine.
     """
 
     key: str
@@ -56,6 +57,8 @@ class Order:
     device: str = "cpu"
     cpus: int = 1
     env: dict[str, str] = field(default_factory=dict)
+    share: int = 0
+    memory: int = 0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -63,10 +66,6 @@ class Order:
     @classmethod
     def from_json(cls, text: str) -> Order:
         return cls(**json.loads(text))
-
-
-class JobBusy(Exception):
-    """Another process is at work in the same job directory."""
 
 
 def run_entry(
@@ -123,7 +122,7 @@ def execute(order: Order) -> int:
 
 def _one(order: Order, directories: Sequence[Path], stop: Callable[[], bool]) -> tuple[str, failures.Failure | None]:
     [directory] = directories
-    with _claim(directory), contextlib.closing(EventWriter(directory)) as emit:
+    with claim(directory), contextlib.closing(EventWriter(directory)) as emit:
         emit({"event": "start", "pid": os.getpid(), "device": order.device})
         status, failure = run_entry(order.entry, read_payload(order.jobs[0][0]), directory, order.device, emit, stop)
         emit({"event": "end", "status": status})
@@ -131,16 +130,23 @@ def _one(order: Order, directories: Sequence[Path], stop: Callable[[], bool]) ->
 
 
 def _several(order: Order, directories: Sequence[Path], stop: Callable[[], bool]) -> tuple[str, failures.Failure | None]:
-    """Done when each member has had its end; what becomes of members without one is for the parent to decide."""
+    """Done when each member has had its end; what becomes of members without one is for the parent to decide. Those at which
+    another run is at work are left to it."""
     module = importlib.import_module(order.entry.partition(":")[0])
     with contextlib.ExitStack() as stack:
         members = []
+        until = time.monotonic() + PATIENCE
         for (payload, _), directory in zip(order.jobs, directories):
-            stack.enter_context(_claim(directory))
+            try:
+                stack.enter_context(claim(directory, until - time.monotonic()))
+            except JobBusy:
+                continue
             emit = stack.enter_context(contextlib.closing(EventWriter(directory)))
             failures.clear(directory)
             emit({"event": "start", "pid": os.getpid(), "device": order.device})
             members.append(module.Member(read_payload(payload), emit, partial(_end, directory, emit)))
+        if not members:
+            raise JobBusy("another run is at all jobs of this gang")
         module.together(members, order.device, stop)
     return "done", None
 
@@ -196,7 +202,7 @@ def _redirect(directories: Sequence[Path]) -> None:
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    forgive()
     print(time.strftime("--- %Y-%m-%d %H:%M:%S"), f"process {os.getpid()}")
 
 
@@ -204,26 +210,6 @@ def _volunteer_for_the_oom_killer() -> None:
     """If memory runs out the kernel should end a job, not the server of all jobs or the user's session."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")
-
-
-@contextlib.contextmanager
-def _claim(job_dir: Path) -> Iterator[None]:
-    """Two runs must not train into one directory. The kernel drops this lock when the process ends."""
-    with open(job_dir / "lock", "a+", encoding="utf-8") as file:
-        patience = time.monotonic() + LOCK_PATIENCE
-        while True:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() > patience:
-                    file.seek(0)
-                    raise JobBusy(f"process {file.read().strip()} is at this job, for another run") from None
-                time.sleep(0.1)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -29,17 +30,21 @@ def plain(value: Any) -> Any:
 
 
 class EventWriter:
-    """Appends records to a job's events. Each line goes out in one write, so a killed job tears its last at most."""
+    """Appends records to a job's events. Each line goes out in one write, so a killed job tears its last at most.
+
+    They tell of a job and are no part of its result: what a full disk does not take is lost, and the job goes on.
+    """
 
     def __init__(self, job_dir: Path) -> None:
         self._fd = os.open(job_dir / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         # An attempt that was killed may have left half a line; ours must not be glued to it.
-        if _last_byte(job_dir / FILE) not in (b"", b"\n"):
-            os.write(self._fd, b"\n")
+        self._torn = _last_byte(job_dir / FILE) not in (b"", b"\n")
 
     def __call__(self, record: Mapping[str, Any]) -> None:
         line = json.dumps({"t": round(time.time(), 3), **plain(record)}, separators=(",", ":")) + "\n"
-        os.write(self._fd, line.encode())
+        with contextlib.suppress(OSError):
+            whole = (b"\n" if self._torn else b"") + line.encode()
+            self._torn = os.write(self._fd, whole) < len(whole)
 
     def close(self) -> None:
         os.close(self._fd)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 import sys
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdbench.execute.base import FailureClass, Outcome
+from kdbench.results.files import StorageError, write_atomically
 
 FILE = "failure.json"
 # Where torch and CUDA libraries run out of memory without an exception class of their own.
@@ -60,15 +60,9 @@ def write(job_dir: Path, failure: Failure) -> None:
         "traceback": failure.traceback,
         "when": failure.when or time.time(),
     }
-    scratch = job_dir / f"{FILE}.{os.getpid()}.tmp"
     try:
-        with open(scratch, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, job_dir / FILE)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
+        write_atomically(job_dir / FILE, json.dumps(record, indent=1, sort_keys=True).encode())
+    except (StorageError, OSError) as error:
         print(f"kdbench: {job_dir / FILE} could not be written: {error}", file=sys.stderr)
 
 

@@ -12,10 +12,12 @@ from typing import Any
 from kdbench.execute import base, devices
 from kdbench.execute.base import DEFAULT_ENTRY, DEFAULT_POLICY, Event, FailureClass, JobSpec, Outcome, Policy
 from kdbench.execute.child import EXIT_CODES, run_entry
+from kdbench.execute.claims import LOOK, WAITING, Elsewhere, JobBusy, claim
 from kdbench.execute.events import EventWriter
 from kdbench.execute.interrupts import Interrupts
 from kdbench.execute.ready import ReadyQueue
 from kdbench.execute.verdict import judge
+from kdbench.results.files import write_atomically
 
 
 class InlineExecutor:
@@ -41,6 +43,7 @@ class InlineExecutor:
         outcomes: dict[str, Outcome] = {}
         specs = {job.key: job for job in jobs}
         interrupts = Interrupts()
+        elsewhere = Elsewhere()
 
         def settle(spec: JobSpec, outcome: Outcome) -> None:
             outcomes[spec.key] = outcome
@@ -52,7 +55,13 @@ class InlineExecutor:
         for job in jobs:
             on_event(Event("queued", time.time(), job))
         with interrupts.caught():
-            while (spec := queue.first()) is not None:
+            while len(outcomes) < len(specs):
+                for left in elsewhere.drain() if interrupts.level else elsewhere.free():
+                    queue.put_back(left.key)
+                spec = queue.first()
+                if spec is None:
+                    time.sleep(LOOK)
+                    continue
                 queue.take(spec.key)
                 if interrupts.level:
                     message = "interrupted before it started"
@@ -60,17 +69,20 @@ class InlineExecutor:
                 elif policy.limit_reached(outcomes.values()):
                     settle(spec, Outcome(spec.key, "blocked", None, "not started: too many jobs failed"))
                 else:
-                    settle(spec, self._run_one(spec, on_event, interrupts))
+                    try:
+                        settle(spec, self._run_one(spec, on_event, interrupts))
+                    except JobBusy:
+                        elsewhere.add(spec, base.job_dir(self.home, spec.key))
+                        on_event(Event("retry", time.time(), spec, {"message": WAITING, "why": WAITING}))
         return {key: outcomes[key] for key in specs}
 
     def _run_one(self, spec: JobSpec, on_event: Callable[[Event], None], interrupts: Interrupts) -> Outcome:
-        directory = base.job_dir(self.home, spec.key)
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = base.made(base.job_dir(self.home, spec.key))
         payload = json.loads(json.dumps(spec.payload))  # as a process would get it
-        (directory / "payload.json").write_text(json.dumps(payload, sort_keys=True), encoding="utf-8")
         on_event(Event("started", time.time(), spec, {"device": self.device}))
         began = time.monotonic()
-        with contextlib.closing(EventWriter(directory)) as write:
+        with claim(directory), contextlib.closing(EventWriter(directory)) as write:
+            write_atomically(directory / "payload.json", json.dumps(payload, sort_keys=True).encode())
 
             def tell(record: Mapping[str, Any]) -> None:
                 write(record)

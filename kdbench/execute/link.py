@@ -6,33 +6,53 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from kdbench.execute.child import Order
+from kdbench.execute.interrupts import ASKED
+
+IGNORED = {signal.SIGINT, *ASKED}
+
+
+@contextlib.contextmanager
+def _held() -> Iterator[None]:
+    """A process that starts now is sent no signal before it can say that it ignores it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class ServerLink:
     """One server process. `poll` yields its messages; after its death the last one is {"lost": exit status}."""
 
-    def __init__(self, home: Path, preload: Sequence[str], start: str) -> None:
+    def __init__(
+        self, home: Path, preload: Sequence[str], start: str, *, path: Sequence[str] | None = None, folder: Path | None = None
+    ) -> None:
+        """`path`: where its jobs look for modules, if not where this process does; `folder`: where they stand."""
         home.mkdir(parents=True, exist_ok=True)
         self.log = home / "server.log"
+        if self.log.is_symlink():  # of a home that came as an archive; what it points at is not ours to write to
+            self.log.unlink()
         command = [sys.executable, "-m", "kdbench.execute.server", "--start", start, "--preload", ",".join(preload)]
         # Jobs must find what this process finds (plugins given as files among it), wherever they run, and must not
         # differ by the order of their sets.
-        path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
-        environ = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "0"}
-        with open(self.log, "ab") as log:
+        entries = os.pathsep.join(os.path.abspath(entry) for entry in (sys.path if path is None else path))
+        environ = {**os.environ, "PYTHONPATH": entries, "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "0"}
+        with open(self.log, "ab") as log, _held():
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=environ,
+                cwd=folder,
                 bufsize=0,
                 start_new_session=True,  # out of reach of the terminal's Ctrl-C, which is for this process to handle
             )
@@ -77,8 +97,8 @@ class ServerLink:
     def last_words(self) -> str:
         """The end of the server's log, to explain why it died."""
         with contextlib.suppress(OSError):
-            return self.log.read_text(errors="replace")[-2000:].strip()
-        return ""
+            return f"{self.log} ends:\n{self.log.read_text(errors='replace')[-2000:].strip()}"
+        return f"{self.log} cannot be read"
 
     def _send(self, message: dict[str, Any]) -> None:
         line = (json.dumps(message) + "\n").encode()

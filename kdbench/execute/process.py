@@ -29,6 +29,7 @@ class Process:
 
     def __post_init__(self) -> None:
         self.size = len(self.specs)
+        self._ours: set[str] = set()  # its jobs whose events are its own: another run may have been at one
         limits = [spec.resources.timeout for spec in self.specs.values()]
         self.timeout = sum(limit for limit in limits if limit) if all(limits) else None  # of all its jobs together
 
@@ -41,7 +42,14 @@ class Process:
         """For each of its jobs."""
         return (time.monotonic() - self.began) / self.size
 
+    def heard(self, key: str, record: Mapping[str, Any]) -> bool:
+        """Whether an event of one of its jobs is its own."""
+        if record.get("event") == "start" and record.get("pid") == self.pid:
+            self._ours.add(key)
+        return key in self._ours
+
     def verdict(self, end: Mapping[str, Any], job_dir: Path, stopping: bool) -> Verdict:
         """What it means for a job that its process ended so, or that it said so itself as a member of a gang."""
         limit = self.timeout if self.timed_out else None
-        return judge(end, failures.read(job_dir), timeout=limit, stopping=stopping, oom_kills=kernel_oom_kills() - self.oom_kills)
+        seen = end.get("oom_kills", kernel_oom_kills() - self.oom_kills)  # by whoever ran it, if on another machine
+        return judge(end, failures.read(job_dir), timeout=limit, stopping=stopping, oom_kills=seen)

@@ -21,6 +21,7 @@ from typing import Any
 
 from kdbench.execute import child
 from kdbench.execute.child import Order
+from kdbench.execute.log import forgive
 
 _ASKED = {signal.SIGTERM, signal.SIGINT}
 
@@ -117,7 +118,9 @@ class Server:
 
     def _spawn(self, order: Order) -> int:
         command = [sys.executable, "-m", "kdbench.execute.child", order.to_json(), str(os.getpid())]
-        return os.posix_spawn(sys.executable, command, {**os.environ, **order.env}, setpgroup=0, setsigdef=_ASKED)
+        environ = {**os.environ, **order.env}
+        # Blocked, and so kept until it can hear them, as in a fork.
+        return os.posix_spawn(sys.executable, command, environ, setpgroup=0, setsigdef=_ASKED, setsigmask=_ASKED)
 
     def _reap(self) -> None:
         while self._keys:
@@ -181,8 +184,10 @@ def main() -> None:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    for number in _ASKED:
-        signal.signal(number, signal.SIG_IGN)  # when to end is the parent's word, and its end
+    forgive()
+    for number in (*_ASKED, signal.SIGUSR1):  # Slurm sends them to every process of a step
+        signal.signal(number, signal.SIG_IGN)  # when to end is the parent's word, and its end; jobs inherit it until they listen
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_ASKED, signal.SIGUSR1))
     child.limit_threads(1)
     # Lets torch count GPUs without a CUDA context, which no forked job could use.
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"

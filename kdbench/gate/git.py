@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kdbench.contract.errors import KdbenchError
+from kdbench.results import asking_git
 
 MARK = "\x1e"
 
@@ -59,9 +58,7 @@ class Checkout:
         if not wanted:
             return
         asked = "".join(f"{sha}:{path}\n" for sha, path in wanted).encode()
-        done = subprocess.run(
-            ["git", "-C", str(self.top), "cat-file", "--batch"], input=asked, capture_output=True, env=environment(), check=False
-        )
+        done = asking_git.ask(self.top, "cat-file", "--batch", given=asked)
         out, place = done.stdout, 0
         for _ in wanted:
             end = out.index(b"\n", place)
@@ -78,16 +75,10 @@ class Checkout:
 def run(folder: Path, *words: str) -> str:
     """What git says; a KdbenchError where it cannot."""
     try:
-        command = ["git", "--no-optional-locks", "-C", str(folder), *words]
-        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment(), check=False)
+        done = asking_git.ask(folder, *words)
     except OSError as error:
         raise KdbenchError(f"history is read from git, which does not run here: {error.strerror}") from error
     if done.returncode:
-        why = done.stderr.strip().splitlines() or ["git failed"]
+        why = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
         raise KdbenchError(f"history is read from git: {why[0].removeprefix('fatal: ')}")
-    return done.stdout
-
-
-def environment() -> dict[str, str]:
-    """Without what a hook sets, which would answer for another repository."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return done.stdout.decode(errors="replace")

@@ -17,11 +17,12 @@ STALE_POLICIES: tuple[str, ...] = get_args(StalePolicy)
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A job, what will happen to it, and why."""
+    """A job, what will happen to it, and why; whether it has a result, which may be about to be made anew."""
 
     job: Job
     state: State
     reason: str
+    has_result: bool
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,16 @@ def plan(
     jobs: JobSet,
     records: Mapping[str, Any],
     digest: Callable[[Job], Mapping[str, str]],
-    weights: Path,
+    kept: Callable[[str], bool],
     attempts: Mapping[str, str],
     stale: StalePolicy = "keep",
 ) -> Plan:
-    """Decide for each job. `digest` gives its present source digests, `attempts` what became of its last attempt (key → words).
+    """Decide for each job. `digest` gives its present source digests, `kept` whether its weights and outputs are still here,
+    `attempts` what became of its last attempt (key → words).
 
     A student whose teacher diverged is blocked: there is nothing to learn from. A teacher that has a result runs again where a
-    student needs its weights and they are gone. Where older results are made anew, so are the students of teachers made anew.
+    student needs its weights and outputs, and they are gone. Where older results are made anew, so are the students of teachers
+    made anew.
     """
     states: dict[str, tuple[State, str]] = {}
     anew: set[str] = set()
@@ -66,9 +69,9 @@ def plan(
             anew.add(key)
     needed = {t for key, job in jobs.jobs.items() if states[key][0] == "run" for t in job.after}
     for key in needed:
-        if states[key][0] != "run" and not (weights / f"{key}.safetensors").exists():
-            states[key] = ("run", "has a result, but a student needs its weights and they are gone")
-    return Plan(tuple(Planned(job, *states[key]) for key, job in jobs.jobs.items()))
+        if states[key][0] != "run" and not kept(key):
+            states[key] = ("run", "has a result, but a student needs its weights or outputs and they are gone")
+    return Plan(tuple(Planned(job, *states[key], key in records) for key, job in jobs.jobs.items()))
 
 
 def outdated(record: Any, present: Mapping[str, str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from kdbench.models.weight_files import SAFETENSORS as SUFFIX
 from kdbench.models.weight_files import WeightsError, sha256
+from kdbench.results.files import write_atomically
 
 __all__ = ["WeightsError", "load", "load_into", "put", "save", "sha256"]
 SHOWN = 6
@@ -43,17 +43,7 @@ def save(state: Mapping[str, Tensor], path: Path | str) -> str:
         store = tensor.untyped_storage().data_ptr()
         plain[name] = tensor.clone() if store in stores else tensor
         stores.add(store)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(safetensors.torch.save(plain))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    write_atomically(path, safetensors.torch.save(plain))
     return sha256(path)
 
 

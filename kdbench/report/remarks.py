@@ -145,9 +145,10 @@ def teacher_above(table: Table) -> str:
         return ""
     interval = welch(theirs, ours)
     size = f"{number(difference, truth.unit, sign=True)} {points(truth.unit)}".strip()
-    if interval is not None:
-        size += f" {span(interval.low, interval.high, truth.unit)}"
-    if interval is not None and interval.excludes_zero:
+    if interval is None:  # of one teacher, or one student: no spread is known
+        return f"The teacher less the student alone: {size} in {truth.name}, without an interval: there are too few runs."
+    size += f" {span(interval.low, interval.high, truth.unit)}"
+    if interval.excludes_zero:
         clear = f"The teacher is {'better' if difference > 0 else 'worse'} than the student alone"
     elif difference > 0:
         clear = "The teacher is not clearly better than the student alone"

@@ -118,7 +118,7 @@ def digest(student: Record, teachers: Sequence[Record]) -> str:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        found = from_json(path.read_bytes())
+        found = from_json(path.read_bytes()) if path.is_file() else {}
         return found if isinstance(found, dict) else {}
     except (OSError, ValueError):
         return {}

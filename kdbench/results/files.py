@@ -48,6 +48,19 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], None]) ->
         sync_folder(path.parent)
 
 
+def put_aside(path: Path, folder: Path) -> Path:
+    """Move a damaged file away, beside what was put there before; where it lies now. The folder may be on another disk."""
+    target, copy = folder / path.name, 1
+    with explained(folder, HomeError):
+        folder.mkdir(parents=True, exist_ok=True)
+        while target.exists():
+            copy += 1
+            target = folder / f"{path.name}.{copy}"
+        with suppress(FileNotFoundError):  # another process did
+            shutil.move(path, target)
+    return target
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` durable; file systems that refuse to sync a folder do so by themselves."""
     with suppress(OSError):
@@ -75,6 +88,8 @@ def _reason(error: OSError, path: Path) -> str | None:
         case errno.ENOSPC | errno.EDQUOT:
             limit = "the disk quota is used up" if error.errno == errno.EDQUOT else "no space left on this disk"
             return f"{limit}{_free(path)}; make room and run again: nothing done is lost"
+        case errno.EFBIG:
+            return "the file is larger than this process may write (ulimit -f) or this file system can hold"
         case errno.EACCES | errno.EPERM:
             return "permission denied; choose another folder (KDBENCH_HOME for .kdbench, --results for results)"
         case errno.EROFS:

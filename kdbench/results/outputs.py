@@ -27,6 +27,14 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+class OutputDamaged(OutputMissing):
+    """It is here, and is not what it was."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"raw output {path} is damaged ({why}); delete the file and run its job again")
+        self.path = path
+
+
 @dataclass(frozen=True)
 class OutputStore:
     """Arrays under `outputs/ab/<sha256 of the .npy file>.npy`."""
@@ -68,7 +76,7 @@ class OutputStore:
         except FileNotFoundError:
             raise OutputMissing(_missing(path)) from None
         except (ValueError, EOFError, OSError) as error:
-            raise OutputMissing(_damaged(path, str(error))) from error
+            raise OutputDamaged(path, str(error)) from error
 
     def verify(self, sha: str) -> None:
         """Raise OutputMissing unless the file is there and its content is what its name says."""
@@ -78,7 +86,7 @@ class OutputStore:
         except FileNotFoundError:
             raise OutputMissing(_missing(path)) from None
         if found != sha:
-            raise OutputMissing(_damaged(path, f"its content has sha256 {found[:12]}…"))
+            raise OutputDamaged(path, f"its content has sha256 {found[:12]}…")
 
 
 def _npy(array: np.ndarray) -> tuple[bytes, memoryview]:
@@ -98,10 +106,6 @@ def _npy(array: np.ndarray) -> tuple[bytes, memoryview]:
 def _missing(path: Path) -> str:
     where = f"raw output {path.stem[:12]}… is not in {path.parents[1]}"
     return f"{where}: it was made on another machine or removed by gc; run the job again"
-
-
-def _damaged(path: Path, why: str) -> str:
-    return f"raw output {path} is damaged ({why}); delete the file and run its job again"
 
 
 def arrays(record: Record, split: str, store: OutputStore, verify: bool = False) -> dict[str, np.ndarray]:

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from kdbench.results import asking_git
+
 PACKAGES = ("kdbench", "torch", "numpy", "timm")
 
 
@@ -72,13 +74,10 @@ def _checkout(inside: Path) -> Path | None:
 
 
 def _git(folder: str, *arguments: str) -> str | None:
-    # A hook's GIT_DIR would answer for another repository; optional locks would disturb a person at work in this one.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    command = ["git", "--no-optional-locks", "-C", folder, *arguments]
     with suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, env=environment)
+        done = asking_git.ask(folder, *arguments, seconds=10)
         if done.returncode == 0:
-            return done.stdout
+            return done.stdout.decode(errors="replace")
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -142,7 +143,9 @@ class ResultStore:
             while target.exists():
                 copy += 1
                 target = self.home.broken / f"{name}.{copy}"
-            content = Path(path).read_bytes()  # copied, not renamed: the home may lie on another disk
+            content = (
+                Path(path).read_bytes() if Path(path).is_file() else b""
+            )  # copied, not renamed: the home may lie on another disk
             write_atomically(target, content)
             write_atomically(target.with_name(f"{target.name}.why"), f"{path}\n{why}\n".encode())
             os.unlink(path)
@@ -207,16 +210,25 @@ class ResultStore:
 
 
 def _load(path: str) -> Record:
-    with open(path, "rb", buffering=0) as file:
+    with os.fdopen(_opened(path), "rb", buffering=0) as file:
         return Record.loads(file.read())
 
 
 def _tail(path: str) -> bytes:
-    handle = os.open(path, os.O_RDONLY)
+    handle = _opened(path)
     try:
         return os.pread(handle, TAIL, max(0, os.fstat(handle).st_size - TAIL))
     finally:
         os.close(handle)
+
+
+def _opened(path: str) -> int:
+    """A file for reading. What is none, a pipe or a link to a device, is refused: reading it might never end."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise RecordError("is no file")
 
 
 def _place(root: Path, task: str, method: str, key: str) -> str:

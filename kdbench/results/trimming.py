@@ -1,11 +1,13 @@
 """What `.kdbench` holds, what of it the records need, and what goes where it takes too much room.
 
 Signals and checkpoints are needed by no record: they only save work. Raw outputs and weights are, as long as a record names them;
-what no record names was left by a run that is gone, or by one whose record is not in this results folder.
+what no record names was left by a run that is gone, or by one whose record is not in this results folder. What is not called as
+ours is called is not ours, wherever it lies, and stays.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -18,6 +20,7 @@ from kdbench.results.home import Home
 from kdbench.results.record import Record
 from kdbench.tasks.data import cache_budget
 
+OURS = re.compile(r"\.?[0-9a-f]{8,64}(\..*)?")  # what jobs, outputs and weights are called, half-written ones included
 KINDS = ("signals", "outputs", "weights", "checkpoints")
 NEEDED = ("outputs", "weights")  # kinds that records may need
 YOUNG = 3600.0  # seconds in which a running job may still want what it wrote: its record comes last
@@ -58,12 +61,12 @@ def _tables(folder: Path) -> Iterator[Thing]:
 def _files(kind: str, folder: Path, needed: Collection[str]) -> Iterator[Thing]:
     for path in sorted(folder.rglob("*")):
         with suppress(FileNotFoundError):
-            if path.is_file():
+            if OURS.fullmatch(path.name) and path.is_file():
                 yield Thing(kind, path, cache_budget.allocated(path), path.stat().st_mtime, path.stem in needed)
 
 
 def _folders(kind: str, folder: Path) -> Iterator[Thing]:
-    for path in sorted(folder.glob("*")):
+    for path in sorted(found for found in folder.glob("*") if OURS.fullmatch(found.name)):
         with suppress(FileNotFoundError):
             inside = [path, *path.rglob("*")]
             yield Thing(kind, path, _taken(path), max(one.stat().st_mtime for one in inside))
@@ -94,7 +97,7 @@ def remove(thing: Thing, home: Home) -> bool:
         if cache_budget.SHELF.fullmatch(thing.path.name) and thing.path.parent == home.signals:
             with cache_budget.door(home.signals):
                 return cache_budget.removed(thing.path)
-        if thing.path.is_dir():
+        if thing.path.is_dir() and not thing.path.is_symlink():
             shutil.rmtree(thing.path)
         else:
             thing.path.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kdbench.suite.arm import Arm, ArmClaim
-from kdbench.suite.catalogue import Catalogue, find
+from kdbench.suite.catalogue import Catalogue
 from kdbench.suite.errors import Problem, listing, nearest
 from kdbench.suite.schema import Claim, Suite
 from kdbench.suite.yaml import Loc
@@ -48,7 +48,7 @@ def resolve_claims(suite: Suite, catalogue: Catalogue, arms: Sequence[Arm], prob
 
 def _cells(name: str, arms: Sequence[Arm], catalogue: Catalogue) -> list[str]:
     """The cells that a name may mean: a full label first, then an arm's own name, then a method."""
-    plugin = find(catalogue, "method", name)
+    plugin = catalogue.at_hand("method", name)
     for fits in (
         lambda arm: arm.cell == name,
         lambda arm: arm.alias == name,

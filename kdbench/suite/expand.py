@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kdbench.suite.arm import Arm, ArmClaim, Expansion
-from kdbench.suite.catalogue import Catalogue, find
+from kdbench.suite.catalogue import Catalogue
 from kdbench.suite.claims import resolve_claims
 from kdbench.suite.errors import Problem, SuiteError, listing, nearest
 from kdbench.suite.matrix import Planner
@@ -94,7 +94,7 @@ def _excludes(rule: Exclude, arm: Arm, catalogue: Catalogue) -> bool:
         want = getattr(rule, key)
         if want is None:
             continue
-        aliased = find(catalogue, "method", want) if key == "method" else None
+        aliased = catalogue.at_hand("method", want) if key == "method" else None
         if str(want) not in names[key] and not (aliased and aliased.name == arm.called):
             return False
     return True

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kdbench.suite.arm import Arm
-from kdbench.suite.catalogue import Plugin, find, learns_alone, reads_transfer
+from kdbench.suite.catalogue import Plugin, learns_alone, reads_transfer
 from kdbench.suite.choice import Choice, choices, in_order
 from kdbench.suite.entry import Arm as ArmEntry
 from kdbench.suite.naming import Namer
@@ -65,7 +65,7 @@ class Planner:
         if entry._preset is not None or entry._control_of is not None:
             return not {entry.name, entry._control_of, *(entry._preset or ())[:1]}.isdisjoint(subset.methods)
         name = self.resolver.catalogue.method(entry.method).name
-        plugins = (find(self.resolver.catalogue, "method", want) for want in subset.methods)
+        plugins = (self.resolver.catalogue.at_hand("method", want) for want in subset.methods)
         return entry.name in subset.methods or name in {plugin.name for plugin in plugins if plugin}
 
     def is_control(self, entry: ArmEntry) -> bool:

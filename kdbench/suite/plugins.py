@@ -55,7 +55,7 @@ def _arm(arm: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
         elif method is not None and isinstance(own["params"].value, dict):
             yield from _merged_params(own["params"], method, arm["params"].value)
     alias = arm["name"].text
-    other = (find(catalogue, "method", alias) or find(catalogue, "preset", alias)) if alias else None
+    other = (catalogue.at_hand("method", alias) or catalogue.at_hand("preset", alias)) if alias else None
     if other is not None and method is not None and other.name not in (method.name, arm.named("method").text):
         yield arm["name"].problem(f"'{alias}' is another method's name", "a name of its own")
 
@@ -122,7 +122,7 @@ def _selections(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
 
 
 def _named(name: str, catalogue: Catalogue) -> Plugin | None:
-    return find(catalogue, "preset", name) or find(catalogue, "method", name)
+    return catalogue.at_hand("preset", name) or catalogue.at_hand("method", name)
 
 
 def _profile_params(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:

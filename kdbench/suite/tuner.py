@@ -10,7 +10,6 @@ from typing import Any
 
 from kdbench.metrics.catalogue import METRICS, MetricInfo, primary
 from kdbench.suite.arm import Arm
-from kdbench.suite.catalogue import find
 from kdbench.suite.choice import Choice
 from kdbench.suite.entry import Arm as ArmEntry
 from kdbench.suite.errors import listing, nearest
@@ -70,7 +69,7 @@ class Tuner:
         if tune.tasks is not None and task.data["name"] not in tune.tasks:
             return False
         called = {entry.name, entry._preset[0] if entry._preset else catalogue.method(entry.method).name}
-        plugins = (find(catalogue, "method", name) for name in tune.methods)
+        plugins = (catalogue.at_hand("method", name) for name in tune.methods)
         return not called.isdisjoint({*tune.methods, *(plugin.name for plugin in plugins if plugin)})
 
     def metric(self, task: TaskPlan, tune: Tune, loc: Loc) -> MetricInfo | None:

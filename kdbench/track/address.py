@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 PATIENCE_SECONDS = 3.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -19,6 +19,9 @@ _FILE_STORE = (
     "MLflow's file store is in maintenance mode and raises an error unless MLFLOW_ALLOW_FILE_STORE is set; "
     "use sqlite:///path/to/mlflow.db (`mlflow migrate-filestore` carries old runs over)"
 )
+
+
+SECRET = "password|passwd|pwd|token|secret|signature|sig|credential|auth|api_?key|access_?key(?:_?id)?"
 
 
 class Unusable(Exception):
@@ -33,10 +36,20 @@ class Held:
     reports: str
 
 
-def redact(text: str) -> str:
-    """`text` without the user and password of any URI in it, nor the value of a query that looks like a secret."""
-    text = re.sub(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/]*@", r"\1***@", text)
-    return re.sub(r"(?i)((?:password|passwd|pwd|token|secret|api_?key|access_?key)=)[^&\s'\"]+", r"\1***", text)
+def redact(text: str, uri: str = "") -> str:
+    """`text` without the user and password of any URI in it, nor the value of a query that looks like a secret; what is secret of
+    `uri` goes wherever it stands, since those who complain of a URI quote parts of it."""
+    for secret in sorted(_secrets(uri), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    text = re.sub(r"([A-Za-z][A-Za-z0-9+.-]*://(?!/))\S*@", r"\1***@", text)  # to the last @: a password may hold / and @
+    return re.sub(rf"(?i)((?:{SECRET})=)[^&\s'\"]+", r"\1***", text)
+
+
+def _secrets(uri: str) -> set[str]:
+    given = re.match(r"[^:/]+://(?!/)(.*)@", uri)
+    password = given[1].partition(":")[2] if given else ""
+    found = {password, *([given[1]] if given else []), *re.findall(rf"(?i)(?:{SECRET})=([^&]+)", uri)}
+    return {part for secret in found for part in (secret, unquote(secret)) if len(part) > 3}  # shorter ones are in any text
 
 
 def sqlite_path(uri: str) -> Path | None:
@@ -55,8 +68,7 @@ def check(uri: str) -> None:
     if path is not None:
         _check_sqlite(path)
         return
-    parts = urlsplit(uri)
-    scheme = parts.scheme.partition("+")[0]
+    scheme = uri.partition(":")[0].partition("+")[0].lower() if ":" in uri else ""
     if scheme in ("", "file"):
         raise Unusable(f"{redact(uri) or 'an empty URI'} is a folder: {_FILE_STORE}")
     if scheme in _PORTS:
@@ -67,8 +79,11 @@ def _check_port(uri: str, scheme: str) -> None:
     try:
         parts = urlsplit(uri)
         host, port = parts.hostname, parts.port or _PORTS[scheme]
-    except ValueError as error:  # a port that is no number
-        raise Unusable(f"{redact(uri)} is not a URI ({error})") from None
+        rest = uri.partition(parts.netloc)[2] if parts.netloc else ""
+    except ValueError:
+        host, port, rest = None, 0, "@"
+    if "@" in rest:  # a password cut in half: what seems host and port is a part of it
+        raise Unusable(f"this is no URI of the form {scheme}://host:port; in a password, / ? # [ ] and @ are written as codes")
     if not host:
         raise Unusable(f"{redact(uri)} names no host")
     try:

@@ -72,7 +72,7 @@ def sync(
             _write(uri, work, home, done)
     except Exception as error:  # whatever a tracker, its network or its database may raise
         hint = "; it can be deleted: the next run rebuilds it" if "malformed" in str(error) and uri == default_uri(home) else ""
-        return SyncReport(redact(uri), done.created, done.skipped, reason(error) + hint)
+        return SyncReport(redact(uri), done.created, done.skipped, reason(error, uri) + hint)
     return SyncReport(redact(uri), done.created, done.skipped)
 
 
@@ -192,7 +192,7 @@ def _digest_of(paths: Sequence[Path]) -> str:
     return found.hexdigest()
 
 
-def reason(error: Exception) -> str:
+def reason(error: Exception, uri: str = "") -> str:
     """What went wrong, without credentials and at a length that can be read."""
-    text = redact(" ".join(str(error).split()) or type(error).__name__)  # first: a URI cut in half would keep its password
+    text = redact(" ".join(str(error).split()) or type(error).__name__, uri)  # first: a URI cut in half would keep its password
     return text if len(text) < 400 else f"{text[:400]}…"

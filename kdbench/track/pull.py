@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ def pull(uri: str, experiment: str) -> Pulled:
         except KdbenchError:
             raise
         except Exception as error:  # whatever a tracker, its network or its database may raise
-            raise Unusable(f"{redact(uri)}: {reason(error)}") from error
+            raise Unusable(f"{redact(uri)}: {reason(error, uri)}") from error
 
 
 def _known(client: MlflowClient, name: str, uri: str) -> str:
@@ -70,7 +71,8 @@ def _read(client: MlflowClient, runs: Iterable[Any]) -> Pulled:
     found = Pulled()
     newest_last = sorted(runs, key=lambda run: (run.info.end_time or 0, run.info.run_id))
     with TemporaryDirectory() as folder, ThreadPoolExecutor(AT_A_TIME) as pool:
-        for run, read in zip(newest_last, pool.map(lambda run: _record(client, run, Path(folder)), newest_last)):
+        folders = [Path(folder, str(number)) for number in range(len(newest_last))]  # not by names that a server gives
+        for run, read in zip(newest_last, pool.map(partial(_record, client), newest_last, folders)):
             if isinstance(read, Record):
                 found.records[read.key] = read
             else:
@@ -78,12 +80,11 @@ def _read(client: MlflowClient, runs: Iterable[Any]) -> Pulled:
     return found
 
 
-def _record(client: MlflowClient, run: Any, folder: Path) -> Record | str:
+def _record(client: MlflowClient, run: Any, own: Path) -> Record | str:
     """A run's record, or why it has none that can be trusted."""
     told = run.data.tags.get("kdbench.digest")
     if told is None:
         return f"it was cut short while it was written; {ANEW}"
-    own = folder / run.info.run_id
     own.mkdir()
     try:
         record = Record.loads(Path(client.download_artifacts(run.info.run_id, RECORD, str(own))).read_bytes())

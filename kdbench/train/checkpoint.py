@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors
+import safetensors.torch
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+
+from kdbench.results.files import write_atomically
 
 SEPARATOR = "\x1f"  # cannot occur in the name of a module or parameter
 
@@ -38,18 +40,23 @@ def unflatten(flat: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     return tree
 
 
-def save(path: Path, state: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(flatten(state), temporary)
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+def save(path: Path, state: Mapping[str, Any], about: Mapping[str, str] | None = None) -> None:
+    """`about` says what it is the state of; whoever loads it must say the same."""
+    write_atomically(path, safetensors.torch.save(flatten(state), dict(about or {})))
 
 
-def load(path: Path, device: torch.device) -> dict[str, Any] | None:
-    """The saved state, or None where there is none that can be read (a torn file starts the job anew)."""
-    try:
-        return unflatten(load_file(path, device=str(device)))
-    except (FileNotFoundError, SafetensorError):
+def load(path: Path, device: torch.device, about: Mapping[str, str] | None = None) -> dict[str, Any] | None:
+    """The saved state, or None where there is none that can be used: then the job starts anew, and its log says why."""
+    if not path.exists():
         return None
+    try:
+        with safetensors.safe_open(path, "pt", device=str(device)) as file:
+            found = file.metadata() or {}
+            other = sorted(name for name in {*found, *(about or {})} if found.get(name) != (about or {}).get(name))
+            if not other:
+                return unflatten({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        why = f"is of another {', '.join(other)}"
+    except (safetensors.SafetensorError, OSError) as error:
+        why = f"cannot be read ({error})"
+    print(f"kdbench: {path} {why}; starting anew", file=sys.stderr)
+    return None

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from kdbench.contract.batch import Batch
+from kdbench.results import meanwhile
 from kdbench.train import build, footprint
 from kdbench.train.common import Common
 from kdbench.train.frozen import TeacherChanged
@@ -90,7 +91,7 @@ class Gang:
                 stopped = self.stop()
                 if stopped or time.monotonic() - last > every:
                     for run in list(self.runs):
-                        self.attempt(run, run.save)
+                        self.attempt(run, run.save if stopped else run.save_if_possible)
                     last = time.monotonic()
                 if stopped:
                     return self.dismiss("interrupted")
@@ -107,6 +108,9 @@ class Gang:
         first: int | None = None
         while self.waiting and not self.stop() and (not self.runs or self.room.for_another()):
             member = self.waiting.popleft()
+            if (status := meanwhile.made(member.job)) is not None:  # by another run
+                member.end(status)
+                continue
             try:
                 run = Run(member.job, member.emit, self.common)
             except (Exception, SystemExit) as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,10 +14,10 @@ import torch
 
 from kdbench.contract.batch import Batch
 from kdbench.contract.errors import Diverged
-from kdbench.results.files import explained
+from kdbench.results.files import StorageError
 from kdbench.results.home import Home
-from kdbench.results.provenance import now
-from kdbench.train import build, checkpoint, footprint, recording
+from kdbench.results.provenance import now, source_digest
+from kdbench.train import build, checkpoint, elders, footprint, recording
 from kdbench.train.common import Common
 from kdbench.train.learner import make_learner
 from kdbench.train.seeding import reseed
@@ -34,6 +37,7 @@ class Run:
         identity, targets, where = job["identity"], job["targets"], common.device
         self.home = Home(Path(job["home"]))
         self.task = build.make_task(identity, targets)
+        elders.check(job, common)
         self.streams = common.streams(self.task, job)
         reseed(where, identity["role"], identity["seed"], "init")
         net = build.make_net(self.task, identity["student"], targets, where)
@@ -43,7 +47,9 @@ class Run:
         build.start(net, identity["init"], self.teachers)
         self.learner = make_learner(self.task, job, net, self.teachers, self.streams, self.home.signals)
         self.saved = self.home.checkpoints / job["key"] / "state.safetensors"
-        state = checkpoint.load(self.saved, where)
+        code = source_digest(recording.modules(job["sources"]))
+        self.about = {"key": job["key"], "code": json.dumps(code, sort_keys=True)}
+        state = checkpoint.load(self.saved, where, self.about)
         if state is not None:
             self.learner.resume(state)
         self.resumed = state is not None
@@ -83,13 +89,21 @@ class Run:
         self.emit({"event": "shares", "step": self.at, **self.learner.tally.shares()})  # of each term in loss and gradient
 
     def save(self) -> None:
-        with explained(self.saved):
-            checkpoint.save(self.saved, self.learner.state())
+        checkpoint.save(self.saved, self.learner.state(), self.about)
+
+    def save_if_possible(self) -> None:
+        """A full disk does not end a job that goes on: the last checkpoint is still there, and a later one may find room."""
+        try:
+            self.save()
+        except StorageError as error:
+            print(f"kdbench: no checkpoint at step {self.at}: {error}", file=sys.stderr)
 
     def finish(self) -> None:
         """Evaluate and record what was learned."""
         recording.write(self)
-        self.saved.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the result is there; what is left behind is swept later
+            self.saved.unlink(missing_ok=True)
+            self.saved.parent.rmdir()
 
     def timing(self) -> dict[str, Any]:
         """What its record says of time and memory, but for the evaluation's seconds."""

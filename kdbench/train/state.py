@@ -18,6 +18,7 @@ def state_of(learner: Learner) -> dict[str, Any]:
         "method": learner.method.state_dict(),
         "optimisers": {name: {str(k): v for k, v in state.items()} for name, state in optimisers.items()},
         "at": torch.tensor(learner.at),
+        "finite": learner.tally.finite,
     }
     for seat in learner.seats[1:]:
         state[seat.prefix] = {"net": seat.net.state_dict(), "method": seat.method.state_dict()}
@@ -33,6 +34,7 @@ def put_back(learner: Learner, state: Mapping[str, Any]) -> None:
         seat.method.load_state_dict(saved.get("method", {}))
     if learner.own is not None:
         learner.own.load_state_dict(state.get("source", {}))
+    learner.tally.finite = state["finite"]
     learner.at = int(state["at"]) - 1  # the phase of the last step done, whose optimisers were saved
     if learner.at >= 0:
         learner.enter_phase()

@@ -16,7 +16,9 @@ from execute_bench import alive, children, gone, job, open_files, parent_of, wai
 from kdbench.execute import devices, failures
 from kdbench.execute.base import FailureClass, JobSpec, Policy, Resources
 from kdbench.execute.child import EXIT_CODES, Order
+from kdbench.execute.claims import WAITING
 from kdbench.execute.events import read_events
+from kdbench.execute.inline import InlineExecutor
 from kdbench.execute.link import ServerLink
 from kdbench.execute.local import ExecutorError, LocalExecutor
 from kdbench.results import company
@@ -236,14 +238,14 @@ def test_a_job_hears_a_signal_sent_before_it_could_listen(bench, start):
             bench.file(key, "").mkdir(parents=True)
             bench.file(key, "payload.json").write_text('{"do": "wait"}')
             link.start(Order(key, "execute_toys:act", [(str(bench.file(key, "payload.json")), str(bench.file(key, "")))]))
+            link.signal(key, signal.SIGUSR1)  # asks where it stands, and ends nothing
             link.signal(key, signal.SIGTERM)
         ends = {}
         until = time.monotonic() + 20
         while len(ends) < 3 and time.monotonic() < until:
             ends |= {message["exited"]: message for message in link.poll(0.1) if "exited" in message}
     assert sorted(ends) == ["a", "b", "c"]
-    if start == "fork":
-        assert all(end["code"] == EXIT_CODES["interrupted"] for end in ends.values())
+    assert all(end["code"] == EXIT_CODES["interrupted"] for end in ends.values())
 
 
 def test_a_server_that_cannot_live_is_an_error_not_a_loop(bench, monkeypatch):
@@ -275,15 +277,32 @@ def test_an_error_of_the_caller_leaves_nothing_behind(bench):
     assert gone(*bench.pids) and signal.getsignal(signal.SIGINT) is before
 
 
-def test_two_runs_do_not_train_into_one_directory(bench, monkeypatch, tmp_path):
+@pytest.mark.parametrize("how", ["local", "inline"])
+def test_a_job_of_another_run_is_waited_for(bench, tmp_path, how):
+    """What others there are is done meanwhile."""
     go = tmp_path / "go"
     driver = f"import sys; sys.path[:0] = {sys.path!r}\nfrom execute_bench import Bench, job; from pathlib import Path\n"
     driver += f"print(Bench(Path({str(tmp_path)!r})).run([job('a', 'wait_for_file', file={str(go)!r})])['a'].state)"
     other = subprocess.Popen([sys.executable, "-c", driver], stdout=subprocess.PIPE, text=True)
     try:
         wait_for(lambda: "progress" in [record["event"] for record in read_events(bench.file("a", ""))])
-        outcome = bench.run([job("a", "wait_for_file", file=str(go))])["a"]
-        assert outcome.state == "failed" and "another run" in outcome.message and outcome.log_path is not None
+        finished: list[str] = []
+
+        def release(event):
+            if event.kind == "retry":
+                assert event.data["why"] == WAITING
+            if event.kind == "finished":
+                finished.append(event.job.key)
+            if finished and "retry" in bench.kinds("a"):
+                go.write_text("")
+
+        bench.react = release
+        jobs = [job("a", "wait_for_file", steps=9, file=str(go)), job("b", steps=1)]
+        if how == "local":
+            outcomes = bench.run(jobs)
+        else:
+            outcomes = InlineExecutor(bench.home, device="cpu", entry="execute_toys:act").run(jobs, bench.on_event)
+        assert finished == ["b", "a"] and all(outcome.state == "done" for outcome in outcomes.values())
     finally:
         go.write_text("")
     assert other.communicate(timeout=20)[0].strip() == "done"

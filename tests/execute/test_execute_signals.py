@@ -7,10 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from execute_bench import Bench, alive, gone, parent_of, wait_for
+
+from kdbench.execute.link import ServerLink
 
 DRIVER = Path(__file__).with_name("execute_driver.py")
 
@@ -52,11 +55,14 @@ def test_ctrl_c_once_lets_running_jobs_checkpoint_and_starts_no_other(drive, ben
     assert gone(*pids)
 
 
-def test_sigterm_however_often_is_one_ctrl_c(drive, bench: Bench):
-    run = drive("wait", "ok", "ok")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("how", ["fork", "spawn"])
+def test_what_a_cluster_says_however_often_is_one_ctrl_c(drive, bench: Bench, number, how):
+    run = drive("wait", "ok", "ok", how=how)
     job = bench.pid("wait0")
-    for pid in (parent_of(job), run.pid, run.pid):  # a container or a cluster tells every process
-        os.kill(pid, signal.SIGTERM)
+    server = parent_of(job)
+    for pid in (server, server, job, run.pid, run.pid):  # a container or a cluster tells every process
+        os.kill(pid, number)
     report = said(run)
     assert report["states"]["wait0"] == ["interrupted", "stopped when asked"]
     assert run.returncode == 0
@@ -101,10 +107,20 @@ def test_when_the_server_is_killed_its_jobs_die_though_nobody_tells_them(drive, 
     os.kill(bench.pid("deaf0", "helper.pid"), signal.SIGKILL)
 
 
-def test_inline_ctrl_c_stops_the_job_and_the_queue(drive, bench: Bench):
+def test_a_server_is_deaf_from_its_first_moment(bench: Bench):
+    link = ServerLink(bench.home, (), "fork")
+    with closing(link):
+        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT) * 3:
+            os.kill(link.pid, number)
+        [ready] = wait_for(lambda: link.poll(0.1))
+    assert ready["ready"] == link.pid
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1])
+def test_inline_ctrl_c_stops_the_job_and_the_queue(drive, bench: Bench, number):
     run = drive("wait", "ok", how="inline")
     bench.pid("wait0")
-    os.kill(run.pid, signal.SIGINT)
+    os.kill(run.pid, number)
     report = said(run)
     assert report["states"] == {
         "wait0": ["interrupted", "stopped when asked"],

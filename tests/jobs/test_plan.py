@@ -49,7 +49,9 @@ def reasons(found: Plan) -> dict[str, str]:
 
 
 def made(weights: Path, records: dict[str, Made], stale: Any = "keep", **attempts: str) -> Plan:
-    return plan(JOBS, records, lambda job: {"code": "now"}, weights, attempts, stale)
+    return plan(
+        JOBS, records, lambda job: {"code": "now"}, lambda key: (weights / f"{key}.safetensors").exists(), attempts, stale
+    )
 
 
 ALL = dict.fromkeys(JOBS.jobs, Made())

@@ -148,7 +148,7 @@ def test_a_lost_weight_is_made_again_and_a_diverged_round_blocks():
     [teacher] = jobs.teachers["digits", "default"]
 
     def states(records):
-        made = plan(jobs, records, lambda job: {}, Path("nowhere"), {})
+        made = plan(jobs, records, lambda job: {}, lambda key: False, {})
         return {p.job.key: (p.state, p.reason) for p in made.jobs}
 
     lost = states({first.key: Done(), teacher: Done()})

@@ -84,7 +84,7 @@ def test_every_fault_is_listed_with_its_reason(store: ResultStore, make_record) 
     assert set(reasons) == {cut.name, moved.name, "copy of it.json", folder.name}
     assert "cut short" in reasons[cut.name]
     assert reasons[moved.name] == f"its content belongs to digits/kd/{moved.name}"
-    assert "belongs to" in reasons["copy of it.json"] and "directory" in reasons[folder.name]
+    assert "belongs to" in reasons["copy of it.json"] and "is no file" in reasons[folder.name]
     with pytest.raises(RecordError, match=f"{cut.name}: not JSON, or cut short"):
         store.read(cut.stem)
 

@@ -57,9 +57,9 @@ def filled(home: Home, make_record) -> dict[str, Path]:
         "orphan": aged(store.path(orphan), 5),
         "teacher": put(home.weights / f"{record.key}.safetensors", 4000, 50),
         "left": put(home.weights / f"{'ab' * 32}.safetensors", 4000),
-        "begun": aged(put(home.checkpoints / "some" / "state.safetensors", 4000).parent, 7),
+        "begun": aged(put(home.checkpoints / ("5" * 24) / "state.safetensors", 4000).parent, 7),
         "table": table(home, "a", 9),
-        "sweep": put(home.signals / "sweeps" / "x.safetensors", 100, 6),
+        "sweep": put(home.signals / "sweeps" / f"{'c' * 24}.safetensors", 100, 6),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kdbench.suite import Suite, parse_suite
+from kdbench.suite.catalogue import find
 from kdbench.suite.yaml import loads
 
 
@@ -163,6 +164,9 @@ class FakeCatalogue:
 
     def names(self, kind: str) -> list[str]:
         return [plugin.name for plugin in PLUGINS[kind]]
+
+    def at_hand(self, kind: str, name: str) -> Any:
+        return find(self, kind, name)
 
 
 CATALOGUE = FakeCatalogue()

@@ -52,7 +52,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_nothing_runs(tmp_path: Path
     ]
     for content in evil:
         path.write_bytes(content)
-        with pytest.raises(DataError, match="may run code; it was not run") as told:
+        with pytest.raises(DataError, match=r"it was not (run|followed)") as told:
             cifar_pickle.batch(path, "fine_labels", 100)
         assert str(told.value).startswith(str(path))
     assert not RAN and not marker.exists()

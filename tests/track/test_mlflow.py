@@ -200,7 +200,9 @@ def test_what_changed_is_replaced_and_what_was_cut_short_is_done_again(
     [
         ("http://me:s3cret@127.0.0.1:{port}/mlflow", "127.0.0.1:{port} does not answer (Connection refused)"),
         ("postgresql+psycopg2://me:s3cret@127.0.0.1:{port}/runs", "127.0.0.1:{port} does not answer"),
-        ("http://me:s3cret@127.0.0.1:port/", "http://***@127.0.0.1:port/ is not a URI"),
+        ("http://me:s3cret@127.0.0.1:port/", "no URI of the form http://host:port"),
+        ("http://me:s3cret/7@127.0.0.1/", "no URI of the form http://host:port"),
+        ("http://me:12/s3cret@127.0.0.1/", "no URI of the form http://host:port"),
         ("./mlruns", "use sqlite:///path/to/mlflow.db"),
         ("file:///tmp/mlruns", "file store is in maintenance mode"),
         ("sqlite://", "names no file"),

@@ -59,7 +59,9 @@ class Session:
 
     def environment(self) -> dict[str, str]:
         """The variables of whoever runs this, but none of kdbench's, and a home of its own."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("KDBENCH_", "GIT_", "MLFLOW_", "COLUMNS"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("KDBENCH_", "GIT_", "MLFLOW_", "COLUMNS"))
+        }
         path = os.pathsep.join([str(self.scratch / "bin"), str(Path(sys.executable).parent), kept.get("PATH", "")])
         who = {"NAME": "Reader", "EMAIL": "reader@example.org"}
         git = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in who.items()}

@@ -1,4 +1,4 @@
-"""CIFAR's own files: pickles, read by an unpickler that knows no code, only the shapes of numbers.
+"""CIFAR's own files: pickles, read by an unpickler that knows no code, only data and the shapes of numbers.
 
 Unpickling can run anything. Here the few names that an array's pickle mentions stand for inert records, every other name is
 refused, and the array is made from the recorded bytes: not even NumPy's own reconstruction is called on what a file says.
@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import pickle
 from pathlib import Path
-from typing import Any
+from reprlib import repr as short
+from typing import Any, ClassVar
 
 import numpy as np
 
 from kdbench.contract.errors import DataError
+from kdbench.tasks.data.inert_pickle import Inert, Instruction, Instructions, instructions
 
 LARGEST = 1 << 28  # bytes; the largest official file has 155 MB
 PIXELS = 3 * 32 * 32
@@ -46,9 +47,10 @@ class _Array:
         _, shape, dtype, columns_first, content = self.state
         code = dtype.code if isinstance(dtype, _Dtype) else None
         if code not in ("u1", b"u1") or columns_first or not isinstance(content, bytes):
-            raise ValueError(f"an array that is not rows of bytes (type {code!r})")
-        if not all(isinstance(n, int) and n >= 0 for n in shape) or math.prod(shape) != len(content):
-            raise ValueError(f"{len(content)} bytes for an array of shape {shape}")
+            raise ValueError(f"an array that is not rows of bytes (type {short(code)})")
+        numbers = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
+        if not numbers or math.prod(shape) != len(content):
+            raise ValueError(f"{len(content)} bytes for an array of shape {short(shape)}")
         return np.frombuffer(content, np.uint8).reshape(shape)
 
 
@@ -71,14 +73,29 @@ _KNOWN = {
 }
 
 
-class _Reader(pickle.Unpickler):
+class _Reader(Inert):
+    """Beside data: tuples, and the two instructions by which an array is written."""
+
+    dispatch: ClassVar[dict[int, Instruction]] = Instructions(
+        {**Inert.dispatch, **instructions("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3")}
+    )
+
     def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _KNOWN[module, name]
-        except KeyError:
-            raise DataError(
-                f"asks for {module}.{name}, which no CIFAR file needs and which may run code; it was not run"
-            ) from None
+        return _KNOWN.get((module, name)) or super().find_class(module, name)
+
+    def load_reduce(self) -> None:
+        arguments, made_by = self.stack.pop(), self.stack[-1]
+        if made_by not in _KNOWN.values() or type(arguments) is not tuple:
+            raise DataError("calls what is no part of an array")
+        self.stack[-1] = made_by(*arguments)
+
+    def load_build(self) -> None:
+        state, made = self.stack.pop(), self.stack[-1]
+        if not isinstance(made, _Array | _Dtype):
+            raise DataError("gives contents to what is no array")
+        made.__setstate__(state)
+
+    dispatch |= {ord("R"): load_reduce, ord("b"): load_build}
 
 
 def md5(path: Path) -> str:
@@ -135,5 +152,5 @@ def batch(path: Path, key: str, classes: int) -> tuple[np.ndarray, np.ndarray]:
         raise DataError(f"{path}: {len(rows)} images and {len(labels) if isinstance(labels, list) else 'no list of'} labels")
     wrong = next((i for i, v in enumerate(labels) if type(v) is not int or not 0 <= v < classes), None)
     if wrong is not None:
-        raise DataError(f"{path}: label {labels[wrong]!r} of image {wrong} is not one of 0 to {classes - 1}")
+        raise DataError(f"{path}: label {short(labels[wrong])} of image {wrong} is not one of 0 to {classes - 1}")
     return rows.reshape(-1, 3, 32, 32), np.array(labels, np.int64)

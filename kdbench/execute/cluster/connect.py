@@ -1,0 +1,50 @@
+"""The way into a cluster: joins the one that is named, or starts one of this machine alone; and what there is in it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from kdbench.execute.devices import default_workers
+from kdbench.execute.dispatch import ExecutorError
+
+VARIABLE = "RAY_ADDRESS"  # Ray's own
+
+
+@dataclass(frozen=True)
+class Node:
+    """What a machine of the cluster has in all."""
+
+    cpus: int
+    gpus: int
+    memory: int
+
+
+def connect(address: str | None = None) -> None:
+    """Once in a process, which leaves the cluster (or ends its own) when it ends. Without an address, Ray's variable is asked."""
+    address = address or os.environ.get(VARIABLE) or "local"
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # which GPUs a job sees is said by its order
+    try:
+        import ray
+    except ImportError as error:
+        raise ExecutorError(f"--executor ray needs Ray, and there is none ({error}): pip install 'kdbench[ray]'") from error
+    if ray.is_initialized():
+        return
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == "local":
+        options |= {"num_cpus": default_workers(), "include_dashboard": False}
+    try:
+        ray.init(address, **options)
+    except Exception as error:  # Ray has a class for each thing that can go wrong, and no common one
+        why = " ".join(str(error).split())
+        raise ExecutorError(f"no Ray cluster at {address!r} could be joined: {why[:600] or type(error).__name__}") from error
+
+
+def nodes() -> list[Node]:
+    import ray
+
+    found = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [Node(int(has.get("CPU", 0)), int(has.get("GPU", 0)), int(has.get("memory", 0))) for has in found]

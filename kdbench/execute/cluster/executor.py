@@ -1,0 +1,66 @@
+"""The executor for more than one machine: Ray chooses the machines, and all else is as with the local one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from kdbench.execute import devices
+from kdbench.execute.base import DEFAULT_ENTRY, DEFAULT_POLICY, Event, JobSpec, Outcome, Policy
+from kdbench.execute.cluster.connect import connect, nodes
+from kdbench.execute.cluster.link import RayLink
+from kdbench.execute.dispatch import ExecutorError, Run
+
+
+class RayExecutor:
+    """Runs jobs as Ray tasks. Each is a process of its own there too, so one that dies takes nothing of Ray with it."""
+
+    def __init__(
+        self,
+        home: Path,
+        results: Path | None = None,
+        *,
+        address: str | None = None,
+        workers: int | None = None,
+        device: str = "auto",
+        entry: str = DEFAULT_ENTRY,
+        preload: Sequence[str] = ("torch", "kdbench.train.job"),
+        grace: float = 5.0,
+    ) -> None:
+        """`results`: where records are to lie, if jobs write any. `workers`: more than the cluster has now where it can grow."""
+        self.home = Path(home).absolute()
+        self.results = Path(results).absolute() if results is not None else None
+        connect(address)
+        self.nodes = nodes()
+        self.gpus = gpus(device, sum(node.gpus for node in self.nodes))
+        self.workers = workers or sum(node.cpus for node in self.nodes)
+        if not self.workers:
+            raise ExecutorError("no node of the Ray cluster has a CPU to give; if it grows when it is asked to, give --workers")
+        self.entry = entry
+        self.preload = tuple(preload)
+        self.start = os.environ.get("KDBENCH_START") or "fork"
+        self.grace = grace
+
+    def slots(self) -> devices.Slots:
+        return devices.Slots(self.workers, self.gpus)
+
+    def run(
+        self, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy = DEFAULT_POLICY
+    ) -> dict[str, Outcome]:
+        """Run jobs to their ends. Ctrl-C once (or SIGTERM) lets running ones checkpoint, twice ends them."""
+        if not jobs:
+            return {}
+        return Run(self, jobs, on_event, policy).to_the_end()
+
+    def new_link(self) -> RayLink:
+        return RayLink(self.home, self.results, self.preload, self.start, self.nodes)
+
+
+def gpus(device: str, count: int) -> tuple[str, ...]:
+    """A name for each GPU of the cluster, to count by; which one a job gets is Ray's choice."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise ExecutorError(f"device {device!r}: on a cluster Ray chooses the GPU; write auto, cpu or cuda")
+    if device == "cuda" and not count:
+        raise ExecutorError("device 'cuda': no node of the Ray cluster has a GPU; use cpu")
+    return () if device == "cpu" else tuple(str(number) for number in range(count))

@@ -1,0 +1,48 @@
+"""What writers that were killed leave behind: files half written, under the names that only their writers know.
+
+They are told from what is being written by their age alone, for a writer may be on another machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from kdbench.results.home import Home
+
+OLD = 3600.0  # seconds without a further byte
+
+
+def folders_of(home: Home, results: Path, jobs: Iterable[str]) -> Iterator[Path]:
+    """Where a run that did these jobs may have left something."""
+    yield from (home.path, home.weights, home.broken)
+    yield from home.outputs.glob("*")
+    yield from home.signals.glob("*")
+    yield from home.checkpoints.glob("*")
+    yield from (home.jobs / key for key in jobs)
+    yield from results.glob("*")
+    yield from results.glob("*/*")
+
+
+def needless(home: Home, done: Collection[str]) -> None:
+    """Checkpoints of jobs that have their results: who wrote these was killed before it could remove those."""
+    with suppress(OSError):
+        for key in set(os.listdir(home.checkpoints)).intersection(done):
+            shutil.rmtree(home.checkpoints / key, ignore_errors=True)
+
+
+def sweep(folders: Iterable[Path], now: float | None = None) -> int:
+    """Remove what nobody writes any more; how many files that were."""
+    before = (time.time() if now is None else now) - OLD
+    gone = 0
+    for folder in folders:
+        for path in folder.glob(".*.tmp"):
+            with suppress(OSError):
+                if path.is_file() and path.stat().st_mtime < before:
+                    path.unlink()
+                    gone += 1
+    return gone

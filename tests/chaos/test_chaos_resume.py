@@ -1,0 +1,99 @@
+"""Every arm of the catalogue, stopped twice and resumed in new processes: record and weights equal the uninterrupted run's."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kdbench.jobs.graph import graph
+from kdbench.jobs.job import Job, JobSet
+from kdbench.jobs.plan import payload
+from kdbench.registry import Registry
+from kdbench.results.home import Home
+from kdbench.results.record import canonical, comparable
+from kdbench.results.store import ResultStore
+from kdbench.suite import expand, read_suite
+from kdbench.train import checkpoint
+from kdbench.train import job as training
+
+SUITES = Path(__file__).parents[2] / "suites" / "catalogue"
+ONE = multiprocessing.get_context("fork")
+
+
+def attempt(given: dict[str, Any], folder: Path, steps: int | None) -> None:
+    """In a process of its own: a job from where it is to its end, or until it has done so many steps more."""
+    looks = iter(range(10**9))
+
+    def stop() -> bool:  # asked once before the job is built, and then before each step
+        return steps is not None and next(looks) > steps
+
+    status = training.run(given, folder, "cpu", lambda event: None, stop)["status"]
+    assert status == ("interrupted" if steps is not None else "done"), status
+
+
+def in_a_new_process(*given: Any) -> None:
+    process = ONE.Process(target=attempt, args=given)
+    process.start()
+    process.join()
+    assert process.exitcode == 0, "the log above says why"
+
+
+class Place:
+    """A home and a results folder, where a job runs with or without stops."""
+
+    def __init__(self, jobs: JobSet, folder: Path):
+        self.jobs, self.folder, self.home = jobs, folder, Home(folder / "home")
+        self.store = ResultStore(folder / "results", self.home)
+
+    def run(self, job: Job, stops: int) -> list[int]:
+        """The steps at which it was stopped."""
+        given = json.loads(json.dumps(payload(job, self.jobs, self.home.path, self.store.folder, 1e9)))
+        steps = job.spec["recipe"]["steps"]
+        stopped = []
+        for _ in range(stops):
+            in_a_new_process(given, self.folder, steps // (stops + 1))
+            state = checkpoint.load(self.home.checkpoints / job.key / "state.safetensors", torch.device("cpu"))
+            assert state is not None
+            stopped.append(int(state["at"]))
+        in_a_new_process(given, self.folder, None)
+        return stopped
+
+    def left(self, job: Job) -> tuple[str, bytes]:
+        record = self.store.read(job.key)
+        return canonical(comparable(record)), (self.home.weights / f"{job.key}.safetensors").read_bytes()
+
+
+def arms(family: str) -> Iterator[tuple[JobSet, Job]]:
+    """Each cell of the smoke profile once, teachers before their students."""
+    registry = Registry(packages=False)
+    jobs = graph(expand(read_suite(SUITES / f"{family}.yaml", registry), registry, "smoke").arms, registry)
+    for job in jobs.jobs.values():
+        yield jobs, job
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("family", ["classification", "segmentation", "retrieval", "tagging"])
+def test_resumed_is_uninterrupted_bit_for_bit(family: str, tmp_path: Path, record_property):
+    torch.set_num_threads(1)
+    differ, count = [], 0
+    for jobs, job in arms(family):
+        whole, broken = Place(jobs, tmp_path / "whole"), Place(jobs, tmp_path / "broken")
+        whole.run(job, 0)
+        stopped = broken.run(job, 2)
+        assert 0 < stopped[0] < stopped[1] < job.spec["recipe"]["steps"], (job.title, stopped)
+        assert broken.store.read(job.key).timing["resumed"] is True
+        count += 1
+        if whole.left(job) != broken.left(job):
+            differ.append(job.title)
+    print(f"{family}: {count} jobs stopped twice and resumed in new processes, {len(differ)} differ")
+    record_property("arms", count)
+    assert count > 20 and not differ
+    assert os.listdir(tmp_path)
