@@ -121,7 +121,7 @@ def test_the_reference_says_what_the_code_says(pages):
     assert "| `name` | a name |" in suite and "| `pairs` | a list of: [pair](#pair) | –" in suite
     cli = pages["reference/cli.md"]
     assert "| `--profile`, `-p` | text |" in cli and "## kdbench baseline accept" in cli
-    assert "| **`miou`** | mean IoU | higher | truth | share |" in pages["reference/metrics.md"]
+    assert "| **`miou`** | mean IoU | truth ↑ | share | mean over classes" in pages["reference/metrics.md"]
     assert "| `labelled` | `100` | labelled training images" in pages["reference/tasks.md"]
     assert "load_results(results: str | Path = 'results'" in pages["reference/api.md"]
 
