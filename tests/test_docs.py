@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kdbench.cli.exits import Exit
+from kdbench.docs import site
 from kdbench.docs import suite as suite_page
 from kdbench.docs.check.part import whole
 from kdbench.docs.cli import EXITS, VARIABLES
@@ -121,7 +122,7 @@ def test_the_reference_says_what_the_code_says(pages):
     assert "| `name` | a name |" in suite and "| `pairs` | a list of: [pair](#pair) | –" in suite
     cli = pages["reference/cli.md"]
     assert "| `--profile`, `-p` | text |" in cli and "## kdbench baseline accept" in cli
-    assert "| **`miou`** | mean IoU | higher | truth | share |" in pages["reference/metrics.md"]
+    assert "| **`miou`** | mean IoU | truth ↑ | share | mean over classes" in pages["reference/metrics.md"]
     assert "| `labelled` | `100` | labelled training images" in pages["reference/tasks.md"]
     assert "load_results(results: str | Path = 'results'" in pages["reference/api.md"]
 
@@ -132,3 +133,17 @@ def test_examples_of_the_suite_reference_are_suites(tmp_path):
             path = tmp_path / "example.yaml"
             path.write_text(whole(part.example))
             read_suite(path, REGISTRY)
+
+
+def test_links_of_pages_lead_to_pages_of_the_site(tmp_path):
+    for path in ("docs/how/a.md", "docs/b.md", "suites/README.md", "suites/c.yaml"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("")
+    words = "[a](../../suites/) [b](../b.md#there) [c](../../suites/c.yaml) [d](nowhere.md) [e](https://example.org) [f](#here)"
+    assert site.led(words, tmp_path, "docs/how/a.md") == (
+        "[a](../repository/suites/README.md) [b](../b.md#there) [c](../repository/suites/c.yaml) "
+        "[d](nowhere.md) [e](https://example.org) [f](#here)"
+    )
+    assert site.led("[up](../docs/b.md) [beside](c.yaml)", tmp_path, "suites/README.md") == "[up](../../b.md) [beside](c.yaml)"
+    assert site.source(site.place("suites/c.yaml")) == "suites/c.yaml"
+    assert site.source(site.place("docs/b.md")) == "docs/b.md"

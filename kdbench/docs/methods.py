@@ -30,10 +30,9 @@ POOL = 4
 INTRODUCTION = """\
 # Methods
 
-Made from the code by `python -m kdbench.docs`; do not edit. A *method* turns a step into terms of a loss, a *wrapper* goes
-around a method, a *preset* is a named combination of method, source, view and rounds. In the matrix ● runs on the built-in set
-of the family, ○ runs there with taps, a source or a teacher other than the usual ones, and · is refused; the page says how and
-why.
+Made from the code by `python -m kdbench.docs`; do not edit. A *method* turns a step into terms of a loss, a *wrapper* goes around
+a method, a *preset* is a named combination of method, source, view and rounds. In the matrix ● runs on the built-in set of the
+family, ○ runs there with taps, a source or a teacher other than the usual ones, and · is refused; the page says how and why.
 """
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from kdbench.docs.markdown import made, table
-from kdbench.metrics import formulas
 from kdbench.metrics.catalogue import FAMILIES, MetricInfo, metrics
+from kdbench.metrics.formulas import FORMULAS
 
 INTRODUCTION = """\
 *Truth* metrics say how good a net is, *calibration* whether its confidence means what it says, *fidelity* metrics how much a
 student is like its teacher. Bold ones are primary: the gate judges these, and they have intervals over test examples beside
-those over seeds. A value that cannot be had (no tag with a positive, no item left) is NaN and is shown as a dash, never as 0.
+those over seeds. ↑ means that more is better, ↓ less, → 1 that 1 is best. A value that cannot be had (no tag with a positive,
+no item left) is NaN and never 0.
 
 Fidelity is read beside accuracy: two nets that are right on 90 % of the items agree on 80 % of them at least. So the report
 shows the *feasible interval* (`agreement_lower`, `agreement_upper`), and the *independent* control: a student of another
@@ -32,26 +33,18 @@ UNITS = {
     "of a query's C candidates (of several teachers, their mean); equal scores are ordered by document number.",
     "tagging": "Each tag has a probability of its own: s = sigmoid of its logit. A tag is given where p ≥ .5.",
 }
-GOOD = {"up": "higher", "down": "lower"}
+HEADS = ("metric", "", "kind", "unit", "formula")
+GOOD = {"up": "↑", "down": "↓"}
 
 
 def page() -> str:
     parts = [made("Metrics", INTRODUCTION), SYMBOLS]
     for family in FAMILIES:
-        rows = (
-            (_name(metric), metric.title, _good(metric), metric.kind, metric.unit, formula(metric)) for metric in metrics(family)
-        )
-        parts += [f"## {family}", UNITS[family], table(("metric", "", "better", "kind", "unit", "formula"), rows)]
+        parts += [f"## {family}", UNITS[family], table(HEADS, map(row, metrics(family)))]
     return "\n\n".join(parts) + "\n"
 
 
-def formula(metric: MetricInfo) -> str:
-    return formulas.FORMULAS[metric.family, metric.name]
-
-
-def _name(metric: MetricInfo) -> str:
-    return f"**`{metric.name}`**" if metric.primary else f"`{metric.name}`"
-
-
-def _good(metric: MetricInfo) -> str:
-    return GOOD.get(metric.direction, f"near {metric.ideal:g}")
+def row(metric: MetricInfo) -> tuple[str, ...]:
+    name = f"**`{metric.name}`**" if metric.primary else f"`{metric.name}`"
+    good = GOOD.get(metric.direction, f"→ {metric.ideal:g}")
+    return name, metric.title, f"{metric.kind} {good}", metric.unit, FORMULAS[metric.family, metric.name]

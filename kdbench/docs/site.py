@@ -10,11 +10,12 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files, InclusionLevel
-from mkdocs.structure.pages import Page
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
 DOCS, OUTSIDE = "docs", "repository"
 LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?(\))")
@@ -22,6 +23,8 @@ MARK = re.compile(r"<!-- check:.*?-->\n?", re.DOTALL)  # for kdbench.docs.check,
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
+    from mkdocs.structure.files import File, InclusionLevel
+
     root, named = Path(config.config_file_path).parent, set(_pages(config.nav))
     waiting = [source(file.src_uri) for file in files.documentation_pages()]
     waiting += sorted(source(uri) for uri in named if uri.startswith(f"{OUTSIDE}/"))
@@ -39,14 +42,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     root, here = Path(config.config_file_path).parent, source(page.file.src_uri)
 
-    def led(match: re.Match[str]) -> str:
+    return led(MARK.sub("", markdown), root, here)
+
+
+def led(markdown: str, root: Path, here: str) -> str:
+    """A page of the repository with its links as they are in the build; what is not there stays, and mkdocs warns of it."""
+
+    def link(match: re.Match[str]) -> str:
         target = target_of(root, here, match[2])
         if target is None:
             return match[0]
-        link = os.path.relpath(place(target), PurePosixPath(page.file.src_uri).parent)
-        return f"{match[1]}{link}{match[3] or ''}{match[4]}"
+        return f"{match[1]}{os.path.relpath(place(target), PurePosixPath(place(here)).parent)}{match[3] or ''}{match[4]}"
 
-    return LINK.sub(led, MARK.sub("", markdown))
+    return LINK.sub(link, markdown)
 
 
 def source(uri: str) -> str:

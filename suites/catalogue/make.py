@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kdbench.docs import refused, usual
+from kdbench.docs.methods import refused, usual
 from kdbench.registry import PluginInfo, Registry
 from kdbench.suite.presets import read_preset
 from kdbench.testing.families import FAMILIES, Family
