@@ -133,7 +133,8 @@ class Run:
     def watch(self) -> None:
         now = time.monotonic()
         for key, job in self.running.items():
-            self.forward(job)
+            if job.pid is not None:  # that it has begun is told before what it says
+                self.forward(job)
             limit = job.timeout if job.specs else None
             if limit is not None and job.pid is not None and not job.timed_out and now - job.began > limit:
                 job.timed_out, job.kill_at = True, now + self.executor.grace
