@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,30 +13,44 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from execute_bench import wait_for
-
 SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 class Cluster:
-    """Nodes by the names that they were given, each with CPUs of its own; the head has none, unless it is given some."""
+    """A head, which has no CPU to give unless it is given some, and the nodes that are added."""
 
-    def __init__(self, head_cpus: int = 0) -> None:
+    def __init__(self, head_cpus: int = 0, client: bool = False) -> None:
         os.environ.update(SETTINGS)
         from ray.cluster_utils import Cluster as Nodes
 
-        self._nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": head_cpus, "include_dashboard": False})
+        head: dict[str, Any] = {"num_cpus": head_cpus, "include_dashboard": False}
+        if client:
+            self._door = head["ray_client_server_port"] = free_port()
+        self._nodes = Nodes(initialize_head=True, head_node_args=head)
         self._others: list[subprocess.Popen[bytes]] = []
 
     @property
     def address(self) -> str:
         return self._nodes.address
 
+    @property
+    def client_address(self) -> str:
+        return f"ray://127.0.0.1:{self._door}"
+
     def add(self, cpus: int = 1, **more: Any) -> Any:
         return self._nodes.add_node(num_cpus=cpus, **more)
 
     def kill(self, node: Any) -> None:
         self._nodes.remove_node(node, allow_graceful=False)
+
+    def kill_node_of(self, pid: int) -> None:
+        """Kill the node on which a process runs, by what Ray's own process there is."""
+        while b"raylet/raylet" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            pid = parent_of(pid)
+        for node in self._nodes.worker_nodes:
+            if pid in [each.process.pid for each in node.all_processes["raylet"]]:
+                return self.kill(node)
+        os.kill(pid, signal.SIGKILL)
 
     def add_apart(self, hidden: Path, cpus: int = 1) -> None:
         """A node with mounts of its own, in which an empty folder lies over `hidden`."""
@@ -51,7 +66,10 @@ class Cluster:
                 cwd="/",
             )
         )
-        wait_for(lambda: len(self.alive()) > before, seconds=60)
+        until = time.monotonic() + 90
+        while len(self.alive()) == before:
+            assert time.monotonic() < until, "the node did not come"
+            time.sleep(0.2)
 
     def alive(self) -> list[str]:
         return [node["NodeID"] for node in self._nodes.global_state.node_table() if node["Alive"]]
@@ -70,9 +88,19 @@ class Cluster:
         self._nodes.shutdown()
 
 
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def free_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return door.getsockname()[1]
+
+
 @contextlib.contextmanager
-def cluster(*cpus: int) -> Iterator[Cluster]:
-    made = Cluster()
+def cluster(*cpus: int, head: int = 0, client: bool = False) -> Iterator[Cluster]:
+    made = Cluster(head, client)
     try:
         for count in cpus:
             made.add(count)
