@@ -114,18 +114,18 @@ def namespaces() -> bool:
     return subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
 
 
-def idle(seconds: float = 20.0) -> bool:
-    """Whether, within that time, no process of a job or of a job server of ours is left on this machine."""
+def idle(folder: Path, seconds: float = 20.0) -> bool:
+    """Whether, within that time, no job server is left of a run that was started in that folder."""
     until = time.monotonic() + seconds
-    while (left := servers()) and time.monotonic() < until:
+    while (left := servers(folder)) and time.monotonic() < until:
         time.sleep(0.2)
     return not left
 
 
-def servers() -> list[int]:
+def servers(folder: Path) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if entry.name.isdecimal() and b"kdbench.execute.server" in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
+                found += [int(entry.name)] if os.readlink(entry / "cwd") == str(folder) else []
     return found

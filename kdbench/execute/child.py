@@ -47,8 +47,9 @@ LOCK_PATIENCE = 2.0  # seconds; what an earlier run left behind when it was kill
 class Order:
     """Everything a process needs, as the server gets it on its line and a spawned child in its arguments.
 
-    `jobs` are payload and directory of each; where there are several, the entry's module runs them `together`. `share` (of a
-    GPU, in thousandths) and `memory` (bytes that a job like it held) are for those who choose the machine.
+    `jobs` are payload and directory of each; where there are several, the entry's module runs them `together`. It computes on
+    `cpus`; `room` (CPUs that are kept for it), `share` (of a GPU, in thousandths) and `memory` (bytes that a job like it held) are
+    for those who choose the machine.
     """
 
     key: str
@@ -57,6 +58,7 @@ class Order:
     device: str = "cpu"
     cpus: int = 1
     env: dict[str, str] = field(default_factory=dict)
+    room: int = 1
     share: int = 0
     memory: int = 0
     patience: float = LOCK_PATIENCE

@@ -209,8 +209,9 @@ class Run:
                     self.executor.entry,
                     places,
                     grant.device,
-                    grant.cpus,
+                    min(spec.resources.cpus, grant.cpus),  # what it computes must not depend on how much room it is given
                     dict(grant.env),
+                    room=grant.cpus,
                     share=grant.share,
                     memory=max(each.resources.memory or 0 for each in specs),
                     patience=MOVE_PATIENCE if any(self.moves[each.key] for each in specs) else LOCK_PATIENCE,

@@ -76,13 +76,13 @@ def test_local_inline_and_ray_make_the_same(tiny: Bench, nodes: Cluster, whole):
     (tiny.folder / ".kdbench").rename(tiny.folder / "home-of-ray")
     tiny("run", "tiny.yaml", "--no-track", "--executor", "inline", code=0)
     assert tiny.comparable() == whole
-    assert idle()
+    assert idle(tiny.folder)
 
 
 def test_without_an_address_it_starts_a_cluster_here_and_ends_it(tiny: Bench, whole):
     done = tiny(*RUN, "--only", "seed=0", code=0)
     assert done.err == "" and tiny.comparable() == {key: text for key, text in whole.items() if '"seed": 0' in text}
-    assert idle() and not scratch()
+    assert idle(tiny.folder) and not scratch()
 
 
 @pytest.mark.skipif(not namespaces(), reason="no mounts of our own here")
@@ -128,7 +128,7 @@ def test_a_node_is_killed_and_nothing_is_lost_or_done_twice(tiny: Bench, whole, 
     assert starts.pop(long) == 2 and set(starts.values()) == {1}
     assert tiny.records()[long].timing["resumed"] is True
     complete(tiny)
-    assert idle()
+    assert idle(tiny.folder)
 
 
 @pytest.mark.parametrize("apart", [pytest.param(False, id="shared"), APART])

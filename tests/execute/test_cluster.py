@@ -27,12 +27,14 @@ LIMIT = Resources(timeout=1.5)
 BAD = ("raise", "raise_data", "real_memory", "exit", "hard_exit", "segfault", "bad_status")
 
 
+def members(folder: Path, *do: str) -> list[JobSpec]:
+    payload = {"do": "alone", "pids": str(folder / "pids")}
+    return [JobSpec(f"m{n}", f"member {n}", {"n": n, "in_gang": what, **payload}, gang="g") for n, what in enumerate(do)]
+
+
 def every_end(folder: Path) -> list[JobSpec]:
     """A job for each way to end, with what needs them, and a gang of which one member fails."""
-    gang = [
-        JobSpec(f"m{n}", f"member {n}", {"n": n, "in_gang": do, "do": "alone", "pids": str(folder / "pids")}, gang="g")
-        for n, do in enumerate(("done", "later", "raise", "done"))
-    ]
+    gang = members(folder, "done", "later", "raise", "done")
     return [
         *(job(do, do) for do in BAD),
         job("polite", "wait", resources=LIMIT),
@@ -138,10 +140,12 @@ def test_without_a_shared_folder_all_that_a_job_leaves_comes_back(bench: Bench, 
     bench.home.mkdir()
     with cluster() as nodes:
         nodes.add_apart(bench.home)
-        outcomes = bench.run_on(
-            nodes.address, [job("a", steps=2, sleep=0.6), job("b", "raise"), job("c", "segfault"), job("d", "wait")]
-        )
-    assert [outcomes[key].failure for key in "abc"] == [None, FailureClass.error, FailureClass.killed]
+        jobs = [job("a", steps=2, sleep=0.6), job("b", "raise"), job("c", "segfault"), job("d", "wait", resources=LIMIT)]
+        outcomes = bench.run_on(nodes.address, [*jobs, *members(tmp_path, "done", "raise", "slow")])
+    assert [outcomes[key].failure for key in "abcd"] == [None, FailureClass.error, FailureClass.killed, FailureClass.timeout]
+    assert [outcomes[f"m{n}"].state for n in range(3)] == ["done", "failed", "done"]
+    assert len({line.split()[0] for line in (tmp_path / "pids").read_text().splitlines()}) == 1
+    assert bench.file("d", "checkpoint").read_text() == "saved" and "in _wait" in outcomes["d"].log_path.read_text()
     assert "in _raise" in outcomes["b"].traceback and "Segmentation fault" in outcomes["c"].log_path.read_text()
     assert "a line of a C library" in outcomes["a"].log_path.read_text()
     assert json.loads(bench.file("a", "result.json").read_text())["payload"]["do"] == "ok"

@@ -180,6 +180,7 @@ def test_out_of_memory_is_tried_once_more_alone(bench):
     assert failures.read(bench.file("fits", "")) is None
     assert (outcomes["never"].state, outcomes["never"].failure) == ("failed", FailureClass.oom)
     assert bench.file("never", "tries").read_text() == "2"
+    assert bench.file("never", "threads").read_text() == "1"  # it has the machine, and computes what it would have without it
     assert bench.kinds("fits").count("retry") == 1
     running: set[str] = set()
     retried: set[str] = set()

@@ -81,7 +81,7 @@ class RayLink:
 
     def _submit(self, held: Held) -> None:
         order, largest = held.order, self._largest
-        options: dict[str, Any] = {"num_cpus": min(order.cpus, largest.cpus or order.cpus), "max_retries": 0}
+        options: dict[str, Any] = {"num_cpus": min(order.room, largest.cpus or order.room), "max_retries": 0}
         if order.device != "cpu":
             options["num_gpus"] = order.share / task.WHOLE
         elif order.memory:
@@ -129,8 +129,8 @@ class RayLink:
         for number, message in self._ray.get(self._post.collect.remote()):
             held = at_work.get(number)
             if held is None:  # its node was thought dead, and its job runs elsewhere
-                self._post.signal.remote(number, int(signal.SIGKILL))
-            elif "started" in message:
+                continue
+            if "started" in message:
                 held.started = True
                 self._nodes.add(message.pop("node_id"))
                 if not message.pop("shared"):
@@ -185,6 +185,7 @@ class RayLink:
             for _, directory in held.order.jobs:
                 failures.write(Path(directory), failures.Failure(FailureClass.oom, why[:600]))
             return {"exited": key, "code": EXIT_CODES["oom"]}
+        self._post.signal.remote(held.number, int(signal.SIGKILL))  # should it be at work there all the same
         return {"gone": key, "why": f"its node died ({type(error).__name__})", "done": held.done}
 
     def close(self) -> None:
