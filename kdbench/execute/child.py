@@ -48,8 +48,8 @@ class Order:
     """Everything a process needs, as the server gets it on its line and a spawned child in its arguments.
 
     `jobs` are payload and directory of each; where there are several, the entry's module runs them `together`. It computes on
-    `cpus`; `room` (CPUs that are kept for it), `share` (of a GPU, in thousandths) and `memory` (bytes that a job like it held) are
-    for those who choose the machine.
+    `cpus`; `room` (CPUs kept for it), `share` (of a GPU, in thousandths) and `memory` (bytes that a job like it held) are for
+    those who choose the machine.
     """
 
     key: str

@@ -72,7 +72,7 @@ def test_a_moved_job_names_no_place_of_this_machine_and_finds_its_files_there(pa
     for payload in payloads.values():
         there = tmp_path / "node" / payload["key"]
         for place, path in parcel.reads(payload).items():
-            parcel.unpack(place, parcel.stamp(path), path.read_bytes, there)
+            parcel.unpack(place, parcel.stamp_of(path), path.read_bytes, there)
         moved = parcel.moved(payload, there)
         text = json.dumps(moved, sort_keys=True).replace(str(there), "")
         assert str(tmp_path) not in text, payload["labels"]
@@ -138,6 +138,8 @@ def test_what_a_job_leaves_is_told_once_and_kept_where_it_belongs(payloads, tmp_
     assert not (tmp_path / "home/checkpoints" / key / "state.safetensors").exists()
     assert (here / "events.jsonl").read_text().splitlines() == (job_dir / "events.jsonl").read_text().splitlines()
     assert (here / "notes.txt").read_text() == "kept" and not (here / "link").exists()
+    (job_dir / "log.txt").write_text("a line, and another")
+    assert left.news(over=True) == {"files": [], "log": b", and another", "events": b""}  # a result is written once
 
 
 def files_below(folder: Path) -> dict[Path, bytes]:

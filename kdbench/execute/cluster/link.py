@@ -91,12 +91,16 @@ class RayLink:
         self._held[how.remote(self._terms, held.number, order, held.payloads, sent, self._post)] = held
 
     def _pack(self, held: Held) -> task.Sent:
-        found = {place: path for payload in held.payloads for place, path in parcel.reads(payload).items()}
-        for path in found.values():
-            stamp = parcel.stamp(path)
+        """What its jobs read, put into Ray's store once for all who read it."""
+        sent: dict[str, tuple[tuple[int, int], Any]] = {}
+        for place, path in (item for payload in held.payloads for item in parcel.reads(payload).items()):
+            stamp = parcel.stamp_of(path)
+            if stamp is None:  # gone meanwhile: the job will say so
+                continue
             if self._sent.get(path, (None,))[0] != stamp:
                 self._sent[path] = stamp, self._ray.put(path.read_bytes())
-        return {place: self._sent[path] for place, path in found.items()}
+            sent[place] = self._sent[path]
+        return sent
 
     def signal(self, key: str, signum: int) -> None:
         for reference, held in self._held.items():
@@ -171,7 +175,7 @@ class RayLink:
         if isinstance(cause, self._ray.exceptions.GetTimeoutError):
             return {"gone": held.order.key, "why": "its node could not reach the run any more", "done": held.done}
         if isinstance(cause, (KdbenchError, OSError)) and not isinstance(cause, ImportError):
-            return {"exited": held.order.key, "error": f"its node could not start it: {cause}"}
+            return {"exited": held.order.key, "error": f"its node could not serve it: {cause}"}
         told = cause if isinstance(cause, task.OtherCode) else f"a node cannot run jobs of kdbench: {cause or error}"
         raise ExecutorError(f"{told}; all nodes need the same kdbench, Python and Ray")
 
