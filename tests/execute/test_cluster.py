@@ -156,6 +156,19 @@ def test_without_a_shared_folder_all_that_a_job_leaves_comes_back(bench: Bench, 
 
 
 @pytest.mark.chaos
+def test_a_job_that_ray_ends_for_want_of_memory_is_out_of_memory(bench: Bench, monkeypatch):
+    """Ray ends what runs on a node that is full; to this one, any machine is."""
+    monkeypatch.setenv("RAY_memory_usage_threshold", "0.01")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "200")
+    with cluster() as nodes:
+        nodes.add(2)
+        outcomes = bench.run_on(nodes.address, [job("a", "wait")])
+    assert (outcomes["a"].state, outcomes["a"].failure) == ("failed", FailureClass.oom), outcomes["a"].message
+    assert bench.kinds("a").count("retry") == 1 and "memory" in outcomes["a"].message
+    assert gone(bench.pid("a"))
+
+
+@pytest.mark.chaos
 def test_rays_choice_of_a_gpu_reaches_the_job(bench: Bench):
     """The GPUs are made up: Ray counts them, and the jobs are told their names."""
     with cluster() as nodes:

@@ -16,9 +16,10 @@ from execute_bench import alive, children, gone, job, open_files, parent_of, wai
 from kdbench.execute import devices, failures
 from kdbench.execute.base import FailureClass, JobSpec, Policy, Resources
 from kdbench.execute.child import EXIT_CODES, Order
+from kdbench.execute.dispatch import ExecutorError
 from kdbench.execute.events import read_events
 from kdbench.execute.link import ServerLink
-from kdbench.execute.local import ExecutorError, LocalExecutor
+from kdbench.execute.local import LocalExecutor
 from kdbench.results import company
 
 

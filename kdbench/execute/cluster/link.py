@@ -49,7 +49,7 @@ class Held:
 class RayLink:
     """A link as the local executor has one, with tasks of Ray's for processes."""
 
-    def __init__(self, home: Path, results: Path | None, preload: Sequence[str], start: str, nodes: Sequence[Node]) -> None:
+    def __init__(self, home: Path, results: Path | None, preload: Sequence[str], nodes: Sequence[Node]) -> None:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -61,7 +61,6 @@ class RayLink:
             token=node.Token.leave([home] if results is None else [home, results]),
             code=node.code(),
             preload=tuple(preload),
-            start=start,
             folder=os.getcwd(),
             path=tuple(map(os.path.abspath, sys.path)),
             environ=environ,
@@ -190,7 +189,8 @@ class RayLink:
                 failures.write(Path(directory), failures.Failure(FailureClass.oom, why[:600]))
             return {"exited": key, "code": EXIT_CODES["oom"]}
         self._post.signal.remote(held.number, int(signal.SIGKILL))  # should it be at work there all the same
-        return {"gone": key, "why": f"its node died ({type(error).__name__})", "done": held.done}
+        what = "Ray's worker for it" if isinstance(error, known.WorkerCrashedError) else "its node"
+        return {"gone": key, "why": f"{what} died ({type(error).__name__})", "done": held.done}
 
     def close(self) -> None:
         """End what still runs, and leave nothing on the nodes."""
