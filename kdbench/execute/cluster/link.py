@@ -24,7 +24,7 @@ from kdbench.execute.cluster.post import Post
 from kdbench.execute.dispatch import ExecutorError
 from kdbench.results.home import VARIABLE
 
-CLEANING = 10.0  # seconds for the nodes to remove what they were sent
+CLEANING = 30.0  # seconds for the nodes to remove what they were sent
 
 
 @dataclass
