@@ -47,8 +47,9 @@ VERDICTS = {code: name for name, code in EXIT_CODES.items()}
 class Order:
     """Everything a process needs, as the server gets it on its line and a spawned child in its arguments.
 
-    `jobs` are payload and directory of each; where there are several, the entry's module runs them `together`. `share` (of a
-    GPU, in thousandths) and `memory` (bytes that a job like it held) are for those who choose the machine.
+    `jobs` are payload and directory of each; where there are several, the entry's module runs them `together`. It computes on
+    `cpus`; `room` (CPUs kept for it), `share` (of a GPU, in thousandths) and `memory` (bytes that a job like it held) are for
+    those who choose the machine.
     """
 
     key: str
@@ -57,6 +58,7 @@ class Order:
     device: str = "cpu"
     cpus: int = 1
     env: dict[str, str] = field(default_factory=dict)
+    room: int = 1
     share: int = 0
     memory: int = 0
 

@@ -137,7 +137,8 @@ class Run:
     def watch(self) -> None:
         now = time.monotonic()
         for key, job in self.running.items():
-            self.forward(job)
+            if job.pid is not None:  # that it has begun is told before what it says
+                self.forward(job)
             limit = job.timeout if job.specs else None
             if limit is not None and job.pid is not None and not job.timed_out and now - job.began > limit:
                 job.timed_out, job.kill_at = True, now + self.executor.grace
@@ -222,8 +223,9 @@ class Run:
                     self.executor.entry,
                     places,
                     grant.device,
-                    grant.cpus,
+                    min(spec.resources.cpus, grant.cpus),  # what it computes must not depend on how much room it is given
                     dict(grant.env),
+                    room=grant.cpus,
                     share=grant.share,
                     memory=max(each.resources.memory or 0 for each in specs),
                 )

@@ -104,6 +104,7 @@ def _raise_data(payload, job_dir, stop):
 def _memory(payload, job_dir, stop):
     tries = job_dir / "tries"
     tries.write_text(str(1 + int(tries.read_text() if tries.exists() else "0")))
+    (job_dir / "threads").write_text(os.environ.get("OMP_NUM_THREADS", ""))
     if tries.read_text() > payload.get("fits_at", "9"):
         return {"status": "done"}
     raise MemoryError("toy")
