@@ -17,6 +17,7 @@ from kdbench.results.provenance import now
 from kdbench.train import build, checkpoint, footprint, recording
 from kdbench.train.common import Common
 from kdbench.train.learner import make_learner
+from kdbench.train.ranks.shared import agree, share
 from kdbench.train.seeding import reseed
 from kdbench.train.start import take
 from kdbench.train.stream import Stream, Tick
@@ -47,6 +48,9 @@ class Run:
         if state is not None:
             self.learner.resume(state)
         self.resumed = state is not None
+        self.team = common.team
+        if self.team is not None:
+            share(self.learner, self.team)
         self.status = "done"
         self.trained = 0.0  # seconds: in a gang, this one's share
         self.gang = 1  # the most that were in one process with it
@@ -70,6 +74,8 @@ class Run:
         """One step, on batches that were made for its like or that it makes for them."""
         self.learner.update(Tick(self.at, self.streams, made))
         if self.at % max(1, self.steps // REPORTS) == 0 or self.learner.done:
+            if self.team is not None:
+                agree(self.learner, self.team)
             self.report()
 
     def report(self) -> None:
@@ -82,12 +88,21 @@ class Run:
         self.emit({"event": "metric", "step": self.at, "steps": self.steps, **{f"loss/{name}": v for name, v in means.items()}})
         self.emit({"event": "shares", "step": self.at, **self.learner.tally.shares()})  # of each term in loss and gradient
 
+    @property
+    def speaks(self) -> bool:
+        """Whether it saves and records: of several ranks, the first one does so for all."""
+        return self.team is None or self.team.leads
+
     def save(self) -> None:
+        if not self.speaks:
+            return
         with explained(self.saved):
             checkpoint.save(self.saved, self.learner.state())
 
     def finish(self) -> None:
         """Evaluate and record what was learned."""
+        if not self.speaks:
+            return
         recording.write(self)
         self.saved.unlink(missing_ok=True)
 
@@ -98,6 +113,7 @@ class Run:
             "train_seconds": round(self.trained, 3),
             "resumed": self.resumed,
             **({"gang": self.gang} if self.gang > 1 else self.shares()),
+            **({"ranks": self.team.count} if self.team is not None else {}),
             **(self.learner.source.timing() if self.learner.source is not None else {}),
             **footprint.taken(self.common.device, self.home.jobs / self.job["key"]),
         }

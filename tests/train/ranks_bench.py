@@ -1,0 +1,56 @@
+"""Jobs of a suite on several ranks, as processes of their own, and how far what they learn is from what one process learns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from gang_bench import Place
+from safetensors.torch import load_file
+
+from kdbench.execute import ranks
+from kdbench.train import job as training
+from kdbench.train.ranks.team import Team
+
+
+def entry(payload, job_dir, device, emit, stop, rank):
+    """All of several jobs, one after the other, in the same processes. Of each: how it ended."""
+    torch.set_num_threads(1)
+    team = Team(*rank, torch.device(device))
+    ends: dict[str, str] = {}
+    for job in payload["jobs"]:
+
+        def end(how, key=job["key"]):
+            ends[key] = how if isinstance(how, str) else f"{type(how).__name__}: {how}"
+
+        training.together([training.Member(job, emit, end)], device, stop, team)
+        team.any(False)
+    return ends
+
+
+def shared(place: Place, jobs: Sequence, count: int = 2) -> dict[str, str]:
+    """These jobs on so many ranks; how each ended."""
+    folder = place.folder / "ranks"
+    folder.mkdir(parents=True, exist_ok=True)
+    payload = {"ranks": count, "jobs": [place.payload(job) for job in jobs]}
+    ended = ranks.run(entry, json.loads(json.dumps(payload)), folder, "cpu", lambda event: None, lambda: False)
+    return dict(ended)
+
+
+def weights(place: Place, job) -> dict[str, torch.Tensor]:
+    return load_file(Path(place.home.weights) / f"{job.key}.safetensors")
+
+
+def apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    """The largest difference between weights, in parts of the largest weight of its tensor."""
+    assert one.keys() == other.keys()
+    found = 0.0
+    for name, value in one.items():
+        if value.is_floating_point() and value.numel():
+            scale = max(float(value.abs().max()), 1e-6)
+            found = max(found, float((value - other[name]).abs().max()) / scale)
+        else:
+            assert torch.equal(value, other[name]), name
+    return found
