@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kdbench.cli.exits import Exit
 from kdbench.cli.outcomes import interrupted, tell_ends
 from kdbench.cli.session import Session
+from kdbench.cli.several import several
 from kdbench.cli.times import packed, times, told
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def execute(session: Session, jobs: list[Job], how: How) -> dict[str, Outcome]:
     try:
         runner = make_runner(session, how, jobs)
         slots = runner.slots()
+        several(session.suite.resources.gpus, jobs, slots, how.executor is Where.inline)
         past = session.past(slots.gpus)
         specs = [spec(session, job, how, past) for job in jobs]
         if (expected := times(specs, slots)).known:
@@ -123,7 +125,10 @@ def spec(session: Session, job: Job, how: How, past: Past) -> JobSpec:
     from kdbench.jobs.plan import payload
 
     data = payload(job, session.jobs, session.home.path.absolute(), session.store.folder.absolute(), how.checkpoint)
-    resources = Resources(gpu=session.suite.resources.gpu, timeout=how.timeout, memory=past.memory(job))
+    asked = session.suite.resources
+    resources = Resources(gpu=asked.gpu, timeout=how.timeout, memory=past.memory(job), gpus=asked.gpus)
+    if asked.gpus > 1:
+        data["ranks"] = asked.gpus
     steps = job.spec["recipe"]["steps"]
     task, gang, seconds = job.labels["task"], gang_of(job) if how.gang else "", past.seconds(job)
     return JobSpec(job.key, job.title, data, job.after, job.kind, steps, resources, task, gang, seconds)

@@ -194,7 +194,7 @@ class _Run:
             specs, grant = found
             tails = {each.key: EventTail(self.directory(each), from_end=True) for each in specs}
             places = [self.place(each) for each in specs]
-            beside = [job for job in self.running.values() if job.grant.gpu == grant.gpu is not None]
+            beside = [job for job in self.running.values() if set(job.grant.gpus) & set(grant.gpus)]
             company.note(map(self.directory, specs), [map(self.directory, job.specs.values()) for job in beside])
             self.running[spec.key] = Process({each.key: each for each in specs}, grant, tails)
             self.link.start(Order(spec.key, self.executor.entry, places, grant.device, grant.cpus, dict(grant.env)))

@@ -44,13 +44,12 @@ def weights(place: Place, job) -> dict[str, torch.Tensor]:
 
 
 def apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
-    """The largest difference between weights, in parts of the largest weight of its tensor."""
+    """How far two sets of weights are apart: the largest difference of a tensor's norm, in parts of that norm."""
     assert one.keys() == other.keys()
     found = 0.0
     for name, value in one.items():
         if value.is_floating_point() and value.numel():
-            scale = max(float(value.abs().max()), 1e-6)
-            found = max(found, float((value - other[name]).abs().max()) / scale)
+            found = max(found, float((value - other[name]).norm()) / max(float(value.norm()), 1e-6))
         else:
             assert torch.equal(value, other[name]), name
     return found

@@ -60,7 +60,9 @@ class WholeBatch(TorchFunctionMode):
             running_mean.mul_(1 - momentum).add_(mean.to(running_mean.dtype), alpha=momentum)
             unbiased = (var * count / (count - 1)).to(running_var.dtype)
             running_var.mul_(1 - momentum).add_(unbiased, alpha=momentum)
-        return Norm.apply(x.float(), mean.float(), var.float(), weight, bias, eps, count.float(), self.team).to(x.dtype)
+        fine = exact(x)
+        told = mean.to(fine.dtype), var.to(fine.dtype)
+        return Norm.apply(fine, *told, weight, bias, eps, count.to(fine.dtype), self.team).to(x.dtype)
 
     def dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         if not training or p == 0:
@@ -89,11 +91,16 @@ class WholeBatch(TorchFunctionMode):
         return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=kind)
 
 
+def exact(x: Tensor) -> Tensor:
+    """In single precision at least."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 @torch.no_grad()
 def moments(team: Team, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """How many values a channel has on all ranks, their mean and their variance [C], in double precision."""
     over = [dim for dim in range(x.dim()) if dim != 1]
-    var, mean = torch.var_mean(x.float(), over, correction=0)
+    var, mean = torch.var_mean(exact(x), over, correction=0)
     own = torch.cat((mean.new_tensor([x.numel() // x.shape[1]]), mean, var)).double()
     counts, means, variances = team.gather(own[None], team.count).split([1, len(mean), len(var)], 1)
     share = counts / counts.sum()
