@@ -6,6 +6,8 @@ for it in vain, are ended at once. They are of this process's group, and the ker
 
 from __future__ import annotations
 
+import faulthandler
+import math
 import os
 import pickle
 import shutil
@@ -27,6 +29,7 @@ Emit = Callable[[dict[str, Any]], None]
 Entry = Callable[..., Mapping[str, Any]]
 
 POLL = 0.1  # seconds between looks at whether to stop
+PATIENCE = 2.0  # seconds after which a rank that was to stop is asked where it is
 GRACE = 0.3  # seconds in which a rank that was killed is seen, when another has already complained of it
 FOLDER = ".ranks-"  # where ranks meet
 
@@ -34,7 +37,9 @@ FOLDER = ".ranks-"  # where ranks meet
 class RankLost(Exception):
     """A rank ended without a word: somebody, or a fault, ended it."""
 
-    failure_class = "killed"
+    def __init__(self, message: str, failure_class: str):
+        super().__init__(message)
+        self.failure_class = failure_class
 
 
 class InRank(Exception):
@@ -96,13 +101,17 @@ def alone() -> bool:
 def attend(ranks: Sequence[Rank], emit: Emit, stop: Callable[[], bool]) -> Any:
     """Hear the ranks until each has returned."""
     results: dict[int, Any] = {}
-    told = False
+    told, patience = False, math.inf
     while len(results) < len(ranks):
+        left = [rank for rank in ranks if rank.number not in results]
         if stop() and not told:
-            told = True
+            told, patience = True, time.monotonic() + PATIENCE
             with suppress(OSError):
                 ranks[0].line.send("stop")
-        left = [rank for rank in ranks if rank.number not in results]
+        if time.monotonic() > patience:
+            patience = math.inf
+            for rank in left:  # each writes into the log where it stands
+                os.kill(rank.process.pid or os.getpid(), signal.SIGUSR1)
         wait([thing for rank in left for thing in (rank.line, rank.process.sentinel)], POLL)
         for rank in left:
             ended = not rank.process.is_alive()  # before its line is read, so that its last words are not missed
@@ -138,9 +147,11 @@ def blamed(ranks: Sequence[Rank], accuser: Rank) -> RankLost | None:
 def lost(rank: Rank, count: int) -> RankLost:
     rank.process.join()
     code = rank.process.exitcode or 0
+    who = f"rank {rank.number} of {count}"
+    if code >= 0:
+        return RankLost(f"{who} ended with exit code {code} in the middle of the job", "error")
     known = {number.value: number.name for number in signal.Signals}
-    how = f"was killed by {known.get(-code, f'signal {-code}')}" if code < 0 else f"ended with exit code {code} in the middle"
-    return RankLost(f"rank {rank.number} of {count} {how}")
+    return RankLost(f"{who} was killed by {known.get(-code, f'signal {-code}')}", "killed")
 
 
 def be(
@@ -158,6 +169,8 @@ def be(
     die_with(parent)
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, signal.SIG_IGN)  # when to stop is the word of who started it
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1)
     number, count, _ = rank
     limit_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1")) // count))
     if device == "cuda":

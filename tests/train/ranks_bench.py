@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -15,26 +16,41 @@ from kdbench.train import job as training
 from kdbench.train.ranks.team import Team
 
 
+class Strict(Team):
+    """On a CPU all ranks must have equal bits, whoever is told by whom."""
+
+    def follow(self, tensors):
+        kept = [(tensor, tensor.detach().clone()) for tensor in tensors]
+        super().follow(tensor for tensor, _ in kept)
+        assert all(torch.equal(tensor, mine) for tensor, mine in kept), f"rank {self.number} has gone its own way"
+
+
 def entry(payload, job_dir, device, emit, stop, rank):
-    """All of several jobs, one after the other, in the same processes. Of each: how it ended."""
+    """Several jobs, one after the other, in the same processes. Of each: how it ended."""
     torch.set_num_threads(1)
-    team = Team(*rank, torch.device(device))
+    team = Strict(*rank, torch.device(device))
     ends: dict[str, str] = {}
-    for job in payload["jobs"]:
+    for job, steps in payload["jobs"]:
 
         def end(how, key=job["key"]):
             ends[key] = how if isinstance(how, str) else f"{type(how).__name__}: {how}"
 
-        training.together([training.Member(job, emit, end)], device, stop, team)
+        training.together([training.Member(job, emit, end)], device, after(steps), team)
         team.any(False)
     return ends
 
 
-def shared(place: Place, jobs: Sequence, count: int = 2) -> dict[str, str]:
-    """These jobs on so many ranks; how each ended."""
+def after(steps: int | None):
+    """Whether to stop, as it is asked once before a job is built and then before each step: after so many steps."""
+    asked = count()
+    return lambda: steps is not None and next(asked) > steps
+
+
+def shared(place: Place, jobs: Sequence, number: int = 2, stops: Mapping[str, int] | None = None) -> dict[str, str]:
+    """These jobs on so many ranks, some stopped after some steps; how each ended."""
     folder = place.folder / "ranks"
     folder.mkdir(parents=True, exist_ok=True)
-    payload = {"ranks": count, "jobs": [place.payload(job) for job in jobs]}
+    payload = {"ranks": number, "jobs": [(place.payload(job), (stops or {}).get(job.key)) for job in jobs]}
     ended = ranks.run(entry, json.loads(json.dumps(payload)), folder, "cpu", lambda event: None, lambda: False)
     return dict(ended)
 
