@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import ranks_gradients
 import torch
 from gang_bench import Place
 from safetensors.torch import load_file
@@ -26,10 +28,10 @@ class Strict(Team):
 
 
 def entry(payload, job_dir, device, emit, stop, rank):
-    """Several jobs, one after the other, in the same processes. Of each: how it ended."""
+    """Several jobs, one after the other, in the same processes; of each, how it ended. Beside them, what the gradients are."""
     torch.set_num_threads(1)
     team = Strict(*rank, torch.device(device))
-    ends: dict[str, str] = {}
+    ends: dict[str, object] = {"gradients": ranks_gradients.measured(team)}
     for job, steps in payload["jobs"]:
 
         def end(how, key=job["key"]):
@@ -46,13 +48,10 @@ def after(steps: int | None):
     return lambda: steps is not None and next(asked) > steps
 
 
-def shared(place: Place, jobs: Sequence, number: int = 2, stops: Mapping[str, int] | None = None) -> dict[str, str]:
-    """These jobs on so many ranks, some stopped after some steps; how each ended."""
-    folder = place.folder / "ranks"
-    folder.mkdir(parents=True, exist_ok=True)
-    payload = {"ranks": number, "jobs": [(place.payload(job), (stops or {}).get(job.key)) for job in jobs]}
-    ended = ranks.run(entry, json.loads(json.dumps(payload)), folder, "cpu", lambda event: None, lambda: False)
-    return dict(ended)
+def shared(jobs: Sequence[tuple[dict, int | None]], folder: Path, number: int = 2) -> dict[str, Any]:
+    """Payloads of jobs on so many ranks, some stopped after some steps; how each ended."""
+    payload = {"ranks": number, "jobs": jobs}
+    return dict(ranks.run(entry, json.loads(json.dumps(payload)), folder, "cpu", lambda event: None, lambda: False))
 
 
 def weights(place: Place, job) -> dict[str, torch.Tensor]:

@@ -78,7 +78,7 @@ def measured(family: str, optimiser: str, only: list[str]) -> list[tuple[str, fl
         for job in students:
             threads.alone(job)
         torch.set_num_threads(1)
-        ends = shared(two, students)
+        ends = shared([(two.payload(job), None) for job in students], Path(folder))
         found = []
         for job in students:
             if ends[job.key] != "done":

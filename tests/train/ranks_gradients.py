@@ -11,7 +11,7 @@ from torch import nn
 from kdbench.contract.arithmetic import Arithmetic
 from kdbench.contract.batch import Batch
 from kdbench.contract.model import Net
-from kdbench.train.ranks.shared import Shared, agree
+from kdbench.train.ranks.shared import Shared
 from kdbench.train.ranks.team import Team
 
 KIND = torch.double
@@ -73,28 +73,18 @@ def compared(rows: int, team: Team, mixes: bool = False) -> dict[str, float]:
     return found
 
 
-class State:
-    """What `agree` reads of a learner."""
-
-    def __init__(self, number: int):
-        self.device = torch.device("cpu")
-        lain = torch.full((2, 3, 4, 4), float(number)).to(memory_format=torch.channels_last)
-        self.tree = {"net": {"w": lain, "b": torch.tensor(number)}, "flag": torch.tensor([number > 0, True])}
-
-    def state(self):
-        return self.tree
+def states(number: int) -> list[torch.Tensor]:
+    """Tensors as a learner has them, of other values on each rank."""
+    lain = torch.full((2, 3, 4, 4), float(number)).to(memory_format=torch.channels_last)
+    return [lain, torch.tensor(number), torch.tensor([number > 0]), torch.full((3, 2), float(number)).t()]
 
 
-def entry(payload, job_dir, device, emit, stop, rank):
-    torch.set_num_threads(1)
-    team = Team(*rank, torch.device(device))
+def measured(team: Team) -> dict[str, dict[str, float]]:
+    """How far apart, for each rank."""
     asked = {"even": (8, False), "uneven": (7, False), "small": (3, False), "mixed": (6, True)}
     found = {name: compared(rows, team, mixes) for name, (rows, mixes) in asked.items()}
-    state = State(rank[0])
-    agree(state, team)
-    found["agree"] = {
-        "state": max(float(state.tree["net"]["w"].max()), float(state.tree["net"]["b"]), float(state.tree["flag"][0]))
-    }
+    Team.follow(team, own := states(team.number))
+    found["follow"] = {str(place): float(value.max()) for place, value in enumerate(own)}
     heard = [None] * team.count
     torch.distributed.all_gather_object(heard, found)
     return {f"rank {number}: {name}": each for number, told in enumerate(heard) for name, each in told.items()}
