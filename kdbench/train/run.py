@@ -51,6 +51,8 @@ class Run:
         self.team = common.team
         if self.team is not None:
             share(self.learner, self.team)
+            for stream in self.streams.values():
+                stream.share(self.team)
         self.status = "done"
         self.trained = 0.0  # seconds: in a gang, this one's share
         self.gang = 1  # the most that were in one process with it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +12,10 @@ from torch import nn
 from kdbench.contract.arithmetic import Arithmetic
 from kdbench.contract.batch import Batch
 from kdbench.contract.model import Net
+from kdbench.tasks import classification
 from kdbench.train.ranks.shared import Shared
 from kdbench.train.ranks.team import Team
+from kdbench.train.stream import Stream, ViewSpec
 
 KIND = torch.double
 
@@ -79,12 +82,33 @@ def states(number: int) -> list[torch.Tensor]:
     return [lain, torch.tensor(number), torch.tensor([number > 0]), torch.full((3, 2), float(number)).t()]
 
 
+def shown(team: Team) -> dict[str, float]:
+    """A stream whose batches are made ahead: each rank makes its rows, and all see what one process would have made."""
+    task = classification.Digits()
+    samples = replace(task.data("train"), ahead=2)
+    task.data = lambda name: samples
+    streams = [Stream(task, "train", 9, 1, ViewSpec("warp", 4, 3), torch.device("cpu")) for _ in range(2)]
+    streams[1].share(team)
+    assert streams[1].team is team
+    found = {}
+    for step in (0, 200):  # the second one is of two epochs, and so of two views
+        one, other = (stream.batch(step) for stream in streams)
+        kept = {**one.fields, "index": one.index, "view": one.view}
+        again = {**other.fields, "index": other.index, "view": other.view}
+        found |= {f"{name} {step}": float(not torch.equal(value, again[name])) for name, value in kept.items()}
+        assert len(streams[1]._made(step)) == len(range(9)[team.rows(9)])
+    for stream in streams:
+        stream.rest()
+    return found
+
+
 def measured(team: Team) -> dict[str, dict[str, float]]:
     """How far apart, for each rank."""
     asked = {"even": (8, False), "uneven": (7, False), "small": (3, False), "mixed": (6, True)}
     found = {name: compared(rows, team, mixes) for name, (rows, mixes) in asked.items()}
     Team.follow(team, own := states(team.number))
     found["follow"] = {str(place): float(value.max()) for place, value in enumerate(own)}
+    found["stream"] = shown(team)
     heard = [None] * team.count
     torch.distributed.all_gather_object(heard, found)
     return {f"rank {number}: {name}": each for number, told in enumerate(heard) for name, each in told.items()}

@@ -115,6 +115,6 @@ def test_answers_gradients_statistics_and_draws_are_those_of_the_whole_batch(pla
     """Against the same computation on one process, in double precision; also to the input, of rows that do not divide evenly,
     of a batch too small to divide, and of a net that mixes rows, which is not divided."""
     found = places[3]["gradients"]
-    assert len(found) == 2 * 5
+    assert len(found) == 2 * 6
     for name, far in found.items():
         assert max(far.values()) < 1e-12, (name, far)
