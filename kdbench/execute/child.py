@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kdbench.execute import failures
+from kdbench.execute import failures, ranks
 from kdbench.execute.base import FailureClass
 from kdbench.execute.claims import PATIENCE, JobBusy, claim
 from kdbench.execute.events import EventWriter
@@ -77,7 +77,10 @@ def run_entry(
     failures.clear(job_dir)
     try:
         module, _, function = entry.partition(":")
-        result = getattr(importlib.import_module(module), function)(payload, job_dir, device, emit, stop)
+        act = getattr(importlib.import_module(module), function)
+        if payload.get("ranks", 1) > 1:
+            act = partial(ranks.run, act)
+        result = act(payload, job_dir, device, emit, stop)
         status = result["status"]
         if status not in ("done", "diverged", "interrupted"):
             raise ValueError(f"{entry} returned the status {status!r}, not done, diverged or interrupted")

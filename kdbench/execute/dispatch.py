@@ -205,7 +205,7 @@ class Run:
                 return  # the first in line waits for its slot; letting others by could make it wait for ever
             specs, grant = found
             tails = {each.key: EventTail(self.directory(each), from_end=True) for each in specs}
-            beside = [job for job in self.running.values() if job.grant.gpu == grant.gpu is not None]
+            beside = [job for job in self.running.values() if set(job.grant.gpus) & set(grant.gpus)]
             for each in specs:
                 self.queue.take(each.key)
             try:
@@ -226,7 +226,7 @@ class Run:
                     min(spec.resources.cpus, grant.cpus),  # what it computes must not depend on how much room it is given
                     dict(grant.env),
                     room=grant.cpus,
-                    share=grant.share,
+                    share=sum(grant.shares),
                     memory=max(each.resources.memory or 0 for each in specs),
                 )
             )

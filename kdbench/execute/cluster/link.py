@@ -82,7 +82,9 @@ class RayLink:
         order, largest = held.order, self._largest
         options: dict[str, Any] = {"num_cpus": min(order.room, largest.cpus or order.room), "max_retries": 0}
         if order.device != "cpu":
-            options["num_gpus"] = order.share / task.WHOLE
+            options["num_gpus"] = whole = order.share / task.WHOLE
+            if whole > largest.gpus:
+                raise ExecutorError(f"a job on {whole:g} GPUs: no node of the cluster has more than {largest.gpus}")
         elif order.memory:
             options["memory"] = min(order.memory, largest.memory or order.memory)
         sent = self._pack(held) if self._apart else None
