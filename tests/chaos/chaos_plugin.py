@@ -1,4 +1,4 @@
-"""A method that goes wrong in the middle of its training in the way that CHAOS_FAULT names, and else trains as `none` does."""
+"""A method that goes wrong in the middle of its training in the way that CHAOS_FAULT names, and else trains alone."""
 
 import ctypes
 import os
@@ -86,4 +86,4 @@ class Victim(Method):
             if fault == "nan":
                 return {"task": Term(lambda: step.supervised() * float("nan"))}
             next(each for each in FAULTS if each.__name__ == fault)()
-        return {"task": Term(step.supervised)}
+        return {"task": Term(step.supervised, weight=0.9)}

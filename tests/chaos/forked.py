@@ -1,5 +1,5 @@
 """`kdbench` in processes forked from this one, in which torch is imported: the matrix starts some hundred runs, and most of a
-small run is the import. The jobs' server is forked, too, but with KDBENCH_CHAOS_COLD=1, which starts it as the program that it is.
+small run is the import. The server of jobs is forked, too, but with KDBENCH_CHAOS_COLD=1, which starts it as its own program.
 """
 
 from __future__ import annotations

@@ -53,6 +53,16 @@ def test_a_record(executor: Executor, spoil: Spoil, bench: Bench, count):
     count(f"record {spoil.__name__}", bench)
 
 
+def test_the_head_of_a_record(executor: Executor, bench: Bench, count):
+    """A plan reads the ends of records alone: what is wrong before them shows when all is reported, and the next run mends it."""
+    path = bench.path_of(teacher(bench))
+    path.write_bytes(b"\x00" * 60 + path.read_bytes()[60:])
+    done = executor(bench, code=3)
+    assert "set aside as" in done.err and "1 result could not be read" in done.out
+    executor(bench, code=0)
+    count("record, its head", bench)
+
+
 @pytest.mark.parametrize("spoil", WAYS)
 def test_weights_of_a_teacher(executor: Executor, spoil: Spoil, bench: Bench, count):
     """Its student fails before it trains, and the next run makes the teacher anew."""
