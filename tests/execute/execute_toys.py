@@ -166,6 +166,26 @@ def _segfault(payload, job_dir, stop):
     time.sleep(60)
 
 
+def _kill(payload, job_dir, stop):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _diverge(payload, job_dir, stop):
+    return {"status": "diverged"}
+
+
+def _asked(payload, job_dir, stop):
+    """Somebody else asks this job alone to stop."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    while not stop():
+        time.sleep(0.01)
+    return {"status": "interrupted"}
+
+
+def _hang(payload, job_dir, stop):
+    time.sleep(3600)
+
+
 def _bad_status(payload, job_dir, stop):
     return {"status": "fine"}
 
