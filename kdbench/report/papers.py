@@ -75,18 +75,8 @@ def csv_row(table: Table, row: Row, metric: str) -> list[object]:
     names = [safe(table.task), safe(table.pair), row.kind, safe(row.label), safe(row.alias or "")]
     numbers = [summary.n, exact(summary.mean), exact(summary.sd), safe(row.control or "") if found.n else "", exact(found.mean)]
     verdict = found.verdict if found.verdict and row.complete else ""
-    return [
-        *names,
-        row.planned,
-        row.done,
-        row.diverged,
-        metric,
-        *numbers,
-        *ends(found.interval),
-        *ends(found.crossed),
-        verdict,
-        keys,
-    ]
+    counts = [row.planned, row.done, row.diverged]
+    return [*names, *counts, metric, *numbers, *ends(found.interval), *ends(found.crossed), verdict, keys]
 
 
 def ends(interval: Interval | None) -> tuple[str, str]:
