@@ -62,9 +62,18 @@ def complete(bench: Bench) -> None:
     assert not list((bench.folder / ".kdbench/checkpoints").glob("*/*.safetensors"))
 
 
+SCRATCH = Path(tempfile.gettempdir(), f"kdbench-ray-{os.getuid()}")
+
+
 def scratch() -> set[Path]:
     """What lies on this machine for runs on clusters, others' among them."""
-    return set(Path(tempfile.gettempdir(), f"kdbench-ray-{os.getuid()}").glob("*"))
+    return set(SCRATCH.glob("*"))
+
+
+def add_lonely(nodes: Cluster, bench: Bench, cpus: int = 1) -> None:
+    """A node that shares nothing with any other."""
+    SCRATCH.mkdir(mode=0o700, exist_ok=True)
+    nodes.add_apart(bench.folder, SCRATCH, cpus=cpus)
 
 
 def test_local_inline_and_ray_make_the_same(tiny: Bench, nodes: Cluster, whole):
@@ -119,7 +128,7 @@ def test_a_node_is_killed_and_nothing_is_lost_or_done_twice(tiny: Bench, whole, 
     """The node with the long job dies after the job has trained for a while."""
     with cluster() as nodes:
         for _ in range(2):
-            nodes.add_apart(tiny.folder) if apart else nodes.add(1)
+            add_lonely(nodes, tiny) if apart else nodes.add(1)
         process = tiny.start(*RUN, "--address", nodes.address, "--checkpoint", "0.2")
         pid = tiny.when_training(long, process)
         stamps = tiny.stamps()
@@ -140,7 +149,7 @@ def test_a_node_is_killed_and_nothing_is_lost_or_done_twice(tiny: Bench, whole, 
 def test_ctrl_c_saves_a_checkpoint_and_the_next_run_goes_on_from_there(tiny: Bench, whole, long: str, apart: bool):
     with cluster(head=0 if apart else 2) as nodes:
         if apart:
-            nodes.add_apart(tiny.folder, 2)
+            add_lonely(nodes, tiny, 2)
         process = tiny.start(*RUN, "--address", nodes.address)
         tiny.when_training(long, process)
         os.kill(process.pid, signal.SIGINT)
