@@ -52,10 +52,11 @@ class Cluster:
                 return self.kill(node)
         os.kill(pid, signal.SIGKILL)
 
-    def add_apart(self, hidden: Path, cpus: int = 1) -> None:
-        """A node with mounts of its own, in which an empty folder lies over `hidden`."""
+    def add_apart(self, *hidden: Path, cpus: int = 1) -> None:
+        """A node with mounts of its own, in which an empty folder lies over each of `hidden`."""
         ray = Path(sys.executable).with_name("ray")
-        command = f"mount -t tmpfs none '{hidden}' && exec '{ray}' start --address={self.address} --num-cpus={cpus} --block"
+        mounts = "".join(f"mount -t tmpfs none '{folder}' && " for folder in hidden)
+        command = f"{mounts}exec '{ray}' start --address={self.address} --num-cpus={cpus} --block"
         before = len(self.alive())
         self._others.append(
             subprocess.Popen(

@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from pathlib import Path
 import kdbench
 
 TOKEN = ".ray-{}.tmp"
-OLD = 24 * 3600.0  # seconds; a token that is missed only makes a run copy files
 
 
 @dataclass(frozen=True)
@@ -30,14 +28,14 @@ class Token:
 
     @classmethod
     def leave(cls, folders: Sequence[Path]) -> Token:
+        """Left until it is removed, or this process ends. Those that killed runs left are removed."""
         token = cls(secrets.token_hex(16), tuple(str(folder) for folder in folders))
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-            for left in folder.glob(TOKEN.format("*")):  # by runs that were killed
-                with contextlib.suppress(OSError):
-                    if time.time() - left.stat().st_mtime > OLD:
-                        left.unlink()
-            (folder / TOKEN.format(token.name)).touch()
+            for left in folder.glob(TOKEN.format("*")):
+                if _abandoned(left):
+                    left.unlink(missing_ok=True)
+            _hold(token.name, folder / TOKEN.format(token.name))
         return token
 
     def seen(self) -> bool:
@@ -47,6 +45,7 @@ class Token:
     def remove(self) -> None:
         for folder in self.folders:
             Path(folder, TOKEN.format(self.name)).unlink(missing_ok=True)
+        _let_go(self.name)
 
 
 def scratch(run: str) -> Path:
@@ -58,27 +57,41 @@ def scratch(run: str) -> Path:
     folder = top / run
     if run not in _held:
         for left in top.iterdir():
-            if left.name != run:
-                _remove_if_left(left)
+            if left.name != run and _abandoned(left / "lock"):
+                shutil.rmtree(left, ignore_errors=True)
         folder.mkdir(exist_ok=True)
-        _held[run] = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(_held[run], fcntl.LOCK_SH)
+        _hold(run, folder / "lock")
     return folder
 
 
 def forget(run: str) -> None:
     """The run is over: nothing of it stays on this machine."""
     shutil.rmtree(scratch(run), ignore_errors=True)
-    os.close(_held.pop(run))
+    _let_go(run)
 
 
-_held: dict[str, int] = {}
+# What this process holds, as others see by the kernel's locks; they end with it, however it ends.
+_held: dict[str, list[int]] = {}
 
 
-def _remove_if_left(folder: Path) -> None:
-    with contextlib.suppress(OSError), open(folder / "lock", "r+b") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
+def _hold(name: str, path: Path) -> None:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    _held.setdefault(name, []).append(handle)
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(handle, fcntl.LOCK_SH)
+
+
+def _let_go(name: str) -> None:
+    for handle in _held.pop(name, []):
+        os.close(handle)
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether nobody holds a file any more."""
+    with contextlib.suppress(OSError), open(path, "r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 @functools.cache
