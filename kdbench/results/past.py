@@ -10,7 +10,8 @@ and the first of them of which something is known decides. Only where no such ru
 shared a device or were trained in a gang are taken, in the same order; of a job that went on from a checkpoint nobody knows what
 its seconds cover, so it counts nowhere. Nor do results of another device or processor, or archived ones, which older code made.
 
-Memory is the most that runs of the same cell have held, else runs of the same task, networks, batch and precision.
+Memory is the most that runs of the same cell have held, else runs of the same task, networks, batch and precision. Of a run on
+several devices it is that of one of them, for its share of the batch, and tells nothing of a run on one.
 """
 
 from __future__ import annotations
@@ -89,7 +90,9 @@ class Past:
             self._networks[record.key] = self._text(record.identity.get("student"))
             if here.made(record):
                 alike = [self._likeness(level, record.identity) for level in (*TIMED, *HELD)]
-                seen.append((alike, Run.of(record), bool(marks(record.timing)), number(record.timing, "peak_bytes")))
+                befell = marks(record.timing)
+                held = math.nan if "ranks" in befell else number(record.timing, "peak_bytes")
+                seen.append((alike, Run.of(record), bool(befell), held))
         for alike, run, marked, peak in seen:
             places = [self._place(likeness) for likeness in alike]
             if run is not None:

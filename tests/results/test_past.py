@@ -107,7 +107,7 @@ def test_a_run_on_gpus_looks_at_their_names():
     assert Past([gpu], Here(frozenset({"NVIDIA H200"}), "Made up")).seconds(KD) == 12.0
 
 
-@pytest.mark.parametrize("mark", [{"packed": 2}, {"gang": 5}])
+@pytest.mark.parametrize("mark", [{"packed": 2}, {"gang": 5}, {"ranks": 2}])
 def test_marked_seconds_count_only_where_there_are_no_others(mark):
     marked = record(job("digits", "one", "kd", 2), 99.0, **mark)
     assert seconds(KD, marked) == 101.0
@@ -140,6 +140,7 @@ def test_memory_is_the_most_that_the_cell_held_or_else_its_networks():
     larger = job("digits", "one", "kd", 0, planned(SUITE.replace("batch: 32", "batch: 64")))
     assert memory(same_networks, cell, asked=larger) is None
     assert memory(record(KD, 1.0, peak_bytes=None), record(KD, 1.0, peak_bytes=0)) is None
+    assert memory(record(KD, 1.0, peak_bytes=7, ranks=2)) is None  # of each of two devices, for half of a batch
 
 
 anything = st.sampled_from([None, True, False, "x", -1, 0, 1, 2, 0.5, 10**6, -0.5])

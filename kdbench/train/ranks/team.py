@@ -14,7 +14,7 @@ from torch import Tensor
 
 # A rank that dies is noticed by the process that started it, which ends all. Nobody else may lose patience: some wait while
 # others fill a table of stored signals.
-PATIENCE = timedelta(days=30)
+PATIENCE = timedelta(days=7)
 
 
 class Team:
