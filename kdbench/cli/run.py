@@ -62,7 +62,8 @@ def run(
 ) -> int:
     """Run what has no result yet; then tables, report and MLflow.
 
-    Results are the cache: a second run does only what is missing. Ctrl-C once lets jobs save a checkpoint, twice ends them.
+    Results are the cache: a second run does only what is missing. Ctrl-C once (or SIGTERM, SIGUSR1) lets jobs save a checkpoint:
+    exit code 75. Twice ends them. What another run is at is waited for.
     --decide ends with the gate's verdicts and exit code.
 
     Example: kdbench run suites/quickstart.yaml
