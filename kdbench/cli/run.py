@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import tempfile
@@ -124,7 +125,8 @@ def leave_when_asked() -> None:
         raise SystemExit(Exit.requeue)
 
     for number in ASKED:
-        signal.signal(number, leave)
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(number, leave)
 
 
 def tidy(session: Session, planned: Plan, results: Path) -> None:
