@@ -15,7 +15,7 @@ class Exit(IntEnum):
     inconclusive = 5  # only with --strict
     nonconforming = 6  # a plugin fails a rule of the conformance suite
     internal = 70  # a bug of kdbench
-    requeue = 75  # stopped with checkpoints: run again to go on
+    requeue = 75  # stopped with checkpoints, by Ctrl-C or a cluster's signal: run again to go on
     interrupted = 130
 
 

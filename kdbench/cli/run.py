@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import time
@@ -65,7 +66,8 @@ def run(
 ) -> int:
     """Run what has no result yet; then tables, report and MLflow.
 
-    Results are the cache: a second run does only what is missing. Ctrl-C once lets jobs save a checkpoint, twice ends them.
+    Results are the cache: a second run does only what is missing. Ctrl-C once (or SIGTERM, SIGUSR1) lets jobs save a checkpoint:
+    exit code 75. Twice ends them. What another run is at is waited for.
     --decide ends with the gate's verdicts and exit code.
 
     Example: kdbench run suites/quickstart.yaml
@@ -130,7 +132,8 @@ def leave_when_asked() -> None:
         raise SystemExit(Exit.requeue)
 
     for number in ASKED:
-        signal.signal(number, leave)
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(number, leave)
 
 
 def tidy(session: Session, planned: Plan, results: Path) -> None:

@@ -77,5 +77,6 @@ class Elsewhere:
 
 
 def _taken(job_dir: Path) -> bool:
-    with open(job_dir / FILE, "a+", encoding="utf-8") as file:
+    with contextlib.suppress(OSError), open(job_dir / FILE, "a+", encoding="utf-8") as file:
         return not _lock(file)
+    return False

@@ -53,6 +53,7 @@ EXECUTORS = {
 
 
 def new(folder: Path, suite: str = SUITE) -> Bench:
+    folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(folder)
     bench.write("chaos.yaml", suite)
     shutil.copy(PLUGIN, folder)

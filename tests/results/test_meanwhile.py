@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
+from kdbench.results.against import Against
 from kdbench.results.home import Home
 from kdbench.results.leftovers import OLD, folders_of, needless, sweep
 from kdbench.results.meanwhile import made, written
+from kdbench.results.outputs import OutputStore
 from kdbench.results.store import ResultStore
 
 
@@ -52,3 +55,15 @@ def test_a_checkpoint_goes_with_its_result(tmp_path: Path) -> None:
     needless(home, ["done", "never begun"])
     assert [path.name for path in home.checkpoints.iterdir()] == ["begun"]
     needless(Home(tmp_path / "nowhere"), ["done"])
+
+
+def test_lines_that_cannot_be_read_are_not_written_over(tmp_path: Path, capsys) -> None:
+    """Git's conflict marks, say: another machine may have been needed to compute what stands there."""
+    home, path = Home(tmp_path / "home"), tmp_path / "results" / "digits" / "against.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("<<<<<<< ours")
+    against = Against(tmp_path / "results", OutputStore(home), {"digits": {"a b": {"outputs": "x"}}}, {"digits"})
+    against.save()
+    assert json.loads(path.read_text()) == {"a b": {"outputs": "x"}}
+    assert (home.broken / "against.json").read_text() == "<<<<<<< ours"
+    assert "cannot be read; set aside" in capsys.readouterr().err

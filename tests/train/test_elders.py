@@ -13,6 +13,7 @@ from kdbench.results.home import Home
 from kdbench.results.outputs import OutputMissing, OutputStore
 from kdbench.results.record import Record
 from kdbench.results.store import ResultStore
+from kdbench.train import job as training
 from kdbench.train.common import Common
 from kdbench.train.elders import Damaged, check
 
@@ -58,3 +59,11 @@ def test_what_is_damaged_is_put_aside(taught):
     with pytest.raises(OutputMissing):
         look(job)
     look({**job, "teachers": [{"key": KEY, "reference": False}]})  # nothing is scored against it
+
+
+def test_what_another_run_did_meanwhile_is_not_trained(taught):
+    job, _, _ = taught
+    done = {"key": KEY, "kind": "teacher", "labels": {"task": "digits"}, "results": job["results"], "written": None}
+    events: list[dict] = []
+    assert training.run(done, Path(), "cpu", events.append, lambda: False) == {"status": "done"}
+    assert not events
