@@ -1,4 +1,4 @@
-"""Real malicious pickles, for each reader of files that are pickles by nature: nothing runs, nothing falls over, each is named."""
+"""Real malicious pickles, for each reader of files that are pickles: nothing runs, nothing falls over, each is named."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def text(words: str) -> bytes:
 
 def attacks(mark: Path) -> dict[str, bytes]:
     """By name. Each would run something, take all memory, or end the process, if it were simply loaded."""
+    dtype = b"cnumpy\ndtype\n" + text("u1") + b"\x85R"
     touch = text(f"touch {mark}")
     code = text(f"open({str(mark)!r}, 'w')")
     many = {f"protocol {n}": pickle.dumps({b"data": Shell(mark, "system"), b"labels": [1]}, n) for n in range(6)}
@@ -69,11 +70,7 @@ def attacks(mark: Path) -> dict[str, bytes]:
         "call what was read": b"\x80\x02" + text("x") + b")R.",
         "entries into an array": b"\x80\x02cnumpy\nndarray\n)R" + text("x") + text("y") + b"s.",
         "an array never built": b"\x80\x02}" + text("data") + b"cnumpy\nndarray\n)\x81s" + text("labels") + b"]s.",
-        "shape is no tuple": b"\x80\x02}"
-        + text("data")
-        + b"cnumpy\nndarray\n)R(K\x01K\x05cnumpy\ndtype\n"
-        + text("u1")
-        + b"\x85R\x89C\x01xtbs.",
+        "shape is no tuple": b"\x80\x02}" + text("data") + b"cnumpy\nndarray\n)R(K\x01K\x05" + dtype + b"\x89C\x01xtbs.",
         "key of a million tuples": b"\x80\x02})" + b"\x85" * 1_000_000 + b"K\x01s.",
         "key that doubles": b"\x80\x02})" + b"2\x86" * 60 + b"K\x01s.",
         "key that doubles by memo": b"\x80\x02})" + b"".join(b"q%ch%c\x86" % (n, n) for n in range(60)) + b"K\x01s.",
