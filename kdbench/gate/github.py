@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from kdbench.gate.badge import markdown_badge
 from kdbench.gate.table import DETECTS, claimed, details, headline, loud, promise, tables
 from kdbench.gate.verdicts import GateReport, Verdict
@@ -69,10 +71,12 @@ def label(name: str) -> str:
 
 
 def code(label: str) -> str:
-    """A label as code; a bar would end its column even there."""
-    fence = "``" if "`" in label else "`"
-    return f"{fence}{label.replace('|', chr(92) + '|')}{fence}"
+    """A label as code, on one line; a bar would end its column even there."""
+    one_line = " ".join(label.split()).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", one_line)), default=0))
+    pad = " " if "`" in one_line else ""
+    return f"{fence}{pad}{one_line}{pad}{fence}"
 
 
 def text(words: str) -> str:
-    return words.replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(words.split()).replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")

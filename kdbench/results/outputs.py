@@ -75,7 +75,7 @@ class OutputStore:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             raise OutputMissing(_missing(path)) from None
-        except (ValueError, EOFError, OSError) as error:
+        except Exception as error:  # a header is Python's literals: one that is none may fail in any way
             raise OutputDamaged(path, str(error)) from error
 
     def verify(self, sha: str) -> None:

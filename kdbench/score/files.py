@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kdbench.contract.errors import DataError
+from kdbench.contract.errors import DataError, KdbenchError
 from kdbench.score.rows import Rows, spool
 from kdbench.score.table import read_table
 
@@ -42,7 +42,11 @@ def open_array(spec: str) -> Rows:
                 rows = _npy(path)
             case _:
                 rows = read_table(path)
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except KdbenchError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
+    except Exception as error:  # a damaged or malicious file may fail in any way
         raise DataError(f"{path}: not a readable {suffix} file: {error}") from None
     if rows.dtype.kind not in "fiub":
         raise DataError(f"{spec}: holds {rows.dtype}, not plain numbers (Python objects are never read: that would be a pickle)")

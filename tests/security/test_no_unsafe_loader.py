@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,6 @@ MODULES = {
 ALLOWED_MODULES = {
     ("pickle", "tasks/data/inert_pickle.py"): "its unpickler, with all instructions but those of data taken away",
     ("pickle", "models/given_weights.py"): "the class of an error",
-    ("zipfile", "tasks/data/text/passage_given.py"): "the class of an error",
     ("zipfile", "score/files.py"): "members of .npz are read where they lie; nothing is unpacked to a disk",
     ("socket", "track/address.py"): "whether a tracker answers, which a person named",
     ("huggingface_hub", "teachers/hub.py"): "weights whose address a person typed",
@@ -68,9 +68,9 @@ KEYWORDS = {"shell": False, "trust_remote_code": False, "allow_pickle": False, "
 LOADERS = {"torch.load": "weights_only", "np.load": "allow_pickle", "numpy.load": "allow_pickle"}
 
 
-def files() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def files() -> list[tuple[str, ast.Module]]:
+    return [(path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text("utf-8"))) for path in sorted(PACKAGE.rglob("*.py"))]
 
 
 def dotted(node: ast.expr) -> str:

@@ -43,8 +43,9 @@ def text(words: str) -> bytes:
     return b"X" + struct.pack("<I", len(words)) + words.encode()
 
 
-def attacks(mark: Path) -> dict[str, bytes]:
+def attacks(mark: Path, deep: int = 20_000) -> dict[str, bytes]:
     """By name. Each would run something, take all memory, or end the process, if it were simply loaded."""
+    dtype = b"cnumpy\ndtype\n" + text("u1") + b"\x85R"
     touch = text(f"touch {mark}")
     code = text(f"open({str(mark)!r}, 'w')")
     many = {f"protocol {n}": pickle.dumps({b"data": Shell(mark, "system"), b"labels": [1]}, n) for n in range(6)}
@@ -69,15 +70,11 @@ def attacks(mark: Path) -> dict[str, bytes]:
         "call what was read": b"\x80\x02" + text("x") + b")R.",
         "entries into an array": b"\x80\x02cnumpy\nndarray\n)R" + text("x") + text("y") + b"s.",
         "an array never built": b"\x80\x02}" + text("data") + b"cnumpy\nndarray\n)\x81s" + text("labels") + b"]s.",
-        "shape is no tuple": b"\x80\x02}"
-        + text("data")
-        + b"cnumpy\nndarray\n)R(K\x01K\x05cnumpy\ndtype\n"
-        + text("u1")
-        + b"\x85R\x89C\x01xtbs.",
-        "key of a million tuples": b"\x80\x02})" + b"\x85" * 1_000_000 + b"K\x01s.",
+        "shape is no tuple": b"\x80\x02}" + text("data") + b"cnumpy\nndarray\n)R(K\x01K\x05" + dtype + b"\x89C\x01xtbs.",
+        "key of many tuples": b"\x80\x02})" + b"\x85" * deep + b"K\x01s.",
         "key that doubles": b"\x80\x02})" + b"2\x86" * 60 + b"K\x01s.",
         "key that doubles by memo": b"\x80\x02})" + b"".join(b"q%ch%c\x86" % (n, n) for n in range(60)) + b"K\x01s.",
-        "a million lists": b"]" * 1_000_000 + b"a" * 999_999 + b".",
+        "many lists": b"]" * deep + b"a" * (deep - 1) + b".",
         "set": b"\x80\x04\x8f(K\x01\x90.",
         "frozen set": b"\x80\x04(K\x01\x91.",
         "memo of 32 GB": b"\x80\x02}r\xff\xff\xff\x7fK\x01.",
@@ -114,7 +111,7 @@ def test_they_are_real_attacks(tmp_path: Path, mark: Path) -> None:
         assert mark.exists(), name
         mark.unlink()
     ended = subprocess.run([sys.executable, "-c", "import pickle,sys; pickle.load(sys.stdin.buffer)"],
-                           input=attacks(mark)["key of a million tuples"], capture_output=True)  # fmt: skip
+                           input=attacks(mark, 1_000_000)["key of many tuples"], capture_output=True)  # fmt: skip
     assert ended.returncode < 0  # by a signal
 
 

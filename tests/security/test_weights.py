@@ -49,7 +49,7 @@ def old_tar(path: Path, program: bytes) -> None:
 def test_a_program_in_weights_never_runs(tmp_path: Path, mark: Path, suffix: str) -> None:
     path = tmp_path / f"weights{suffix}"
     for name, program in attacks(mark).items():
-        if name.startswith(("key ", "a million")):  # torch's own reader falls over these, or is slow: a process ends, no more
+        if name.startswith("key "):  # torch's own reader falls over these: the process ends, and no more
             continue
         for write in (zipped, Path.write_bytes, lambda to, what: to.write_bytes(legacy(what)), old_tar):
             write(path, program)

@@ -149,7 +149,7 @@ def _read_header(folder: Path, about: dict[str, Any]) -> Shape:
 def _mapped(path: Path, kind: np.dtype[Any], shape: Shape) -> np.ndarray:
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a header that is none may fail in any way
         raise Unfit(f"{path.name} is cut short or damaged ({error})") from None
     if found.dtype != kind or found.shape != shape:
         raise Unfit(f"{path.name} holds {found.dtype} {found.shape}, not {kind} {shape}")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +56,9 @@ def read(found: PassageSet, path: Path) -> Lists:
             if missing:
                 raise DataError(f"{path}: has no {', '.join(missing)}; expected what `kdbench data convert` writes")
             arrays = {key: file[key] for key in (*KEYS, "scores") if key in file}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except DataError:
+        raise
+    except Exception as error:  # a damaged or malicious file may fail in any way
         raise DataError(f"{path}: cannot be read as lists: {error}") from None
     if str(arrays["content"]) != found.fingerprint:
         raise DataError(f"{path}: made for the collection {str(arrays['content'])[:12]}…, this one is {found.fingerprint[:12]}…")
