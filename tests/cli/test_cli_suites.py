@@ -84,7 +84,7 @@ USAGE = {
     "run tiny.yaml --workers 0": "--workers",
     "run tiny.yaml --timeout -1": "--timeout",
     "run tiny.yaml --stale perhaps": "'keep', 'rerun', 'fail'",
-    "run tiny.yaml --executor ray": "'local', 'inline'",
+    "run tiny.yaml --executor slurm": "'local', 'ray', 'inline'",
     "run tiny.yaml --device gpu": "auto, cpu, cuda or cuda:N",
     "run tiny.yaml --device mps": "only cpu and cuda are tested",
     "list methodz": "did you mean 'methods'?",
