@@ -22,6 +22,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from kdbench.contract.text import NAME
+
 LOCK = Path(__file__).with_name("plugins.lock.json")
 PRESETS = Path(__file__).with_name("presets")
 RECIPES = Path(__file__).with_name("recipes")
@@ -151,6 +153,10 @@ class Registry:
             self._aliases |= info.facts["aliases"]
 
     def _add(self, info: PluginInfo) -> None:
+        if not isinstance(info.name, str) or not NAME.fullmatch(info.name):
+            why = f"{info.kind} {info.name!r}: a name has letters, digits, '_', '-', '.', and one '/' after a package"
+            self.broken.append(Broken(info.origin, why))
+            return
         known = self.plugins.get((info.kind, info.name))
         shared = SHARED if info.kind in SHARED else ()
         if known is not None and known.target != info.target:

@@ -33,6 +33,7 @@ from kdbench.cli import (
     test_task,
     track,
 )
+from kdbench.cli.careful import be_careful
 from kdbench.cli.exits import Exit
 
 DEBUG = "KDBENCH_DEBUG"
@@ -97,9 +98,7 @@ app.add_typer(track.app, name="track")
 
 def main() -> None:
     """Entry point: a known error is one message and its exit code, never a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal without our characters shows others, and nothing fails
+    be_careful()
     words = [word for word in sys.argv[1:] if word != "--debug"]
     if len(words) < len(sys.argv) - 1:  # also after the verb, where one adds it to a command that failed
         words.insert(0, "--debug")

@@ -105,7 +105,7 @@ def run(
     if code is None:
         codes = [Exit.ok if work.whole and not session.jobs.waiting else Exit.incomplete for work in works]
         further = decision.further if decision is not None else {}
-        codes.append(publish(session, further, reports, tracking_uri, track, say, as_json))
+        codes.append(publish(session, works, further, reports, tracking_uri, track, say, as_json))
         if decision is not None:
             codes.append(verdicts(session, decision, how))
         code = worst(codes)
@@ -113,6 +113,13 @@ def run(
         states = {key: state for work in works for key, state in work.states.items()}
         typer.echo(json.dumps({"t": round(time.time(), 3), "kind": "end", "exit_code": int(code), "states": states}))
     return code
+
+
+def unreadable(session: Session, works: list[Work], records: Mapping[str, Record]) -> list[str]:
+    """Results that were there when this was planned, by the ends of their files, and that could not be read to be reported."""
+    states = {key: state for work in works for key, state in work.states.items() if key in session.jobs.jobs}
+    there = [key for key, state in states.items() if state in ("cached", "stale", "done", "diverged")]
+    return sorted(set(there) - records.keys())
 
 
 def leave_when_asked() -> None:
@@ -213,10 +220,18 @@ def packable(device: str, executor: Where) -> None:
 
 
 def publish(
-    session: Session, further: Mapping[str, Record], reports: Path, tracking_uri: str | None, track: bool, say: Say, as_json: bool
+    session: Session,
+    works: list[Work],
+    further: Mapping[str, Record],
+    reports: Path,
+    tracking_uri: str | None,
+    track: bool,
+    say: Say,
+    as_json: bool,
 ) -> Exit:
     """The tables, the report and MLflow, from the results folder alone. MLflow gets the results of `further` seeds, too."""
     from kdbench.cli.report import make_report
+    from kdbench.cli.text import count
     from kdbench.cli.track import sync_session
 
     records = session.records(set_aside=True)
@@ -234,4 +249,7 @@ def publish(
             where["mlflow"] = synced.uri
     if as_json:
         typer.echo(json.dumps({"t": round(time.time(), 3), "kind": "published", **where}))
+    if lost := unreadable(session, works, records):
+        say(f"{count(len(lost), 'result')} could not be read; {session.command('run')} again makes what is missing")
+        return Exit.incomplete
     return Exit.claim_failed if built.failed_claims else Exit.ok

@@ -90,10 +90,11 @@ def forecast_of(session: Session, planned: Plan) -> Forecast:
     asked = session.suite.resources
     try:
         slots = Slots(asked.workers or default_workers(), resolve(asked.device))
+        slots.has(asked.gpus)
     except DeviceError as error:
         return Forecast(f"time: not known on this machine: {error}")
     past = session.past(slots.gpus)
-    resources = Resources(gpu=asked.gpu)
+    resources = Resources(gpu=asked.gpu, gpus=asked.gpus)
     specs = [
         JobSpec(job.key, job.title, {}, job.after, job.kind, job.spec["recipe"]["steps"], resources, expected=past.seconds(job))
         for job in jobs

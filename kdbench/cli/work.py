@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kdbench.cli.exits import Exit
 from kdbench.cli.outcomes import interrupted, tell_ends
 from kdbench.cli.session import Session
+from kdbench.cli.several import several
 from kdbench.cli.times import packed, times, told
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def execute(session: Session, items: list[Planned], how: How) -> dict[str, Outco
     try:
         runner = make_runner(session, how, [item.job for item in items])
         slots = runner.slots()
+        several(session.suite.resources.gpus, (item.job for item in items), slots, how.executor is Where.inline)
         past = session.past(slots.gpus)
         specs = [spec(session, item, how, past) for item in items]
         if (expected := times(specs, slots)).known:
@@ -133,7 +135,10 @@ def spec(session: Session, item: Planned, how: How, past: Past) -> JobSpec:
     job = item.job
     data = payload(job, session.jobs, session.home.path.absolute(), session.store.folder.absolute(), how.checkpoint)
     data["written"] = written(data) if item.has_result else None
-    resources = Resources(gpu=session.suite.resources.gpu, timeout=how.timeout, memory=past.memory(job))
+    asked = session.suite.resources
+    resources = Resources(gpu=asked.gpu, timeout=how.timeout, memory=past.memory(job), gpus=asked.gpus)
+    if asked.gpus > 1:
+        data["ranks"] = asked.gpus
     steps = job.spec["recipe"]["steps"]
     task, gang, seconds = job.labels["task"], gang_of(job) if how.gang else "", past.seconds(job)
     return JobSpec(job.key, job.title, data, job.after, job.kind, steps, resources, task, gang, seconds)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
 from kdbench.contract.arithmetic import Arithmetic
-from kdbench.contract.batch import Batch, Signal
+from kdbench.contract.batch import Batch, Outputs, Signal
 from kdbench.contract.gives import Gives
 from kdbench.contract.model import Config as PluginConfig
 from kdbench.contract.model import Net
@@ -28,7 +28,8 @@ class Source:
     Config: ClassVar[type[PluginConfig]] = PluginConfig
     scope: Literal["stream", "learner"] = "stream"
     gives: ClassVar[Gives] = Gives()
-    arithmetic: Arithmetic = Arithmetic()  # of the run: `self.arithmetic(net, batch)` is how a net is asked within a step
+    # Of the run: `self.arithmetic(net, batch)` is how a net is asked within a step.
+    arithmetic: Callable[[Net, Batch], Outputs] = Arithmetic()
 
     def __init__(self, config: Any, task: Task, nets: tuple[Net, ...]):
         self.c, self.task, self.nets = config, task, nets

@@ -32,18 +32,24 @@ class FailureClass(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Resources:
     """What one job occupies. `gpu` is a share of one device; 0 states none, which means a whole one on a GPU run. `memory` is the
-    most bytes of a device that runs like it were seen to hold, by which a run that packs its GPUs goes instead of shares."""
+    most bytes of a device that runs like it were seen to hold, by which a run that packs its GPUs goes instead of shares. `gpus`
+    are whole devices, each with a process of its own and `cpus` for it."""
 
     cpus: int = 1
     gpu: float = 0.0
     timeout: float | None = None
     memory: int | None = None
+    gpus: int = 1
 
     def __post_init__(self) -> None:
         if self.cpus < 1:
             raise ValueError(f"cpus must be at least 1, not {self.cpus}")
         if not 0.0 <= self.gpu <= 1.0:
             raise ValueError(f"gpu is a share of one device, from 0 to 1, not {self.gpu}")
+        if self.gpus < 1:
+            raise ValueError(f"gpus must be at least 1, not {self.gpus}")
+        if self.gpus > 1 and 0.0 < self.gpu < 1.0:
+            raise ValueError(f"a job on {self.gpus} devices has each to itself, not a share of {self.gpu}")
         if self.timeout is not None and self.timeout <= 0:
             raise ValueError(f"timeout must be positive, not {self.timeout}")
         if self.memory is not None and self.memory < 0:

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kdbench.execute import failures
+from kdbench.execute import failures, ranks
 from kdbench.execute.base import FailureClass
 from kdbench.execute.claims import PATIENCE, JobBusy, claim
 from kdbench.execute.events import EventWriter
@@ -47,8 +47,9 @@ VERDICTS = {code: name for name, code in EXIT_CODES.items()}
 class Order:
     """Everything a process needs, as the server gets it on its line and a spawned child in its arguments.
 
-    `jobs` are payload and directory of each; where there are several, the entry's module runs them `together`. `share` (of a
-    GPU, in thousandths) and `memory` (bytes that a job like it held) are for those who choose the machine.
+    `jobs` are payload and directory of each; where there are several, the entry's module runs them `together`. It computes on
+    `cpus`; `room` (CPUs kept for it), `share` (of a GPU, in thousandths) and `memory` (bytes that a job like it held) are for
+    those who choose the machine.
     """
 
     key: str
@@ -57,6 +58,7 @@ class Order:
     device: str = "cpu"
     cpus: int = 1
     env: dict[str, str] = field(default_factory=dict)
+    room: int = 1
     share: int = 0
     memory: int = 0
 
@@ -75,7 +77,10 @@ def run_entry(
     failures.clear(job_dir)
     try:
         module, _, function = entry.partition(":")
-        result = getattr(importlib.import_module(module), function)(payload, job_dir, device, emit, stop)
+        act = getattr(importlib.import_module(module), function)
+        if payload.get("ranks", 1) > 1:
+            act = partial(ranks.run, act)
+        result = act(payload, job_dir, device, emit, stop)
         status = result["status"]
         if status not in ("done", "diverged", "interrupted"):
             raise ValueError(f"{entry} returned the status {status!r}, not done, diverged or interrupted")

@@ -25,10 +25,20 @@ class Grant:
     """What one job holds while it runs, and the environment that keeps it there."""
 
     cpus: int
-    gpu: int | None = None  # index into the run's GPUs
-    share: int = 0  # thousandths of it, or bytes where jobs are packed by memory
+    gpus: tuple[int, ...] = ()  # indices into the run's GPUs
+    shares: tuple[int, ...] = ()  # of each, thousandths or, where jobs are packed by memory, bytes
     device: str = "cpu"
     env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def gpu(self) -> int | None:
+        """The (first) GPU."""
+        return self.gpus[0] if self.gpus else None
+
+    @property
+    def share(self) -> int:
+        """Of the (first) GPU."""
+        return self.shares[0] if self.shares else 0
 
 
 class Slots:
@@ -53,12 +63,14 @@ class Slots:
 
     def take(self, resources: Resources, *, exclusive: bool = False) -> Grant | None:
         """What a job needs, now occupied, or None. One that asks for more than there ever is gets all there is."""
-        cpus = self.workers if exclusive and not self.gpus else min(resources.cpus, self.workers)
+        cpus = self.workers if exclusive and not self.gpus else min(resources.cpus * resources.gpus, self.workers)
         if cpus > self._cpus:
             return None
         if not self.gpus:
             self._cpus -= cpus
             return Grant(cpus, env={"CUDA_VISIBLE_DEVICES": ""})
+        if resources.gpus > 1:
+            return self._several(cpus, resources.gpus)
         asked = None if exclusive else self._asked(resources)
         needs = [room if asked is None else min(asked, room) for room in self._room]
         fitting = [gpu for gpu, need in enumerate(needs) if need <= self._left[gpu]]
@@ -67,7 +79,23 @@ class Slots:
         gpu = max(fitting, key=self._left.__getitem__)  # spread before sharing
         self._cpus -= cpus
         self._left[gpu] -= needs[gpu]
-        return Grant(cpus, gpu, needs[gpu], "cuda", {"CUDA_VISIBLE_DEVICES": self.gpus[gpu]})
+        return Grant(cpus, (gpu,), (needs[gpu],), "cuda", {"CUDA_VISIBLE_DEVICES": self.gpus[gpu]})
+
+    def _several(self, cpus: int, count: int) -> Grant | None:
+        """So many GPUs on which nothing runs."""
+        free = [gpu for gpu, room in enumerate(self._room) if self._left[gpu] == room][:count]
+        if len(free) < count:
+            return None
+        self._cpus -= cpus
+        for gpu in free:
+            self._left[gpu] = 0
+        names = ",".join(self.gpus[gpu] for gpu in free)
+        return Grant(cpus, tuple(free), tuple(self._room[gpu] for gpu in free), "cuda", {"CUDA_VISIBLE_DEVICES": names})
+
+    def has(self, gpus: int) -> None:
+        """Raise a DeviceError where a job of so many GPUs would wait for ever. On a CPU its processes share what there is."""
+        if self.gpus and len(self.gpus) < gpus:
+            raise DeviceError(f"a job on {gpus} GPUs cannot run where there are {len(self.gpus)}")
 
     def _asked(self, resources: Resources) -> int | None:
         """How much room of a GPU a job needs; None for all of one."""
@@ -77,8 +105,8 @@ class Slots:
 
     def give(self, grant: Grant) -> None:
         self._cpus += grant.cpus
-        if grant.gpu is not None:
-            self._left[grant.gpu] += grant.share
+        for gpu, share in zip(grant.gpus, grant.shares):
+            self._left[gpu] += share
 
     def alone(self, grant: Grant) -> bool:
         """Whether the holder had its device for itself, so that a second try there could be no better."""

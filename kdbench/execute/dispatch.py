@@ -137,7 +137,8 @@ class Run:
     def watch(self) -> None:
         now = time.monotonic()
         for key, job in self.running.items():
-            self.forward(job)
+            if job.pid is not None:  # that it has begun is told before what it says
+                self.forward(job)
             limit = job.timeout if job.specs else None
             if limit is not None and job.pid is not None and not job.timed_out and now - job.began > limit:
                 job.timed_out, job.kill_at = True, now + self.executor.grace
@@ -204,7 +205,7 @@ class Run:
                 return  # the first in line waits for its slot; letting others by could make it wait for ever
             specs, grant = found
             tails = {each.key: EventTail(self.directory(each), from_end=True) for each in specs}
-            beside = [job for job in self.running.values() if job.grant.gpu == grant.gpu is not None]
+            beside = [job for job in self.running.values() if set(job.grant.gpus) & set(grant.gpus)]
             for each in specs:
                 self.queue.take(each.key)
             try:
@@ -222,9 +223,10 @@ class Run:
                     self.executor.entry,
                     places,
                     grant.device,
-                    grant.cpus,
+                    min(spec.resources.cpus, grant.cpus),  # what it computes must not depend on how much room it is given
                     dict(grant.env),
-                    share=grant.share,
+                    room=grant.cpus,
+                    share=sum(grant.shares),
                     memory=max(each.resources.memory or 0 for each in specs),
                 )
             )

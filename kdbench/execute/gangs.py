@@ -31,4 +31,5 @@ class Gangs:
         return [first, *(job for job in alike if job.key != first.key)][: self._sizes[tag]]
 
     def _tag(self, job: JobSpec) -> str:
-        return "" if job.key in self.alone else job.gang
+        """Of a job that has several devices to itself, none."""
+        return "" if job.key in self.alone or job.resources.gpus > 1 else job.gang

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.execute.child import Order
+from kdbench.execute.dispatch import ExecutorError
 from kdbench.execute.interrupts import ASKED
 
 IGNORED = {signal.SIGINT, *ASKED}
@@ -27,6 +28,14 @@ def _held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def start_method(given: str | None = None) -> str:
+    """How processes begin on this machine: as given, as KDBENCH_START says, else forked where that is safe."""
+    start = given or os.environ.get("KDBENCH_START") or ("fork" if sys.platform == "linux" else "spawn")
+    if start not in ("fork", "spawn"):
+        raise ExecutorError(f"KDBENCH_START must be fork or spawn, not {start!r}")
+    return start
 
 
 class ServerLink:

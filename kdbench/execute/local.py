@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kdbench.execute import devices
 from kdbench.execute.base import DEFAULT_ENTRY, DEFAULT_POLICY, Event, JobSpec, Outcome, Policy
-from kdbench.execute.dispatch import ExecutorError, Run
-from kdbench.execute.link import ServerLink
+from kdbench.execute.dispatch import Run
+from kdbench.execute.link import ServerLink, start_method
 
 
 class LocalExecutor:
@@ -35,9 +33,7 @@ class LocalExecutor:
         self.workers = devices.default_workers() if workers is None else workers
         self.entry = entry
         self.preload = tuple(preload)
-        self.start = start or os.environ.get("KDBENCH_START") or ("fork" if sys.platform == "linux" else "spawn")
-        if self.start not in ("fork", "spawn"):
-            raise ExecutorError(f"KDBENCH_START must be fork or spawn, not {self.start!r}")
+        self.start = start_method(start)
         self.grace = grace
 
     def slots(self) -> devices.Slots:

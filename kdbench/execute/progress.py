@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from kdbench.contract.text import shown
 from kdbench.execute.base import Event
 from kdbench.execute.events import plain
 from kdbench.execute.tally import Running, Tally
@@ -38,7 +39,7 @@ def reporter(mode: Mode = "auto", stream: TextIO | None = None) -> Iterator[Call
         from rich.console import Console
         from rich.live import Live
 
-        console = Console(file=stream)  # honours NO_COLOR
+        console = Console(file=getattr(stream, "bare", stream))  # honours NO_COLOR; moves the cursor, so what it shows is cleaned
         with Live(console=console, auto_refresh=False, transient=True) as live:
             yield LiveTable(live)
 
@@ -83,7 +84,7 @@ class LiveTable:
         self._tally(event)
         for line in describe(event, self._tally, running):
             style = STATE_STYLES[event.outcome.state] if event.outcome else "bold"
-            self._live.console.print(Text(line, style="" if style == "green" else style))
+            self._live.console.print(Text(shown(line), style="" if style == "green" else style))
         if time.monotonic() - self._drawn > REDRAW:
             self._live.update(self.picture(), refresh=True)
             self._drawn = time.monotonic()
@@ -101,7 +102,8 @@ class LiveTable:
         jobs = sorted(self._tally.running.values(), key=lambda job: job.since)
         for job in jobs[:ROWS]:
             steps = f"{job.step}/{job.steps}" if job.steps else str(job.step or "")
-            table.add_row(job.spec.title, steps, duration(self._tally.elapsed(job)), latest(job))
+            # As texts, since rich would take what stands in brackets for its own marks.
+            table.add_row(*map(Text, map(shown, (job.spec.title, steps, duration(self._tally.elapsed(job)), latest(job)))))
         if len(jobs) > ROWS:
             table.add_row(f"and {len(jobs) - ROWS} more")
         return Group(Text(summary(self._tally), style="bold"), table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from torch import Tensor, nn
 
 from kdbench.models.weight_files import SAFETENSORS as SUFFIX
 from kdbench.models.weight_files import WeightsError, sha256
-from kdbench.results.files import write_atomically
 
 __all__ = ["WeightsError", "load", "load_into", "put", "save", "sha256"]
 SHOWN = 6
@@ -43,7 +43,18 @@ def save(state: Mapping[str, Tensor], path: Path | str) -> str:
         store = tensor.untyped_storage().data_ptr()
         plain[name] = tensor.clone() if store in stores else tensor
         stores.add(store)
-    write_atomically(path, safetensors.torch.save(plain))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    part.unlink(missing_ok=True)  # a link of that name would be written through
+    try:
+        with part.open("xb") as file:
+            file.write(safetensors.torch.save(plain))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     return sha256(path)
 
 

@@ -72,10 +72,11 @@ def csv_row(table: Table, row: Row, metric: str) -> list[object]:
     summary = row.summary(metric)
     found = row.differences.get(metric, Difference(math.nan, None, 0))
     keys = " ".join(source.key for source in row.sources if source.status == "done")
-    head = [table.task, table.pair, row.kind, safe(row.label), safe(row.alias or ""), row.planned, row.done, row.diverged, metric]
+    names = [safe(table.task), safe(table.pair), row.kind, safe(row.label), safe(row.alias or "")]
     numbers = [summary.n, exact(summary.mean), exact(summary.sd), safe(row.control or "") if found.n else "", exact(found.mean)]
     verdict = found.verdict if found.verdict and row.complete else ""
-    return [*head, *numbers, *ends(found.interval), *ends(found.crossed), verdict, keys]
+    counts = [row.planned, row.done, row.diverged]
+    return [*names, *counts, metric, *numbers, *ends(found.interval), *ends(found.crossed), verdict, keys]
 
 
 def ends(interval: Interval | None) -> tuple[str, str]:
@@ -87,5 +88,5 @@ def exact(value: float) -> str:
 
 
 def safe(text: str) -> str:
-    """No cell of a spreadsheet may begin a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    """No cell of a spreadsheet may begin a formula; some programs take white space away before they look."""
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from pydantic_core import from_json  # three times as fast as the standard libra
 
 from kdbench.contract.errors import DataError
 from kdbench.metrics import card
-from kdbench.results.files import StorageError, write_atomically
+from kdbench.results.files import StorageError, put_aside, write_atomically
 from kdbench.results.outputs import OutputStore, arrays
 from kdbench.results.record import AGAINST_FILE, Record, folder_name
 from kdbench.results.units import Units, pack, unpack
@@ -54,11 +55,19 @@ class Against:
     def save(self) -> None:
         """Write what is new, beside what others wrote meanwhile. A folder that cannot be written costs time, nothing else."""
         for task in sorted(self._new):
+            self._keep(self._path(task))
             merged = {**_load(self._path(task)), **self._lines[task]}
             text = ",\n".join(f"{json.dumps(name)}: {json.dumps(merged[name], sort_keys=True)}" for name in sorted(merged))
             with suppress(StorageError):
                 write_atomically(self._path(task), f"{{\n{text}\n}}\n".encode())
         self._new.clear()
+
+    def _keep(self, path: Path) -> None:
+        """What cannot be read holds lines that only another machine could compute again: it is not written over."""
+        if path.exists() and not _load(path) and path.stat().st_size > 2:
+            with suppress(StorageError):
+                aside = put_aside(path, self.store.home.broken)
+                print(f"kdbench: {path}: cannot be read; set aside as {aside}, and made anew", file=sys.stderr)
 
     def renew(self, families: Mapping[str, str], records: Mapping[str, Record]) -> None:
         """Compute the lines of these records anew, since metrics may have changed; what cannot be computed any more stays."""

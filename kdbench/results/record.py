@@ -20,6 +20,7 @@ from typing import Any
 from pydantic_core import from_json  # reads three times as fast as the standard library, and a scan is mostly reading
 
 from kdbench.contract.errors import DataError
+from kdbench.contract.text import NAME
 
 SCHEMA = 1
 KINDS = ("student", "teacher", "imported")  # imported: a run made elsewhere, of which only numbers are known
@@ -30,7 +31,6 @@ IMPORTED_FOLDER = "imported"
 AGAINST_FILE = "against.json"  # beside a task's methods: what controls share with teachers that they never had
 VOLATILE = ("timing", "provenance")
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99})?", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{8,64}")
 _SHA = re.compile(r"[0-9a-f]{64}")
 _INFINITE = {"inf": math.inf, "-inf": -math.inf}
@@ -129,7 +129,7 @@ def canonical(data: Mapping[str, Any]) -> str:
 @lru_cache(maxsize=4096)
 def folder_name(name: str, what: str) -> str:
     """The folder of a task or method; a plugin's `package/name` becomes `package+name`, so no name nests or escapes."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         allowed = "letters, digits, '_', '-', '.', and one '/' after a package"
         raise RecordError(f"{what} name {name!r} cannot name a folder; allowed are {allowed}")
     return name.replace("/", "+")

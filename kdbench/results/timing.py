@@ -1,5 +1,6 @@
-"""Whose the seconds of a record are. A job that shared its device, was trained in a gang, or went on from a checkpoint has a
-`train_seconds` that is not the cost of training it: such timings bear a mark, and are never shown, averaged or ranked as one."""
+"""Whose the seconds of a record are. A job that shared its device, was trained in a gang or on several devices, or went on from a
+checkpoint has a `train_seconds` that is not the cost of training it: such timings bear a mark, and are never shown, averaged or
+ranked as one."""
 
 from __future__ import annotations
 
@@ -10,10 +11,12 @@ from typing import Any
 
 from kdbench.results.record import Record
 
-# A mark in `timing` -> what befell jobs that bear it. `packed` and `gang` say with how many in all, `resumed` is true or false.
+# A mark in `timing` -> what befell jobs that bear it. `packed` and `gang` say with how many in all, `ranks` on how many devices,
+# `resumed` is true or false.
 MARKS = {
     "packed": "shared a device with other jobs",
     "gang": "trained in a gang",
+    "ranks": "ran on several devices",
     "resumed": "went on from a checkpoint",
 }
 

@@ -17,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from kdbench.contract.text import UNSHOWN
 from kdbench.suite.errors import Problem, SuiteError, nearest
 
 Loc = tuple[str | int, ...]
@@ -203,6 +204,8 @@ class _Reader:
             self.open.discard(id(node))
 
     def scalar(self, node: ScalarNode) -> Any:
+        if isinstance(node.value, str) and (unshown := UNSHOWN.search(node.value)):
+            return self.report(node, f"holds U+{ord(unshown[0]):04X}", "characters that a terminal shows and does not obey")
         try:
             return self.yaml.constructor.construct_object(node)
         except (ValueError, YAMLError):
@@ -219,6 +222,9 @@ class _Reader:
                 self.report(key_node, "a key must be plain text")
                 continue
             key = key_node.value
+            if UNSHOWN.search(key):
+                self.report(key_node, "a key holds a control character", "characters that a terminal shows and does not obey")
+                continue
             if key in out:
                 first = self.document.keys[(*loc, key)][0]
                 self.report(key_node, f"duplicate key '{key}', first written in line {first}", "every key once")

@@ -12,6 +12,7 @@ from kdbench.contract.model import Net
 from kdbench.contract.task import Task
 from kdbench.train import build
 from kdbench.train.frozen import Frozen
+from kdbench.train.ranks.team import Team
 from kdbench.train.stream import Stream
 
 T = TypeVar("T")
@@ -20,8 +21,9 @@ T = TypeVar("T")
 class Common:
     """Made by whoever asks first. Jobs of a gang have one task and the same streams; teachers are told apart by their keys."""
 
-    def __init__(self, device: torch.device):
-        self.device = device
+    def __init__(self, device: torch.device, team: Team | None = None):
+        """`team` where this is one of several processes that share the work of one job."""
+        self.device, self.team = device, team
         self.frozen = Frozen()
         self._made: dict[str, Any] = {}
         self._streams: list[Stream] = []

@@ -21,6 +21,7 @@ from kdbench.results import meanwhile
 from kdbench.train import build, footprint
 from kdbench.train.common import Common
 from kdbench.train.frozen import TeacherChanged
+from kdbench.train.ranks.team import Team
 from kdbench.train.room import Room
 from kdbench.train.run import Emit, Run
 
@@ -58,26 +59,34 @@ def prepare(job: Mapping[str, Any]) -> bool:
     return made
 
 
-def run(job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Stop) -> dict[str, Any]:
-    """One job: the entry point that executors call. One that is stopped leaves a checkpoint and goes on from there next time."""
+def run(
+    job: Mapping[str, Any], job_dir: Path, device: str, emit: Emit, stop: Stop, rank: tuple[int, int, str] | None = None
+) -> dict[str, Any]:
+    """One job: the entry point that executors call. One that is stopped leaves a checkpoint and goes on from there next time.
+
+    `rank` is given to each of several processes that do one job together: its number, how many they are, and where they meet.
+    """
+    team = Team(*rank, torch.device(device)) if rank is not None else None
     ends: list[str | BaseException] = []
-    together([Member(job, emit, ends.append)], device, stop)
+    together([Member(job, emit, ends.append)], device, stop, team)
     if isinstance(ends[0], BaseException):
         raise ends[0]
     return {"status": ends[0]}
 
 
-def together(members: Sequence[Member], device: str, stop: Stop) -> None:
+def together(members: Sequence[Member], device: str, stop: Stop, team: Team | None = None) -> None:
     """Jobs of one stream and, where they have any, one pool of teachers. One that fails or diverges leaves; the others go on."""
     footprint.begin(torch.device(device))
-    Gang(torch.device(device), stop).train(members)
+    # Whether it is time to stop is asked before each step, and ranks must all stop before the same one.
+    agreed = stop if team is None else lambda: team.any(stop())
+    Gang(Common(torch.device(device), team), agreed).train(members)
 
 
 class Gang:
     """The members at work, those that wait for room, and what all share."""
 
-    def __init__(self, device: torch.device, stop: Stop):
-        self.common, self.stop, self.room = Common(device), stop, Room(device)
+    def __init__(self, common: Common, stop: Stop):
+        self.common, self.stop, self.room = common, stop, Room(common.device)
         self.waiting: deque[Member] = deque()
         self.runs: dict[Run, Member] = {}
 

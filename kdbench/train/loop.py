@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -48,7 +48,7 @@ class Learner:
         self.task, self.source, self.stages, self.workshop = task, source, stages, workshop
         self.seats = [Seat(net, method)]
         self.recipe, self.seed, self.device = recipe, seed, device
-        self.arithmetic = arithmetic(recipe)
+        self.arithmetic: Callable[[Net, Batch], Outputs] = arithmetic(recipe)
         self.joint = recipe["joint"] and "transfer" in method.needs.streams
         self.at = 0
         self.asking = 0.0  # seconds in which the source was asked

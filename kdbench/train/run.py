@@ -20,6 +20,7 @@ from kdbench.results.provenance import now, source_digest
 from kdbench.train import build, checkpoint, elders, footprint, recording
 from kdbench.train.common import Common
 from kdbench.train.learner import make_learner
+from kdbench.train.ranks.shared import agree, share
 from kdbench.train.seeding import reseed
 from kdbench.train.start import take
 from kdbench.train.stream import Stream, Tick
@@ -53,6 +54,11 @@ class Run:
         if state is not None:
             self.learner.resume(state)
         self.resumed = state is not None
+        self.team = common.team
+        if self.team is not None:
+            share(self.learner, self.team)
+            for stream in self.streams.values():
+                stream.share(self.team)
         self.status = "done"
         self.trained = 0.0  # seconds: in a gang, this one's share
         self.gang = 1  # the most that were in one process with it
@@ -76,6 +82,8 @@ class Run:
         """One step, on batches that were made for its like or that it makes for them."""
         self.learner.update(Tick(self.at, self.streams, made))
         if self.at % max(1, self.steps // REPORTS) == 0 or self.learner.done:
+            if self.team is not None:
+                agree(self.learner, self.team)
             self.report()
 
     def report(self) -> None:
@@ -88,8 +96,14 @@ class Run:
         self.emit({"event": "metric", "step": self.at, "steps": self.steps, **{f"loss/{name}": v for name, v in means.items()}})
         self.emit({"event": "shares", "step": self.at, **self.learner.tally.shares()})  # of each term in loss and gradient
 
+    @property
+    def speaks(self) -> bool:
+        """Whether it saves and records: of several ranks, the first one does so for all."""
+        return self.team is None or self.team.leads
+
     def save(self) -> None:
-        checkpoint.save(self.saved, self.learner.state(), self.about)
+        if self.speaks:
+            checkpoint.save(self.saved, self.learner.state(), self.about)
 
     def save_if_possible(self) -> None:
         """A full disk does not end a job that goes on: the last checkpoint is still there, and a later one may find room."""
@@ -100,6 +114,8 @@ class Run:
 
     def finish(self) -> None:
         """Evaluate and record what was learned."""
+        if not self.speaks:
+            return
         recording.write(self)
         with contextlib.suppress(OSError):  # the result is there; what is left behind is swept later
             self.saved.unlink(missing_ok=True)
@@ -112,6 +128,7 @@ class Run:
             "train_seconds": round(self.trained, 3),
             "resumed": self.resumed,
             **({"gang": self.gang} if self.gang > 1 else self.shares()),
+            **({"ranks": self.team.count} if self.team is not None else {}),
             **(self.learner.source.timing() if self.learner.source is not None else {}),
             **footprint.taken(self.common.device, self.home.jobs / self.job["key"]),
         }

@@ -16,6 +16,7 @@ from kdbench.contract.model import Config
 from kdbench.contract.stage import Stage
 from kdbench.contract.task import Samples, Task
 from kdbench.train.ahead import Ahead
+from kdbench.train.ranks.team import Team
 from kdbench.train.sampler import classes_of, order
 
 Stages = Sequence[tuple[type[Stage], Config]]
@@ -63,6 +64,7 @@ class Stream:
         self.draw = Draw(seed_for(view.seed, set_name, *told))
         self.stages = [kind(config, self.draw, len(self.samples)) for kind, config in stages]
         self.ahead = Ahead(self._made, found.ahead, device) if found.ahead else None
+        self.team: Team | None = None  # of ranks, each of which makes its own rows of what is made ahead
         self.waited = 0.0  # seconds in which training had no batch; where a device makes them, what launching took
 
     @lru_cache(maxsize=4)  # noqa: B019 - a stream lives as long as its job
@@ -90,7 +92,18 @@ class Stream:
             batch = self._made(step)
             waited = time.perf_counter() - began
         self.waited += waited
-        return batch.to(self.device)
+        batch = batch.to(self.device)
+        return batch if self.team is None else self._whole(batch, self.team)
+
+    def share(self, team: Team) -> None:
+        """From now on each rank makes its rows of a batch, and gets those of the others. Only where that is much work: what lies
+        on the device is shown faster than it is sent."""
+        if self.ahead is not None and self.size >= team.count:
+            self.team = team
+
+    def _whole(self, own: Batch, team: Team) -> Batch:
+        fields = {name: team.gather(values, self.size) for name, values in own.fields.items()}
+        return own.but(fields=fields, index=team.gather(own.index, self.size), view=team.gather(own.view, self.size))
 
     def rest(self) -> None:
         """No further step will come soon."""
@@ -107,8 +120,8 @@ class Stream:
             index.append(part)
             epochs.append(torch.full_like(part, epoch))
             taken += len(part)
-        rows = torch.cat(index)
-        return self._after(len(self.stages), rows, self.view.number(torch.cat(epochs)))  # type: ignore[arg-type]
+        mine = slice(None) if self.team is None else self.team.rows(self.size)
+        return self._after(len(self.stages), torch.cat(index)[mine], self.view.number(torch.cat(epochs)[mine]))  # type: ignore[arg-type]
 
     def show(self, index: Tensor, view: Tensor, augment: str | None = None) -> Batch:
         """Given samples in given views: what training, stored signals and evaluation on the distillation set all call.

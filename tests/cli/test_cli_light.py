@@ -8,7 +8,7 @@ import sys
 import pytest
 from cli_bench import Bench, environment
 
-HEAVY = ("torch", "timm", "mlflow", "pandas", "matplotlib", "scipy", "sklearn")
+HEAVY = ("torch", "timm", "mlflow", "pandas", "matplotlib", "scipy", "sklearn", "ray")
 SCRIPT = """\
 import sys
 from kdbench.cli.app import main

@@ -30,6 +30,14 @@ class Bench:
         executor = LocalExecutor(self.home, entry=f"execute_toys:{entry}", **options)
         return executor.run(jobs, self.on_event, policy)
 
+    def run_on(self, address: str, jobs: list[JobSpec], entry: str = "act", **options) -> dict[str, Outcome]:
+        """The same on a Ray cluster."""
+        from kdbench.execute.cluster.executor import RayExecutor
+
+        options = {"device": "cpu", "preload": (), "grace": 0.5} | options
+        executor = RayExecutor(self.home, address=address, entry=f"execute_toys:{entry}", **options)
+        return executor.run(jobs, self.on_event)
+
     def file(self, key: str, name: str) -> Path:
         return self.home / "jobs" / key / name
 

@@ -83,6 +83,43 @@ def together(members, device, stop):
             member.end(do)
 
 
+def ranked(payload, job_dir, device, emit, stop, rank):
+    """One of several processes of a job. `who` does what the payload says, the others wait for it as in a collective."""
+    number, count, meeting = rank
+    (job_dir / f"rank{number}").write_text(f"{os.getpid()} {os.getpgid(0)} {os.environ['OMP_NUM_THREADS']}")
+    emit({"event": "progress", "step": number + 1, "steps": count})
+    assert not Path(meeting).exists() and Path(meeting).parent.parent == job_dir
+    while not all((job_dir / f"rank{other}").exists() for other in range(count)):
+        time.sleep(0.01)
+    if number == payload.get("who"):
+        return globals()[f"_{payload['do']}"](payload, job_dir, stop)
+    if payload.get("echo"):
+        while alive(int((job_dir / f"rank{payload['who']}").read_text().split()[0])):
+            time.sleep(0.01)
+        raise ConnectionError("a peer has closed the line")
+    while "who" in payload:
+        if (job_dir / "checkpoint").exists():
+            return {"status": "interrupted"}
+        time.sleep(0.01)
+    return {"status": "done", "number": number}
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _odd(payload, job_dir, stop):
+    class Odd(Exception):
+        """One that cannot be sent to another process."""
+
+        failure_class = "data"
+
+    raise Odd("of its own kind")
+
+
 def _alone(payload, job_dir, stop):
     """A member of a gang that runs by itself."""
     with open(payload["pids"], "a") as file:
@@ -104,6 +141,7 @@ def _raise_data(payload, job_dir, stop):
 def _memory(payload, job_dir, stop):
     tries = job_dir / "tries"
     tries.write_text(str(1 + int(tries.read_text() if tries.exists() else "0")))
+    (job_dir / "threads").write_text(os.environ.get("OMP_NUM_THREADS", ""))
     if tries.read_text() > payload.get("fits_at", "9"):
         return {"status": "done"}
     raise MemoryError("toy")
@@ -126,6 +164,26 @@ def _segfault(payload, job_dir, stop):
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.kill(os.getpid(), signal.SIGSEGV)
     time.sleep(60)
+
+
+def _kill(payload, job_dir, stop):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _diverge(payload, job_dir, stop):
+    return {"status": "diverged"}
+
+
+def _asked(payload, job_dir, stop):
+    """Somebody else asks this job alone to stop."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    while not stop():
+        time.sleep(0.01)
+    return {"status": "interrupted"}
+
+
+def _hang(payload, job_dir, stop):
+    time.sleep(3600)
 
 
 def _bad_status(payload, job_dir, stop):

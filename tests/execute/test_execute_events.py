@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from contextlib import closing
 
 import numpy as np
@@ -51,3 +54,13 @@ def test_records_are_strict_json(tmp_path):
     line = (tmp_path / FILE).read_text()
     record = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert (record["loss"], record["top1"], record["n"], record["m"]) == (None, 0.5, 3, {"a": [None, str(tmp_path)]})
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_takes_events_and_logs_and_not_the_job(tmp_path):
+    (tmp_path / FILE).symlink_to("/dev/full")
+    with closing(EventWriter(tmp_path)) as emit:
+        emit({"event": "epoch"})
+    code = "from kdbench.execute.log import forgive; forgive(); print('lost', flush=True); raise SystemExit(7)"
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([sys.executable, "-c", code], stdout=full, stderr=full).returncode == 7

@@ -17,10 +17,11 @@ from kdbench.execute import devices, failures
 from kdbench.execute.base import FailureClass, JobSpec, Policy, Resources
 from kdbench.execute.child import EXIT_CODES, Order
 from kdbench.execute.claims import WAITING
+from kdbench.execute.dispatch import ExecutorError
 from kdbench.execute.events import read_events
 from kdbench.execute.inline import InlineExecutor
 from kdbench.execute.link import ServerLink
-from kdbench.execute.local import ExecutorError, LocalExecutor
+from kdbench.execute.local import LocalExecutor
 from kdbench.results import company
 
 
@@ -182,6 +183,7 @@ def test_out_of_memory_is_tried_once_more_alone(bench):
     assert failures.read(bench.file("fits", "")) is None
     assert (outcomes["never"].state, outcomes["never"].failure) == ("failed", FailureClass.oom)
     assert bench.file("never", "tries").read_text() == "2"
+    assert bench.file("never", "threads").read_text() == "1"  # it has the machine, and computes what it would have without it
     assert bench.kinds("fits").count("retry") == 1
     running: set[str] = set()
     retried: set[str] = set()

@@ -130,7 +130,7 @@ def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def fail(*args: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("kdbench.results.files.os.replace", fail)
+    monkeypatch.setattr("kdbench.models.weights.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         save(net().state_dict(), path)
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]

@@ -36,6 +36,9 @@ class Place:
     def alone(self, job) -> None:
         self.ends[job.key] = training.run(self.payload(job), self.folder, "cpu", lambda event: None, lambda: False)["status"]
 
+    def has(self, job) -> bool:
+        return any((self.folder / "results").rglob(f"{job.key}.json"))
+
     def record(self, job):
         return ResultStore(self.folder / "results", self.home).read(job.key)
 

@@ -39,10 +39,30 @@ def test_every_optimiser_resumes(bench, same, tmp_path, optimiser):
     assert same(second.train().state(), whole.state())
 
 
-def test_a_torn_checkpoint_starts_anew(tmp_path):
+def test_a_torn_checkpoint_starts_anew(tmp_path, capsys):
     path = tmp_path / "s"
     path.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{torn")
     assert checkpoint.load(path, torch.device("cpu")) is None
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_of_one_job_and_its_code(tmp_path, capsys):
+    path, cpu, about = tmp_path / "s", torch.device("cpu"), {"key": "a", "code": "1"}
+    checkpoint.save(path, {"at": torch.tensor(3)}, about)
+    assert int(checkpoint.load(path, cpu, about)["at"]) == 3 and not capsys.readouterr().err
+    for other in ({"key": "b", "code": "1"}, {"key": "a", "code": "2"}, None):
+        assert checkpoint.load(path, cpu, other) is None
+        assert "starting anew" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_was_not_finite_before_a_checkpoint_diverges_after_it(bench):
+    first = bench("digits", "none", steps=4).train(2)
+    first.learner.tally.note({"task": float("inf")})
+    second = bench("digits", "none", steps=4)
+    second.learner.resume(first.learner.state())
+    with pytest.raises(Diverged):
+        second.train().learner.report()
 
 
 @pytest.mark.parametrize("task", ["digits", "streets", "topics", "sounds"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from dataclasses import dataclass
 from typing import Any
 
 from kdbench.execute.devices import default_workers
 from kdbench.execute.dispatch import ExecutorError
 
+PATIENCE = 10.0  # seconds for a cluster to answer
 VARIABLE = "RAY_ADDRESS"  # Ray's own
 
 
@@ -36,11 +38,26 @@ def connect(address: str | None = None) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
         options |= {"num_cpus": default_workers(), "include_dashboard": False}
+    ray._private.worker._worker_logs_enabled = False  # what becomes of nodes is told by us, and stdout may be for a program
     try:
+        _call(address)
         ray.init(address, **options)
     except Exception as error:  # Ray has a class for each thing that can go wrong, and no common one
         why = " ".join(str(error).split())
         raise ExecutorError(f"no Ray cluster at {address!r} could be joined: {why[:600] or type(error).__name__}") from error
+
+
+def _call(address: str) -> None:
+    """An error where nobody answers; Ray itself would go on asking for minutes."""
+    if address == "local":
+        return
+    if address == "auto":
+        from ray._private.services import canonicalize_bootstrap_address  # there is no public way to ask
+
+        address = canonicalize_bootstrap_address(address) or ""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
 
 
 def nodes() -> list[Node]:

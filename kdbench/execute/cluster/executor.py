@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -39,7 +38,6 @@ class RayExecutor:
             raise ExecutorError("no node of the Ray cluster has a CPU to give; if it grows when it is asked to, give --workers")
         self.entry = entry
         self.preload = tuple(preload)
-        self.start = os.environ.get("KDBENCH_START") or "fork"
         self.grace = grace
 
     def slots(self) -> devices.Slots:
@@ -54,7 +52,7 @@ class RayExecutor:
         return Run(self, jobs, on_event, policy).to_the_end()
 
     def new_link(self) -> RayLink:
-        return RayLink(self.home, self.results, self.preload, self.start, self.nodes)
+        return RayLink(self.home, self.results, self.preload, self.nodes)
 
 
 def gpus(device: str, count: int) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from kdbench.contract.errors import DataError
 from kdbench.execute import events
-from kdbench.execute.cluster.parcel import record_path
+from kdbench.execute.cluster.parcel import record_path, stamp_of
 from kdbench.results.files import write_atomically
 from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore
@@ -35,6 +35,7 @@ class Leavings:
         self._payload, self._dir = payload, job_dir
         self._read = {name: _size(job_dir / name) for name in (LOG, events.FILE)}
         self._checkpoints = self._stamps()
+        self._ended = False  # whether all was told
 
     def news(self, over: bool = False) -> dict[str, Any] | None:
         """`over`: the process has ended, so all is to be told. Before that, all is told once the job says that it has ended."""
@@ -44,7 +45,8 @@ class Leavings:
         log = self._fresh(LOG)
         self._read[LOG] += len(log)
         files = self._saved()
-        if over or any(_says_end(line) for line in lines.splitlines()):
+        if not self._ended and (over or any(_says_end(line) for line in lines.splitlines())):
+            self._ended = True
             files = [*self._made(), *files, *self._others()]
         return {"files": files, "log": log, "events": lines} if files or log or lines else None
 
@@ -67,7 +69,8 @@ class Leavings:
         if "home" not in self._payload:
             return {}
         found = (Home(Path(self._payload["home"])).checkpoints / self._payload["key"]).glob("[!.]*.safetensors")
-        return {path: (state.st_size, state.st_mtime_ns) for path in found for state in [path.stat()]}
+        stamps = {path: stamp_of(path) for path in found}
+        return {path: stamp for path, stamp in stamps.items() if stamp is not None}
 
     def _made(self) -> list[Leaving]:
         """The result, its weights and its raw outputs; the record last."""
@@ -82,7 +85,8 @@ class Leavings:
     def _others(self) -> list[Leaving]:
         """Whatever else lies in its folder, as failure.json does."""
         plain = (path for path in self._dir.iterdir() if path.is_file() and not path.is_symlink())
-        return [("file", path.name, path.read_bytes()) for path in plain if path.name not in OURS and _NAME.fullmatch(path.name)]
+        theirs = (path for path in plain if path.name not in OURS and _NAME.fullmatch(path.name))
+        return [("file", path.name, content) for path in theirs if (content := _content(path)) is not None]
 
 
 def keep(news: Mapping[str, Any], payload: Mapping[str, Any], job_dir: Path) -> None:

@@ -24,7 +24,7 @@ from kdbench.execute.cluster.post import Post
 from kdbench.execute.dispatch import ExecutorError
 from kdbench.results.home import VARIABLE
 
-CLEANING = 10.0  # seconds for the nodes to remove what they were sent
+CLEANING = 30.0  # seconds for the nodes to remove what they were sent
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Held:
 class RayLink:
     """A link as the local executor has one, with tasks of Ray's for processes."""
 
-    def __init__(self, home: Path, results: Path | None, preload: Sequence[str], start: str, nodes: Sequence[Node]) -> None:
+    def __init__(self, home: Path, results: Path | None, preload: Sequence[str], nodes: Sequence[Node]) -> None:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -61,7 +61,6 @@ class RayLink:
             token=node.Token.leave([home] if results is None else [home, results]),
             code=node.code(),
             preload=tuple(preload),
-            start=start,
             folder=os.getcwd(),
             path=tuple(map(os.path.abspath, sys.path)),
             environ=environ,
@@ -81,9 +80,11 @@ class RayLink:
 
     def _submit(self, held: Held) -> None:
         order, largest = held.order, self._largest
-        options: dict[str, Any] = {"num_cpus": min(order.cpus, largest.cpus or order.cpus), "max_retries": 0}
+        options: dict[str, Any] = {"num_cpus": min(order.room, largest.cpus or order.room), "max_retries": 0}
         if order.device != "cpu":
-            options["num_gpus"] = order.share / task.WHOLE
+            options["num_gpus"] = whole = order.share / task.WHOLE
+            if whole > largest.gpus:
+                raise ExecutorError(f"a job on {whole:g} GPUs: no node of the cluster has more than {largest.gpus}")
         elif order.memory:
             options["memory"] = min(order.memory, largest.memory or order.memory)
         sent = self._pack(held) if self._apart else None
@@ -91,12 +92,16 @@ class RayLink:
         self._held[how.remote(self._terms, held.number, order, held.payloads, sent, self._post)] = held
 
     def _pack(self, held: Held) -> task.Sent:
-        found = {place: path for payload in held.payloads for place, path in parcel.reads(payload).items()}
-        for path in found.values():
-            stamp = parcel.stamp(path)
+        """What its jobs read, put into Ray's store once for all who read it."""
+        sent: dict[str, tuple[tuple[int, int], Any]] = {}
+        for place, path in (item for payload in held.payloads for item in parcel.reads(payload).items()):
+            stamp = parcel.stamp_of(path)
+            if stamp is None:  # gone meanwhile: the job will say so
+                continue
             if self._sent.get(path, (None,))[0] != stamp:
                 self._sent[path] = stamp, self._ray.put(path.read_bytes())
-        return {place: self._sent[path] for place, path in found.items()}
+            sent[place] = self._sent[path]
+        return sent
 
     def signal(self, key: str, signum: int) -> None:
         for reference, held in self._held.items():
@@ -129,8 +134,8 @@ class RayLink:
         for number, message in self._ray.get(self._post.collect.remote()):
             held = at_work.get(number)
             if held is None:  # its node was thought dead, and its job runs elsewhere
-                self._post.signal.remote(number, int(signal.SIGKILL))
-            elif "started" in message:
+                continue
+            if "started" in message:
                 held.started = True
                 self._nodes.add(message.pop("node_id"))
                 if not message.pop("shared"):
@@ -171,7 +176,7 @@ class RayLink:
         if isinstance(cause, self._ray.exceptions.GetTimeoutError):
             return {"gone": held.order.key, "why": "its node could not reach the run any more", "done": held.done}
         if isinstance(cause, (KdbenchError, OSError)) and not isinstance(cause, ImportError):
-            return {"exited": held.order.key, "error": f"its node could not start it: {cause}"}
+            return {"exited": held.order.key, "error": f"its node could not serve it: {cause}"}
         told = cause if isinstance(cause, task.OtherCode) else f"a node cannot run jobs of kdbench: {cause or error}"
         raise ExecutorError(f"{told}; all nodes need the same kdbench, Python and Ray")
 
@@ -185,7 +190,9 @@ class RayLink:
             for _, directory in held.order.jobs:
                 failures.write(Path(directory), failures.Failure(FailureClass.oom, why[:600]))
             return {"exited": key, "code": EXIT_CODES["oom"]}
-        return {"gone": key, "why": f"its node died ({type(error).__name__})", "done": held.done}
+        self._post.signal.remote(held.number, int(signal.SIGKILL))  # should it be at work there all the same
+        what = "Ray's worker for it" if isinstance(error, known.WorkerCrashedError) else "its node"
+        return {"gone": key, "why": f"{what} died ({type(error).__name__})", "done": held.done}
 
     def close(self) -> None:
         """End what still runs, and leave nothing on the nodes."""

@@ -73,18 +73,17 @@ def record_path(payload: Mapping[str, Any]) -> Path:
 def unpack(place: str, stamp: tuple[int, int], content: Any, scratch: Path) -> None:
     """Write a file as it was sent; `content` is asked for it only where it is not there already."""
     path = scratch / place
+    if stamp_of(path) != stamp:
+        write_atomically(path, content())
+        os.utime(path, ns=(stamp[1], stamp[1]))
+
+
+def stamp_of(path: Path) -> tuple[int, int] | None:
+    """By which a file is known to have changed; None where there is none."""
     try:
         state = path.stat()
-        if (state.st_size, state.st_mtime_ns) == stamp:
-            return
     except FileNotFoundError:
-        pass
-    write_atomically(path, content())
-    os.utime(path, ns=(stamp[1], stamp[1]))
-
-
-def stamp(path: Path) -> tuple[int, int]:
-    state = path.stat()
+        return None
     return state.st_size, state.st_mtime_ns
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from kdbench.execute.child import Order
 from kdbench.execute.cluster import node, parcel
 from kdbench.execute.cluster.leavings import Leavings
-from kdbench.execute.link import ServerLink
+from kdbench.execute.link import ServerLink, start_method
 from kdbench.execute.verdict import kernel_oom_kills
 from kdbench.results import company
 
@@ -42,7 +42,6 @@ class Terms:
     token: node.Token
     code: str
     preload: tuple[str, ...]
-    start: str
     folder: str  # where the run was started
     path: tuple[str, ...]  # where it looks for modules
     environ: Mapping[str, str]  # what it was told by variables of ours
@@ -133,14 +132,14 @@ class Newspaper:
 def _server(terms: Terms) -> ServerLink:
     import ray
 
-    asked = (terms.run, terms.start, terms.folder, *terms.preload)
+    asked = (terms.run, terms.folder, *terms.preload)
     if asked not in _servers:
         _dismiss()
         os.environ.update(terms.environ)
         inside = Path(ray.__file__).parent  # what Ray adds for itself would hide other versions of the same libraries
         path = [entry for entry in dict.fromkeys((*sys.path, *terms.path)) if not Path(entry).is_relative_to(inside)]
         folder = Path(terms.folder) if Path(terms.folder).is_dir() else None
-        _servers[asked] = ServerLink(node.scratch(terms.run), terms.preload, terms.start, path=path, folder=folder)
+        _servers[asked] = ServerLink(node.scratch(terms.run), terms.preload, start_method(), path=path, folder=folder)
     return _servers[asked]
 
 
