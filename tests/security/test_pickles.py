@@ -1,4 +1,4 @@
-"""Real malicious pickles, for each reader of files that are pickles by nature: nothing runs, nothing falls over, each is named."""
+"""Real malicious pickles, for each reader of files that are pickles: nothing runs, nothing falls over, each is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights of strangers: torch files with a program in them, in each form that torch reads; safetensors that lie about themselves."""
+"""Weights of strangers: torch files with a program in them, in each form that torch reads; safetensors that lie."""
 
 from __future__ import annotations
 
@@ -51,9 +51,8 @@ def test_a_program_in_weights_never_runs(tmp_path: Path, mark: Path, suffix: str
     for name, program in attacks(mark).items():
         if name.startswith(("key ", "a million")):  # torch's own reader falls over these, or is slow: a process ends, no more
             continue
-        for write in (lambda p=program: zipped(path, p), lambda p=program: path.write_bytes(p), lambda p=program: path.write_bytes(legacy(p)),
-                      lambda p=program: old_tar(path, p)):  # fmt: skip
-            write()
+        for write in (zipped, Path.write_bytes, lambda to, what: to.write_bytes(legacy(what)), old_tar):
+            write(path, program)
             with pytest.raises(WeightsError) as told:
                 given_weights.read(path)
             assert str(path) in str(told.value) and not mark.exists(), name
