@@ -111,13 +111,34 @@ def facts(info: PluginInfo) -> dict[str, dict[str, str]]:
     for title, value in info.facts.items():
         if title in ("fingerprint", "licence") or not value:
             continue
-        if isinstance(value, Mapping):
+        if title == "gives":
+            found[title] = gives(value)
+        elif isinstance(value, Mapping):
             lines = {name: plain(inner) for name, inner in value.items() if inner not in (None, [], {}, False, "any")}
             if lines:
                 found[title] = lines
         else:
             single[title] = plain(value)
     return {**({"facts": single} if single else {}), **found}
+
+
+def gives(told: Mapping[str, Any]) -> dict[str, str]:
+    """What a source's signal holds, in words (contract/gives.py says what each entry means)."""
+    several = "" if told["most"] == 1 else ", ".join(told["several"])
+    single = "" if told["fewest"] > 1 else ", ".join(told["single"])
+    words = {"always": ", ".join(told["always"]), "of one teacher": single, "of several": several}
+    words["taps"] = "those of its teacher" if told["taps"] else ""
+    for param, value, names in told["when"]:
+        words[f"{param}: {value}"] = ", ".join(names)
+    for param, value in told["maps"]:
+        words[f"{param}: {value}"] = "only where decisions lie on a map"
+    for param, value in told["classes"]:
+        words[f"{param}: {value}"] = "only where each sample has one class"
+    if told["own"]:
+        words["asks"] = "networks of the student's own kind, no teacher of the pool"
+    elif told["fewest"]:
+        words["asks"] = "one teacher" if told["most"] == 1 else f"{told['fewest']} or more teachers"
+    return {title: said for title, said in words.items() if said}
 
 
 def show_preset(info: PluginInfo, registry: Registry) -> None:

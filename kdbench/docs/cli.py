@@ -45,6 +45,7 @@ VARIABLES = {
     "KDBENCH_PLUGINS": "plugin files for `pytest --pyargs kdbench.testing`, separated as in PATH",
     "KDBENCH_START": "how processes of jobs begin: `fork` (as on Linux where it is not set) or `spawn`",
     "KDBENCH_DEBUG": "set by `--debug`: tracebacks are shown",
+    "RAY_ADDRESS": "the cluster of `--executor ray`, where `--address` names none (Ray's own variable)",
     "NO_COLOR": "no colours, whatever its value",
     "COLUMNS": "width of tables; that of the terminal where it is not set",
     "CUDA_VISIBLE_DEVICES": "the GPUs that may be used, as everywhere",

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 DOCS, OUTSIDE = "docs", "repository"
 LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?(\))")
-MARK = re.compile(r"<!-- check:.*?-->\n?", re.DOTALL)  # for kdbench.docs.check, not for readers
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -42,7 +41,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     root, here = Path(config.config_file_path).parent, source(page.file.src_uri)
 
-    return led(MARK.sub("", markdown), root, here)
+    return led(markdown, root, here)
 
 
 def led(markdown: str, root: Path, here: str) -> str:

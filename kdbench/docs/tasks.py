@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from kdbench.cli.describe import gives
 from kdbench.cli.text import plain
 from kdbench.docs.markdown import made, table
 from kdbench.docs.params import params
@@ -77,10 +78,8 @@ def network(info: PluginInfo) -> tuple[str, ...]:
 
 
 def source(info: PluginInfo) -> str:
-    gives = info.facts["gives"]
-    said = {"always": gives["always"], "with one teacher": gives["single"], "with several": gives["several"]}
-    words = "; ".join(f"{when}: {', '.join(what)}" for when, what in said.items() if what)
-    return f"{section(info)}\n\n" + (f"Gives {words}." if words else "")
+    rows = table(("gives", ""), ((when, what) for when, what in gives(info.facts["gives"]).items()))
+    return f"{section(info)}\n\n{rows}"
 
 
 def recipe(info: PluginInfo) -> tuple[str, ...]:

@@ -68,6 +68,14 @@ def test_list_and_describe(bench: Bench):
     assert missing.code == 2 and "did you mean 'gt_self'?" in missing.err
 
 
+def test_describe_says_what_a_source_gives(bench: Bench):
+    ensemble, peers = bench.many("describe source ensemble", "describe source peers")
+    gives = ensemble.out.partition("\ngives\n")[2]
+    assert "reduce: logit      values" in gives and "2 or more teachers" in gives
+    assert "of one teacher" not in gives and "only where decisions lie on a map" in gives
+    assert "no teacher of the pool" in peers.out
+
+
 def test_describe_a_task_and_see_a_sample(bench: Bench):
     told = bench("describe", "task", "digits", "--sample", "digits.png", code=0).out
     for word in ("sizes", "fingerprint", "licence", "labelled = 100", "sample: digits.png"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 MARK = re.compile(r"<!--\s*check:\s*(.*?)\s*-->", re.DOTALL)
 TITLE = re.compile(r'title="([^"]+)"')
@@ -47,15 +48,15 @@ class Page:
 
 def read(path: Path) -> Page:
     """A page's blocks in their order. Raises PageError where one could not be told what to do with."""
-    text = path.read_text(encoding="utf-8")
-    marks = [match[1] for match in MARK.finditer(text)]
-    return Page(path, tuple(_blocks(path, text)), "checkout" in marks)
+    tokens = MarkdownIt("commonmark").parse(path.read_text(encoding="utf-8"))
+    marks = [match[1] for token in tokens if token.type == "html_block" for match in MARK.finditer(token.content)]
+    return Page(path, tuple(_blocks(path, tokens)), "checkout" in marks)
 
 
-def _blocks(path: Path, text: str) -> Iterator[Block]:
+def _blocks(path: Path, tokens: Sequence[Token]) -> Iterator[Block]:
     said = Block(path, 0, "", "")  # what comments say of the block that comes next
     marked = 0
-    for token in MarkdownIt("commonmark").parse(text):
+    for token in tokens:
         line = token.map[0] + 1 if token.map else 0
         if token.type == "html_block":
             for match in MARK.finditer(token.content):
