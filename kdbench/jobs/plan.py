@@ -44,30 +44,37 @@ def plan(
 ) -> Plan:
     """Decide for each job. `digest` gives its present source digests, `attempts` what became of its last attempt (key → words).
 
-    A student whose teacher diverged is blocked: there is nothing to learn from. A teacher that has a result runs again where a
-    student needs its weights and they are gone. Where older results are made anew, so are the students of teachers made anew.
+    A student whose teacher diverged is blocked, and so are those that need the student: there is nothing to learn from. A teacher
+    that has a result runs again where a student needs its weights and they are gone. Where older results are made anew, so are
+    the students of teachers made anew.
     """
     states: dict[str, tuple[State, str]] = {}
     anew: set[str] = set()
     for key, job in jobs.jobs.items():  # a job's teachers come before it
         record = records.get(key)
-        diverged = [t for t in job.after if states[t] == ("cached", "diverged")]
-        if record is None:
-            blocked = f"its teacher diverged: {jobs.jobs[diverged[0]].title}" if diverged else ""
-            states[key] = ("blocked", blocked) if blocked else ("run", attempts.get(key, "no result yet"))
+        lost = next((t for t in job.after if states[t][0] == "blocked" or states[t] == ("cached", "diverged")), None)
+        if record is None and lost is not None:
+            why = states[lost][1] if states[lost][0] == "blocked" else f"its teacher diverged: {jobs.jobs[lost].title}"
+            states[key] = ("blocked", why)
+        elif record is None:
+            states[key] = ("run", attempts.get(key, "no result yet"))
         elif changed := outdated(record, digest(job)):
             names = ", ".join(name.removeprefix("kdbench.") for name in changed)
-            states[key] = ("run" if stale == "rerun" else "stale", f"older code of {names}")
-        elif anew.intersection(job.after):
+            states[key] = ("run" if stale == "rerun" and lost is None else "stale", f"older code of {names}")
+        elif anew.intersection(job.after) and lost is None:
             states[key] = ("run", "its teacher is made anew")
         else:
             states[key] = ("cached", record.status)
         if record is not None and states[key][0] == "run":
             anew.add(key)
-    needed = {t for key, job in jobs.jobs.items() if states[key][0] == "run" for t in job.after}
-    for key in needed:
-        if states[key][0] != "run" and not (weights / f"{key}.safetensors").exists():
+    needed = [t for key, job in jobs.jobs.items() if states[key][0] == "run" for t in job.after]
+    seen: set[str] = set()
+    while needed:
+        key = needed.pop()
+        if key not in seen and states[key][0] != "run" and not (weights / f"{key}.safetensors").exists():
             states[key] = ("run", "has a result, but a student needs its weights and they are gone")
+            needed += jobs.jobs[key].after  # it learns again, too
+        seen.add(key)
     return Plan(tuple(Planned(job, *states[key]) for key, job in jobs.jobs.items()))
 
 

@@ -67,7 +67,7 @@ class OutputStore:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             raise OutputMissing(_missing(path)) from None
-        except (ValueError, EOFError, OSError) as error:
+        except Exception as error:  # numpy tells of a damaged header in many ways; a pickle is refused here
             raise OutputMissing(_damaged(path, str(error))) from error
 
     def verify(self, sha: str) -> None:

@@ -135,7 +135,7 @@ def _make(place: Path, about: dict[str, Any], form: Form, shape: Shape) -> None:
 def _read_header(folder: Path, about: dict[str, Any]) -> Shape:
     try:
         header = json.loads((folder / HEADER).read_bytes())
-        found, shape = header["about"], tuple(map(int, header["shape"]))
+        found, shape = dict(header["about"]), tuple(map(int, header["shape"]))
     except FileNotFoundError:
         raise Unfit("it was never finished") from None
     except (ValueError, KeyError, TypeError):
@@ -149,7 +149,7 @@ def _read_header(folder: Path, about: dict[str, Any]) -> Shape:
 def _mapped(path: Path, kind: np.dtype[Any], shape: Shape) -> np.ndarray:
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # numpy tells of a damaged header in many ways
         raise Unfit(f"{path.name} is cut short or damaged ({error})") from None
     if found.dtype != kind or found.shape != shape:
         raise Unfit(f"{path.name} holds {found.dtype} {found.shape}, not {kind} {shape}")
