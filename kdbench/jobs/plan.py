@@ -50,23 +50,27 @@ def plan(
     """
     states: dict[str, tuple[State, str]] = {}
     anew: set[str] = set()
+    hopeless: dict[str, str] = {}  # jobs whose networks there will never be, and why
     for key, job in jobs.jobs.items():  # a job's teachers come before it
         record = records.get(key)
-        lost = next((t for t in job.after if states[t][0] == "blocked" or states[t] == ("cached", "diverged")), None)
-        if record is None and lost is not None:
-            why = states[lost][1] if states[lost][0] == "blocked" else f"its teacher diverged: {jobs.jobs[lost].title}"
-            states[key] = ("blocked", why)
+        lost = next((hopeless[t] for t in job.after if t in hopeless), "")
+        if record is None and lost:
+            states[key] = ("blocked", lost)
         elif record is None:
             states[key] = ("run", attempts.get(key, "no result yet"))
         elif changed := outdated(record, digest(job)):
             names = ", ".join(name.removeprefix("kdbench.") for name in changed)
-            states[key] = ("run" if stale == "rerun" and lost is None else "stale", f"older code of {names}")
-        elif anew.intersection(job.after) and lost is None:
+            states[key] = ("run" if stale == "rerun" and not lost else "stale", f"older code of {names}")
+        elif anew.intersection(job.after) and not lost:
             states[key] = ("run", "its teacher is made anew")
         else:
             states[key] = ("cached", record.status)
         if record is not None and states[key][0] == "run":
             anew.add(key)
+        if states[key] == ("cached", "diverged"):
+            hopeless[key] = f"its teacher diverged: {job.title}"
+        elif lost and (record is None or not (weights / f"{key}.safetensors").exists()):
+            hopeless[key] = lost
     needed = [t for key, job in jobs.jobs.items() if states[key][0] == "run" for t in job.after]
     seen: set[str] = set()
     while needed:

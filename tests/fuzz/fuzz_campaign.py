@@ -69,7 +69,7 @@ def tried(name: str, runs: int, found: Path) -> Tried:
 def campaign(names: Sequence[str], scale: float, found: Path) -> list[Tried]:
     """Dear targets first, so that the end is not one of them alone."""
     names = sorted(names, key=lambda name: -TARGETS[name].slow)
-    with ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) as pool:
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         return list(pool.map(lambda name: tried(name, max(100, round(scale * INPUTS / TARGETS[name].slow)), found), names))
 
 
