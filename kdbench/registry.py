@@ -28,6 +28,7 @@ LOCK = Path(__file__).with_name("plugins.lock.json")
 PRESETS = Path(__file__).with_name("presets")
 RECIPES = Path(__file__).with_name("recipes")
 KINDS = ("task", "method", "preset", "wrapper", "model", "source", "stage", "recipe")
+FAMILIES = 4  # of networks within each other, as in cheap:timm:resnet18
 SHARED = ("method", "preset")  # kinds whose plugins a suite calls in one place, so that their names differ
 GROUPS = {
     "kdbench.tasks": "task",
@@ -89,6 +90,8 @@ class Registry:
         return sorted(name for k, name in self.plugins if k == kind)
 
     def get(self, kind: str, name: str) -> PluginInfo:
+        if name.count(":") > FAMILIES:
+            raise KeyError(name)
         family, colon, member = name.partition(":")
         if kind == "model" and colon and self._sought(kind, family):
             base = self.plugins[kind, family]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from kdbench.contract.text import shown
+
 
 class KdbenchError(Exception):
     """Anything a user can cause: shown as one message, never as a traceback (unless --debug)."""
 
     failure_class = "error"
+
+    def __str__(self) -> str:
+        return shown(super().__str__())
 
 
 class DataError(KdbenchError):

@@ -70,7 +70,7 @@ class EventTail:
             return []
         whole = fresh[: fresh.rfind(b"\n") + 1]
         self._offset += len(whole)
-        return [record for line in whole.splitlines() if (record := _parse(line)) is not None]
+        return [record for line in whole.splitlines() if (record := parse(line)) is not None]
 
 
 def read_events(job_dir: Path) -> list[dict[str, Any]]:
@@ -78,7 +78,8 @@ def read_events(job_dir: Path) -> list[dict[str, Any]]:
     return EventTail(job_dir).read()
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
+def parse(line: str | bytes) -> dict[str, Any] | None:
+    """The record of a line; None where it is none."""
     try:
         record = from_json(line)
     except ValueError:

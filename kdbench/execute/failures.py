@@ -12,6 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic_core import from_json
+
+from kdbench.contract.text import shown
+from kdbench.contract.numbers import is_number
 from kdbench.execute.base import FailureClass, Outcome
 from kdbench.results.files import StorageError, write_atomically
 
@@ -69,8 +73,12 @@ def write(job_dir: Path, failure: Failure) -> None:
 def read(job_dir: Path) -> Failure | None:
     """The failure that the last attempt at this job left, or None."""
     try:
-        record = json.loads((job_dir / FILE).read_text(encoding="utf-8"))
-        return Failure(FailureClass(record["class"]), record["message"], record["traceback"], record["when"])
+        record = from_json((job_dir / FILE).read_bytes())
+        message, trace, when = record["message"], record["traceback"], record["when"]
+        if not isinstance(message, str) or not isinstance(trace, str | None) or not is_number(when):
+            return None
+        # Whatever raised it may have coloured its words for a terminal.
+        return Failure(FailureClass(record["class"]), shown(message), trace and shown(trace), float(when))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kdbench.contract.numbers import is_number, is_whole
 from kdbench.execute.base import Event, JobSpec
 from kdbench.execute.devices import Slots
 from kdbench.execute.forecast import wall
@@ -30,12 +31,14 @@ class Running:
     last: tuple[float, int] | None = None
 
     def note(self, record: Mapping[str, Any]) -> None:
-        self.steps = int(record.get("steps") or self.steps)
-        if isinstance(step := record.get("step"), int) and "t" in record:
+        step, steps, t = record.get("step"), record.get("steps"), record.get("t")
+        if is_whole(steps) and steps:
+            self.steps = steps
+        if is_whole(step) and is_number(t):
             self.step = step
             if record.get("event") == "start":
                 self.resumed_at = step
-            self.last = (float(record["t"]), step)
+            self.last = (float(t), step)
             self.first = self.first or self.last
         for name, value in numbers(record).items():
             self.metrics.pop(name, None)  # so that the newest stand last
@@ -171,6 +174,6 @@ def numbers(record: Mapping[str, Any]) -> dict[str, float]:
     for name, value in record.items():
         if isinstance(value, Mapping):
             found |= numbers(value)
-        elif name not in _NOT_METRICS and isinstance(value, (int, float)) and not isinstance(value, bool):
+        elif name not in _NOT_METRICS and (isinstance(value, float) or is_whole(value)):
             found[name] = float(value)
     return found

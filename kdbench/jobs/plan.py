@@ -46,31 +46,41 @@ def plan(
     """Decide for each job. `digest` gives its present source digests, `kept` whether its weights and outputs are still here,
     `attempts` what became of its last attempt (key → words).
 
-    A student whose teacher diverged is blocked: there is nothing to learn from. A teacher that has a result runs again where a
-    student needs its weights and outputs, and they are gone. Where older results are made anew, so are the students of teachers
-    made anew.
+    A student whose teacher diverged is blocked, and so are those that need the student: there is nothing to learn from. A teacher
+    that has a result runs again where a student needs its weights and outputs, and they are gone. Where older results are made
+    anew, so are the students of teachers made anew.
     """
     states: dict[str, tuple[State, str]] = {}
     anew: set[str] = set()
+    hopeless: dict[str, str] = {}  # jobs whose networks there will never be, and why
     for key, job in jobs.jobs.items():  # a job's teachers come before it
         record = records.get(key)
-        diverged = [t for t in job.after if states[t] == ("cached", "diverged")]
-        if record is None:
-            blocked = f"its teacher diverged: {jobs.jobs[diverged[0]].title}" if diverged else ""
-            states[key] = ("blocked", blocked) if blocked else ("run", attempts.get(key, "no result yet"))
+        lost = next((hopeless[t] for t in job.after if t in hopeless), "")
+        if record is None and lost:
+            states[key] = ("blocked", lost)
+        elif record is None:
+            states[key] = ("run", attempts.get(key, "no result yet"))
         elif changed := outdated(record, digest(job)):
             names = ", ".join(name.removeprefix("kdbench.") for name in changed)
-            states[key] = ("run" if stale == "rerun" else "stale", f"older code of {names}")
-        elif anew.intersection(job.after):
+            states[key] = ("run" if stale == "rerun" and not lost else "stale", f"older code of {names}")
+        elif anew.intersection(job.after) and not lost:
             states[key] = ("run", "its teacher is made anew")
         else:
             states[key] = ("cached", record.status)
         if record is not None and states[key][0] == "run":
             anew.add(key)
-    needed = {t for key, job in jobs.jobs.items() if states[key][0] == "run" for t in job.after}
-    for key in needed:
-        if states[key][0] != "run" and not kept(key):
+        if states[key] == ("cached", "diverged"):
+            hopeless[key] = f"its teacher diverged: {job.title}"
+        elif lost and (record is None or not kept(key)):
+            hopeless[key] = lost
+    needed = [t for key, job in jobs.jobs.items() if states[key][0] == "run" for t in job.after]
+    seen: set[str] = set()
+    while needed:
+        key = needed.pop()
+        if key not in seen and states[key][0] != "run" and not kept(key):
             states[key] = ("run", "has a result, but a student needs its weights or outputs and they are gone")
+            needed += jobs.jobs[key].after  # it learns again, too
+        seen.add(key)
     return Plan(tuple(Planned(job, *states[key], key in records) for key, job in jobs.jobs.items()))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from kdbench.contract.numbers import is_number, is_whole
 from kdbench.execute.events import read_events
 from kdbench.report.model import Curve, Row, Table
 from kdbench.report.svg import Scale, around, drawing, element, line, shortened, titled, words
@@ -40,9 +41,9 @@ def curve_of(row: Row, jobs: Path) -> Curve | None:
             terms = {
                 name.removeprefix(PREFIX): float(value)
                 for name, value in event.items()
-                if name.startswith(PREFIX) and isinstance(value, int | float) and math.isfinite(value)
+                if name.startswith(PREFIX) and is_number(value)
             }
-            if event.get("event") == "metric" and isinstance(event.get("step"), int) and terms:
+            if event.get("event") == "metric" and is_whole(event.get("step")) and terms:
                 run[event["step"]] = terms
         if run and source.status == "done":
             runs.append(run)

@@ -48,8 +48,8 @@ def side_by_side(records: Mapping[str, Record]) -> bool:
     spans = []
     for record in records.values():
         try:
-            spans.append(tuple(datetime.fromisoformat(record.provenance[end]) for end in ("started", "finished")))
-        except (KeyError, TypeError, ValueError):
+            spans.append(tuple(datetime.fromisoformat(record.provenance[end]).timestamp() for end in ("started", "finished")))
+        except (KeyError, TypeError, ValueError, OverflowError):
             continue
     spans.sort()
     return any(later[0] < earlier[1] for earlier, later in pairwise(spans))

@@ -21,6 +21,7 @@ from typing import Any
 from pydantic_core import from_json  # three times as fast as the standard library, and these files grow with the results
 
 from kdbench.contract.errors import DataError
+from kdbench.contract.numbers import is_number
 from kdbench.metrics import card
 from kdbench.results.files import StorageError, put_aside, write_atomically
 from kdbench.results.outputs import OutputStore, arrays
@@ -43,7 +44,7 @@ class Against:
     def fidelity(self, family: str, student: Record, teachers: Sequence[Record]) -> dict[str, float]:
         """The fidelity card; empty where the outputs are not on this machine and no line was kept."""
         line = self._line(family, student, teachers)
-        return {name: math.nan if value is None else value for name, value in line.get("fidelity", {}).items()}
+        return {name: math.nan if value is None else float(value) for name, value in line.get("fidelity", {}).items()}
 
     def units(self, family: str, student: Record, teachers: Sequence[Record]) -> Units | None:
         """What each unit of the test set adds to the fidelity metrics; None where it cannot be known."""
@@ -127,7 +128,13 @@ def digest(student: Record, teachers: Sequence[Record]) -> str:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        found = from_json(path.read_bytes()) if path.is_file() else {}
-        return found if isinstance(found, dict) else {}
+        found = from_json(path.read_bytes(), allow_inf_nan=False) if path.is_file() else {}
     except (OSError, ValueError):
         return {}
+    return {name: line for name, line in found.items() if _is_line(name, line)} if isinstance(found, dict) else {}
+
+
+def _is_line(name: str, line: Any) -> bool:
+    """A damaged line is one that was lost: it is computed again where that can be."""
+    values = line.get("fidelity") if isinstance(line, dict) else None
+    return len(name.split()) > 1 and isinstance(values, dict) and all(v is None or is_number(v) for v in values.values())

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kdbench.contract.numbers import is_whole
 from kdbench.results.record import Record
 from kdbench.results.store import Archived, ResultStore
 
@@ -88,5 +89,5 @@ def _rows(record: Record, archive: str | None) -> list[tuple[Any, ...]]:
         (*head, group, name, float(value), *tail)
         for group, values in metrics.items()
         for name, value in sorted(values.items())
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, float) or is_whole(value)
     ]

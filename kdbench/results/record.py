@@ -21,6 +21,7 @@ from pydantic_core import from_json  # reads three times as fast as the standard
 
 from kdbench.contract.errors import DataError
 from kdbench.contract.text import NAME
+from kdbench.results.shapes import misfit
 
 SCHEMA = 1
 KINDS = ("student", "teacher", "imported")  # imported: a run made elsewhere, of which only numbers are known
@@ -161,6 +162,8 @@ def _check(record: Record) -> None:
     for label in labels:
         if label not in record.labels:
             raise RecordError(f"label {label!r} is missing")
+        if not isinstance(record.labels[label], str):
+            raise RecordError(f"label {label!r} is {type(record.labels[label]).__name__}, not text")
         folder_name(record.labels[label], label)
     if record.task == ARCHIVE_FOLDER:
         raise RecordError(f"a task cannot be called {ARCHIVE_FOLDER!r}: the folder of that name is kept for older results")
@@ -168,6 +171,8 @@ def _check(record: Record) -> None:
         raise RecordError(f"a task cannot be called {IMPORTED_FOLDER!r}: the folder of that name is kept for runs made elsewhere")
     if record.kind != "teacher" and record.method == TEACHER_FOLDER:
         raise RecordError(f"a method cannot be called {TEACHER_FOLDER!r}: the folder of that name holds the teachers")
+    if wrong := misfit(record.kind, record.labels, record.identity, record.provenance):
+        raise RecordError(wrong)
     for key in record.teachers:
         check_key(key)
     for name, sha in record.outputs.items():
@@ -207,7 +212,10 @@ def _number(value: Any, where: str) -> float:
         return _INFINITE[value]
     if isinstance(value, bool) or not isinstance(value, Real):
         raise RecordError(f"metric {where} is {value!r}, not a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise RecordError(f"metric {where} is too large for a number") from None
 
 
 def _plain(value: Any, part: str, where: str) -> Any:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kdbench.contract.numbers import is_number
 from kdbench.results.record import Record
 
 # A mark in `timing` -> what befell jobs that bear it. `packed` and `gang` say with how many in all, `ranks` on how many devices,
@@ -34,9 +35,7 @@ def own_seconds(record: Record) -> float:
 def number(values: Mapping[str, Any], name: str) -> float:
     """A finite number that is not negative; NaN for whatever else stands there, as files may come from anywhere."""
     value = values.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return math.nan
-    return float(value) if 0 <= value < math.inf else math.nan
+    return float(value) if is_number(value) and value >= 0 else math.nan
 
 
 def left_out(records: Iterable[Record]) -> str:

@@ -8,6 +8,7 @@ groups are drawn by a hash of the unit's number, so that all runs of a task have
 from __future__ import annotations
 
 import base64
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from kdbench.contract.errors import DataError
+from kdbench.contract.numbers import is_whole
 from kdbench.metrics import resample
 
 Array = np.ndarray
@@ -26,6 +28,8 @@ MOST_UNITS = 1000
 MOST_VALUES = 2_000_000
 WORTH = 4_000  # characters below which grouping saves too little for what it loses
 FORM = 1
+TYPES = ("u1", "u2", "u4", "f4", "f8")
+MOST_BYTES = 1 << 28  # of an unpacked array
 
 
 @dataclass(frozen=True)
@@ -163,13 +167,29 @@ def unpack(packed: Mapping[str, Any]) -> Units:
     try:
         if packed["form"] != FORM:
             raise DataError(f"blocks of form {packed['form']!r}, but this kdbench reads {FORM}")
-        found = {}
-        for metric, part in packed["metrics"].items():
-            unit = decode(part["unit"]) if "unit" in part else None
-            found[metric] = Block(part["reduction"], decode(part["values"]).astype(np.float64), part["size"], unit)
+        found = {metric: _block(part) for metric, part in packed["metrics"].items()}
+        if not is_whole(packed["units"]):
+            raise ValueError("the number of units is none")
         return Units(packed["units"], found)
-    except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, ZeroDivisionError, zlib.error) as error:
         raise DataError(f"blocks cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _block(part: Mapping[str, Any]) -> Block:
+    """One metric, if it is one: resampled thousands of times later, it must not fail then."""
+    unit = decode(part["unit"]) if "unit" in part else None
+    block = Block(part["reduction"], decode(part["values"]).astype(np.float64), part["size"], unit)
+    items = len(block.values) if unit is None else len(unit)
+    sized = is_whole(block.size) and 0 < block.size <= items == len(block.values)
+    if not sized or (unit is None and items != block.size):
+        raise ValueError(f"{len(block.values)} items for {block.size} units")
+    if block.adds_up:
+        block.on_resamples(np.ones((1, block.size)))
+    elif block.values.ndim != 3 or block.values.shape[2] != 2:
+        raise ValueError(f"items of shape {block.values.shape}, where each tag has score and label")
+    if unit is not None and (block.adds_up or unit.ndim != 1 or unit.dtype.kind != "u" or unit.max() >= block.size):
+        raise ValueError("items of units that there are not")
+    return block
 
 
 def _pack(block: Block) -> dict[str, Any]:
@@ -198,6 +218,13 @@ def encode(array: Array) -> dict[str, Any]:
 
 
 def decode(packed: Mapping[str, Any]) -> Array:
+    shape = packed["shape"]
+    if packed["type"] not in TYPES or not all(is_whole(length) and length >= 0 for length in shape):
+        raise ValueError(f"no array of {packed['type']} {shape}")
     kind = np.dtype(f"<{packed['type']}")
-    planes = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"], validate=True)), np.uint8)
-    return planes.reshape(kind.itemsize, -1).T.copy().view(kind).reshape(packed["shape"])
+    size = math.prod(shape) * kind.itemsize
+    if size > MOST_BYTES:
+        raise ValueError(f"an array of {size:,} bytes")
+    # No more than that is unpacked: a few bytes can be the beginning of gigabytes.
+    planes = np.frombuffer(zlib.decompressobj().decompress(base64.b64decode(packed["data"], validate=True), size + 1), np.uint8)
+    return planes.reshape(kind.itemsize, -1).T.copy().view(kind).reshape(shape)

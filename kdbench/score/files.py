@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kdbench.contract.errors import DataError, KdbenchError
+from kdbench.contract.numbers import is_whole
 from kdbench.score.rows import Rows, spool
 from kdbench.score.table import read_table
 
@@ -94,9 +95,13 @@ def _safetensors(path: Path, wanted: str) -> Rows:
         if size < 8 + length:
             raise ValueError("its header is cut short")
         header = json.loads(file.read(length))
+    if not isinstance(header, dict) or not all(isinstance(entry, dict) for entry in header.values()):
+        raise ValueError("its header is no table of arrays")
     entry = header[choose(path, wanted, [name for name in header if name != "__metadata__"])]
     if entry["dtype"] not in SAFETENSORS:
         raise DataError(f"{path}: holds {entry['dtype']}, which is no type to score; save float32")
+    if not all(is_whole(length) and length >= 0 for length in (*entry["shape"], *entry["data_offsets"])):
+        raise ValueError(f"shape {entry['shape']} at {entry['data_offsets']}")
     dtype = np.dtype(SAFETENSORS[entry["dtype"]])
     return Rows(path, dtype, tuple(entry["shape"]), 8 + length + entry["data_offsets"][0], brain=entry["dtype"] == "BF16")
 

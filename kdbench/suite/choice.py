@@ -42,6 +42,11 @@ def in_order(choice: Choice, entry: Arm, count: int | None) -> list[Choice]:
     return [of_round(choice, own) for own in rounds(entry.rounds, count)]
 
 
+def chain_length(entry: Arm, count: int | None) -> int:
+    """How many `in_order` gives."""
+    return len(entry.rounds.first) + len(entry.rounds.each) * count if entry.rounds is not None and count is not None else 1
+
+
 def choices(entry: Arm, combinations: Iterator[dict[str, Any]], alone: bool) -> Iterator[tuple[Choice, int | None]]:
     """Every combination of what an entry lists. Where the method learns alone, its sources are one and the same."""
     sources = entry.source[:1] if alone and entry.rounds is None else entry.source

@@ -14,6 +14,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Params = dict[str, Any]
 Earlier = Annotated[int, Field(ge=1)]
+MOST_ROUNDS = 1000
 FRESH = "fresh"  # weights drawn at random
 EARLIER = "earlier"  # the student of the round before
 INITIAL = "initial"  # the student as it was before this round
@@ -80,7 +81,7 @@ class Rounds(Strict):
 
     first: OneOrMany[Round] = identity("rounds that are done once", ())
     each: OneOrMany[Round] = identity("rounds that are done `count` times, in turn", (Round(),), min_length=1)
-    count: OneOrMany[Annotated[int, Field(ge=1)]] = identity(
+    count: OneOrMany[Annotated[int, Field(ge=1, le=MOST_ROUNDS)]] = identity(
         "how often; a list spans arms, which share their rounds", (1,), min_length=1
     )
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdbench.contract.errors import KdbenchError
+from kdbench.contract.text import shown
+
+MOST_PROBLEMS = 200  # of one check; nobody reads more at once, and to find the nearest name of each takes its time
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = "" if self.line is None else f":{self.line}:{self.column}"
-        return f"{self.path}{place}: {self.message}"
+        return shown(f"{self.path}{place}: {self.message}")
 
     def render(self, source: list[str]) -> str:
         """The problem with the line it stands on, a caret under its place, what was expected and the nearest name."""
@@ -38,7 +41,7 @@ class Problem:
             lines.append(f"         expected {self.expected}")
         if self.suggestion:
             lines.append(f"         did you mean '{self.suggestion}'?")
-        return "\n".join(lines)
+        return shown("\n".join(lines))
 
 
 class SuiteError(KdbenchError):

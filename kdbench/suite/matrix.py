@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kdbench.suite.arm import Arm
 from kdbench.suite.catalogue import Plugin, learns_alone, reads_transfer
-from kdbench.suite.choice import Choice, choices, in_order
+from kdbench.suite.choice import Choice, chain_length, choices, in_order
 from kdbench.suite.entry import Arm as ArmEntry
+from kdbench.suite.errors import SuiteError
 from kdbench.suite.naming import Namer
-from kdbench.suite.params import sweep
+from kdbench.suite.params import sweep, swept
 from kdbench.suite.references import DEFAULT
 from kdbench.suite.resolve import PairPlan, Resolver, TaskPlan
 from kdbench.suite.schema import Profile
@@ -22,6 +24,7 @@ from kdbench.suite.tuning import Place, Tuning
 from kdbench.suite.yaml import Loc
 
 CONTROL = "none"
+MOST = 50_000  # arms, each of their seeds, rounds and settings to be tried counted: sweeps multiply before one sees it
 
 
 @dataclass
@@ -32,6 +35,7 @@ class Planner:
     under: str = ""
     places: dict[tuple[str, int], tuple[Arm, Loc]] = field(default_factory=dict)  # (what is computed, seed) -> who planned it
     tunings: dict[Place, Tuning] = field(default_factory=dict)
+    counted: int = 0
 
     def __post_init__(self) -> None:
         self.tuner = Tuner(self.resolver)
@@ -40,6 +44,7 @@ class Planner:
         """Every arm, or those of the tasks and methods that a profile names."""
         self.places.clear()
         self.tunings.clear()
+        self.counted = 0
         suite = self.resolver.suite
         arms: list[Arm] = []
         for task in self.resolver.tasks():
@@ -101,15 +106,32 @@ class Planner:
         resolver = self.resolver
         plugin, wrappers = self.plugins(entry)
         seeds = resolver.profile.seeds or entry.seeds or resolver.suite.seeds
+        self.room(entry, plugin, learns_alone(plugin, wrappers), len(seeds), loc)
         namer = Namer(resolver, pair, entry)
         for choice, count in choices(entry, sweep(plugin, entry.params), learns_alone(plugin, wrappers)):
             arm = self.row(task, pair, entry, choice, count, loc, namer)
             if grid := self.tuner.grid(task, entry, choice, seeds):
+                self.count(len(grid.settings) * (chain_length(entry, count) + len(grid.tune.seeds)), loc)
                 variants = [self.row(task, pair, entry, varied(choice, s), count, loc, namer) for s in grid.settings]
                 tuning = self.tuner.tuning(grid, task, arm, variants)
                 self.tunings[tuning.place] = tuning
                 arm = replace(arm, written=arm.cell)
             yield arm, seeds
+
+    def room(self, entry: ArmEntry, plugin: Plugin, alone: bool, seeds: int, loc: Loc) -> None:
+        """Stop at an entry that makes too many arms before the first of them is made."""
+        sweeps = [len(value) for name, value in entry.params.items() if swept(plugin, name, value)]
+        sources = 1 if alone and entry.rounds is None else len(entry.source)
+        counts = entry.rounds.count if entry.rounds is not None else (None,)
+        rows = math.prod([*sweeps, sources, len(entry.view), len(entry.init)])
+        self.count(rows * sum(chain_length(entry, count) + seeds for count in counts), loc)
+
+    def count(self, more: int, loc: Loc) -> None:
+        """Stop before a suite that nobody could run fills the memory."""
+        self.counted += more
+        if self.counted > MOST:
+            what = f"with this, the suite plans more than {MOST:,} arms, rounds and settings"
+            raise SuiteError([self.resolver.suite.document.problem(loc, what)], self.resolver.suite.document.text)
 
     def row(
         self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, choice: Choice, count: int | None, loc: Loc, namer: Namer

@@ -6,10 +6,11 @@ It walks the file rather than the model, so that a mistake of structure in one p
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from kdbench.suite.catalogue import Catalogue, Plugin, find
-from kdbench.suite.errors import Problem, listing, nearest
+from kdbench.suite.errors import MOST_PROBLEMS, Problem, listing, nearest
 from kdbench.suite.params import Miss, misses
 from kdbench.suite.presets import read_preset
 from kdbench.suite.recipes import recipe_problems
@@ -19,19 +20,20 @@ from kdbench.suite.yaml import Cursor
 
 def plugin_problems(root: Cursor, catalogue: Catalogue) -> list[Problem]:
     """Every unknown plugin and every param that does not fit."""
-    return list(_problems(root, catalogue))
+    return list(islice(_problems(root, catalogue), MOST_PROBLEMS))
 
 
 def _problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
     views = [name for name, _ in root["views"].entries()]
     for task in root["tasks"].items():
         plugin = yield from _plugin(task, "task", catalogue)
+        known = dict.fromkeys([DEFAULT, *views, *(plugin.facts.get("augments", ()) if plugin is not None else ())])
         for pair in task["pairs"].items():
             yield from _plugin(pair["student"], "model", catalogue)
             for teacher in pair["teacher"].items():
                 yield from _plugin(teacher, "model", catalogue)
                 if plugin is not None:
-                    yield from unknown(teacher["view"], "view", [DEFAULT, *views, *plugin.facts.get("augments", ())])
+                    yield from unknown(teacher["view"], "view", known)
     for arm in arms_of(root):
         yield from _arm(arm, catalogue)
     for _, source in root["sources"].entries():

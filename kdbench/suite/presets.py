@@ -19,7 +19,7 @@ from kdbench.suite.recipe import Recipe, merged
 from kdbench.suite.recipes import with_recipes
 from kdbench.suite.references import reference_problems
 from kdbench.suite.schema import Suite
-from kdbench.suite.yaml import Cursor, Loc, loads
+from kdbench.suite.yaml import Cursor, Document, Loc, loads
 
 
 class Requires(Strict):
@@ -41,34 +41,40 @@ class Preset(Entry):
 
 def read_preset(plugin: Plugin, catalogue: Catalogue) -> Preset:
     """The preset of a plugin. Raises SuiteError with every mistake of its file, at its place."""
-    preset = _parsed(plugin.facts["text"], plugin.facts["path"])
-    method = find(catalogue, "method", preset.method)
-    if method is None:
+    from kdbench.suite.plugins import plugin_problems
+
+    preset, fragment = _parsed(plugin.facts["text"], plugin.facts["path"])
+    problems = plugin_problems(Cursor(fragment), catalogue) if find(catalogue, "preset", preset.method) is None else []
+    if find(catalogue, "method", preset.method) is None and not problems:
         known = sorted(catalogue.names("method"))
-        document = loads(plugin.facts["text"], plugin.facts["path"])
-        near = nearest(preset.method, known)
-        problem = document.problem(("method",), f"unknown method '{preset.method}'", f"one of {listing(known)}", near)
-        raise SuiteError([problem], document.text)
+        what = f"unknown method '{preset.method}'"
+        problems = [fragment.problem(("methods", 0, "method"), what, f"one of {listing(known)}", nearest(preset.method, known))]
+    if problems:
+        raise SuiteError(problems, fragment.text)
     return with_recipes(preset, catalogue)
 
 
 @functools.lru_cache(maxsize=256)
-def _parsed(text: str, path: str) -> Preset:
+def _parsed(text: str, path: str) -> tuple[Preset, Document]:
+    """A preset's file, and the same as a suite with this one arm."""
     from kdbench.suite.read import validated
 
     document = loads(text, path)
+    own = document.data
+    if not isinstance(own, dict):
+        nothing = document.problem((), "the file holds no mapping", "a mapping with method and paper")
+        raise SuiteError(document.problems or [nothing], text)
     preset, problems = validated(document, Preset)
-    # The names that it uses itself are checked as those of a suite with this one arm.
-    own = document.data if isinstance(document.data, dict) else {}
     parts = ("sources", "views")
     arm = {name: value for name, value in own.items() if name not in ("paper", "requires", "controls", *parts)}
     fragment = loads(text, path)
     fragment.data = {**{name: own.get(name) for name in parts}, "methods": [arm]}
-    fragment.values |= {("methods", 0, *loc): place for loc, place in document.values.items() if loc}
-    problems += reference_problems(Cursor(fragment))
+    for mine, theirs in ((fragment.values, document.values), (fragment.keys, document.keys)):
+        mine |= {("methods", 0, *loc): place for loc, place in theirs.items() if loc}
+    problems = [*document.problems, *problems, *reference_problems(Cursor(fragment))]
     if problems or preset is None:
         raise SuiteError(problems, text)
-    return preset
+    return preset, fragment
 
 
 def filled(arm: Arm, name: str, preset: Preset) -> Arm:

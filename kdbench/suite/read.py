@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from kdbench.suite.catalogue import Catalogue
-from kdbench.suite.errors import Problem, SuiteError, listing, nearest
+from kdbench.suite.errors import MOST_PROBLEMS, Problem, SuiteError, listing, nearest
 from kdbench.suite.params import branches, describe, show
 from kdbench.suite.plugins import plugin_problems
 from kdbench.suite.references import file_problems, reference_problems
@@ -57,12 +57,14 @@ def validated(document: Document, model: type[Part]) -> tuple[Part | None, list[
         wrong = {detail["loc"][:n] for detail in details for n in range(len(detail["loc"]))}
         # pydantic counts only the entries that fit, so a list with a wrong entry is "too short" as well.
         details = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in wrong]
-        return None, [_problem(document, schema, detail) for detail in details]
+        return None, [_problem(document, schema, detail) for detail in details[:MOST_PROBLEMS]]
 
 
 def _problem(document: Document, schema: Mapping[str, Any], detail: Any) -> Problem:
     """A pydantic error, told in the words of the file."""
-    kind, full = detail["type"], tuple(step for step in detail["loc"] if step != "[key]")
+    kind, full = detail["type"], detail["loc"]
+    of_key = full[-1:] == ("[key]",) and kind not in ("extra_forbidden", "missing")  # pydantic's mark, or a key called so
+    full = full[:-1] if of_key else full
     loc = _written(document, full)
     if kind == "extra_forbidden":
         known = _keys(schema, full[:-1])
@@ -73,7 +75,7 @@ def _problem(document: Document, schema: Mapping[str, Any], detail: Any) -> Prob
         return document.problem(loc, f"'{full[-1]}' is missing", meaning)
     if kind == "value_error":
         return document.problem(loc, str(detail["ctx"]["error"]))
-    if detail["loc"][-1] == "[key]":
+    if of_key:
         return document.problem(loc, f"'{full[-1]}' is no good name", "letters, digits, _ and -", key=True)
     found = _at(schema, full)
     wanted = describe(found[0], schema) if found else None

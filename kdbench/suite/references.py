@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 from kdbench.suite.entry import EARLIER, INITIAL, Source
-from kdbench.suite.errors import Problem, listing, nearest
+from kdbench.suite.errors import MOST_PROBLEMS, Problem, listing, nearest
 from kdbench.suite.yaml import Cursor
 
 LIVE = "live"
@@ -20,7 +21,7 @@ ALWAYS = {  # the sources that are always there: a teacher of the pool, or in ro
 
 def reference_problems(root: Cursor) -> list[Problem]:
     """Every name that is given twice, or used without being given."""
-    return [*_given_twice(root), *_unknown(root)]
+    return list(islice(chain(_given_twice(root), _unknown(root)), MOST_PROBLEMS))
 
 
 def arms_of(root: Cursor) -> list[Cursor]:
@@ -46,10 +47,11 @@ def label(entry: Cursor, plugin: str) -> Cursor:
 
 
 def _unknown(root: Cursor) -> Iterator[Problem]:
-    tasks = [name for task in root["tasks"].items() if (name := label(task, "task").text)]
-    pairs = [DEFAULT, *(name for t in root["tasks"].items() for p in t["pairs"].items() if (name := p["name"].text))]
-    sources = [*ALWAYS, *(name for name, _ in root["sources"].entries())]
-    views = [DEFAULT, *(name for name, _ in root["views"].entries())]
+    tasks = dict.fromkeys(name for task in root["tasks"].items() if (name := label(task, "task").text))
+    named = (name for t in root["tasks"].items() for p in t["pairs"].items() if (name := p["name"].text))
+    pairs = dict.fromkeys([DEFAULT, *named])
+    sources = dict.fromkeys([*ALWAYS, *(name for name, _ in root["sources"].entries())])
+    views = dict.fromkeys([DEFAULT, *(name for name, _ in root["views"].entries())])
     for arm in arms_of(root):
         for part in (arm, *rounds_of(arm)):
             for key, names in (("source", sources), ("view", views), ("tasks", tasks)):

@@ -10,7 +10,7 @@ from kdbench.suite.entry import FRESH, Arm, Name, Params, Source, Text, View
 from kdbench.suite.gate import Gate
 from kdbench.suite.marks import Many, OneOrMany, Shorthand, Strict, identity, runtime
 from kdbench.suite.recipe import RECIPE_DEFAULTS, Batch, Recipe
-from kdbench.suite.seeds import Seeds
+from kdbench.suite.seeds import MOST, Seeds
 from kdbench.suite.tune import Tune
 from kdbench.suite.yaml import Document
 
@@ -35,7 +35,9 @@ class Teacher(Strict):
     params: Params = identity("params of the model", dict)
     recipe: Recipe = identity("merged over the task's own teacher recipe", Recipe)
     view: str | None = identity("view of the suite, or augmentation of the task, that the teacher is trained with", None)
-    pool: int = identity("teachers trained from different seeds; a student of seed s learns from teacher s mod pool", 1, ge=1)
+    pool: int = identity(
+        "teachers trained from different seeds; a student of seed s learns from teacher s mod pool", 1, ge=1, le=MOST
+    )
     weights: Text | None = identity("file of weights, relative to the suite, to use instead of training", None)
     outputs: int | None = identity(
         "how many answers given weights decide among, where they are others than the task's: such a teacher is learned from, and "
@@ -72,7 +74,7 @@ class Pair(Strict):
 class OwnTeacher(Strict):
     """Changes to the task's own teacher."""
 
-    pool: int | None = identity("teachers trained from different seeds", None, ge=1)
+    pool: int | None = identity("teachers trained from different seeds", None, ge=1, le=MOST)
     recipe: Recipe = identity("merged over the recipe of the task's own teacher", Recipe)
 
 

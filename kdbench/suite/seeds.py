@@ -6,33 +6,46 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+MOST = 10_000
 
-def _count_up(value: Any) -> Any:
+
+def counted(value: Any, start: int = 0) -> Any:
+    """So many seeds, from `start` on, where a number is written."""
     if isinstance(value, bool) or not isinstance(value, int):
         return value
     if value < 1:
         raise ValueError("at least one seed is needed")
-    return list(range(value))
+    if value > MOST:
+        raise ValueError(f"{value:,} seeds are asked for, and {MOST:,} are the most")
+    return list(range(start, start + value))
 
 
-def _distinct(value: tuple[Any, ...]) -> tuple[Any, ...]:
-    twice = [entry for i, entry in enumerate(value) if entry in value[:i]]
-    if twice:
-        raise ValueError(f"{twice[0]} is listed twice")
+def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
+    seen: set[int] = set()
+    for seed in value:
+        if seed in seen:
+            raise ValueError(f"{seed} is listed twice")
+        seen.add(seed)
     return value
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Seeds = Annotated[
     tuple[Seed, ...],
-    Field(strict=False, min_length=1),
+    Field(strict=False, min_length=1, max_length=MOST),
     AfterValidator(_distinct),
-    BeforeValidator(_count_up),
+    BeforeValidator(counted),
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
+                {"type": "integer", "minimum": 1, "maximum": MOST},
+                {
+                    "type": "array",
+                    "items": {"type": "integer", "minimum": 0},
+                    "minItems": 1,
+                    "maxItems": MOST,
+                    "uniqueItems": True,
+                },
             ]
         }
     ),

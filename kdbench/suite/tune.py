@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
@@ -10,13 +11,14 @@ from kdbench.suite.entry import Params, Text
 from kdbench.suite.errors import listing, nearest
 from kdbench.suite.marks import Many, OneOrMany, Strict, identity, runtime
 from kdbench.suite.recipe import FIELDS, Recipe
-from kdbench.suite.seeds import Seed
+from kdbench.suite.seeds import MOST, Seed, counted
 
+MOST_SETTINGS = 1000
 FIRST_SEED = 1000  # far from the seeds that suites report
 
 
 def _count_up(value: Any) -> Any:
-    return list(range(FIRST_SEED, FIRST_SEED + value)) if isinstance(value, int) and not isinstance(value, bool) else value
+    return counted(value, FIRST_SEED)
 
 
 def _fields(value: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
@@ -35,13 +37,19 @@ def _fields(value: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
 
 TuningSeeds = Annotated[
     tuple[Seed, ...],
-    Field(strict=False, min_length=1),
+    Field(strict=False, min_length=1, max_length=MOST),
     BeforeValidator(_count_up),
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
+                {"type": "integer", "minimum": 1, "maximum": MOST},
+                {
+                    "type": "array",
+                    "items": {"type": "integer", "minimum": 0},
+                    "minItems": 1,
+                    "maxItems": MOST,
+                    "uniqueItems": True,
+                },
             ]
         }
     ),
@@ -72,6 +80,8 @@ class Tune(Strict):
         sizes = [len(tried) for part in (self.params, self.times, self.recipe) for tried in part.values()]
         if not sizes or max(sizes) < 2:
             raise ValueError("a grid of one setting leaves nothing to choose; give params, times or recipe several values")
+        if math.prod(sizes) > MOST_SETTINGS:
+            raise ValueError(f"a grid of {math.prod(sizes):,} settings is too large to be tried; {MOST_SETTINGS:,} are the most")
         both = sorted(self.params.keys() & self.times.keys())
         if both:
             raise ValueError(f"'{both[0]}' stands under params and under times; one says what to try")

@@ -6,6 +6,7 @@ its anchor, and a tag that would build an object is refused before anything is b
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from kdbench.contract.text import UNSHOWN
+from kdbench.contract.numbers import is_whole
+from kdbench.contract.text import unshown
 from kdbench.suite.errors import Problem, SuiteError, nearest
 
 Loc = tuple[str | int, ...]
@@ -26,7 +28,9 @@ Place = tuple[int, int]  # line and column, from 1
 CORE = "tag:yaml.org,2002:"
 PLAIN = {CORE + name for name in ("null", "bool", "int", "float", "str")}
 TEXT = {CORE + "timestamp"}  # a bare date is text here: no suite key wants a date, and JSON has none
+MOST_BYTES = 1 << 20  # a second of reading each hundred thousand; the largest suite of ours has 18 thousand
 MOST_VALUES = 100_000  # aliases of aliases can multiply a short file into millions of values
+MOST_DEEP = 40  # values within values; whoever walks through them later may do so by recursion
 
 
 @dataclass
@@ -110,13 +114,16 @@ def load(path: str | Path) -> Document:
     if path.is_dir():
         raise fail("is a folder", expected="a YAML file")
     try:
-        raw = path.read_bytes()
+        with open(path, "rb") as file:
+            raw = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
         near = nearest(path.name, beside)
         raise fail("there is no such file", suggestion=str(path.parent / near) if near else None) from None
     except OSError as error:
         raise fail(f"cannot be read: {error.strerror}") from None
+    if len(raw) > MOST_BYTES:
+        raise fail(f"is longer than {MOST_BYTES:,} bytes", expected="a file that a person could have written")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -130,8 +137,13 @@ def load(path: str | Path) -> Document:
 
 def loads(text: str, name: str) -> Document:
     """Parse a text; `name` stands for the file in messages."""
-    text = text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     document = Document(name, text)
+    if bad := unshown(text):
+        before = text[: text.index(bad)]
+        place = before.count("\n") + 1, len(before) - before.rfind("\n")
+        document.problems.append(Problem(name, *place, None, f"character U+{ord(bad):04X} is not allowed in YAML"))
+        return document
     yaml = YAML(typ="safe", pure=True)
     try:
         with warnings.catch_warnings():
@@ -188,6 +200,8 @@ class _Reader:
             return None
         if id(node) in self.open:
             return self.report(node, "an anchor contains itself")
+        if len(loc) > MOST_DEEP:
+            return self.report(node, f"is nested more than {MOST_DEEP} deep")
         self.open.add(id(node))
         try:
             if isinstance(node, MappingNode) and node.tag == CORE + "map":
@@ -197,19 +211,30 @@ class _Reader:
             if isinstance(node, ScalarNode) and node.tag in PLAIN:
                 return self.scalar(node)
             if isinstance(node, ScalarNode) and node.tag in TEXT:
-                return node.value
+                return self.text(node)
             tag = str(node.tag).replace(CORE, "!!")
             return self.report(node, f"tag {tag} is not allowed", "plain values: a suite builds no objects")
         finally:
             self.open.discard(id(node))
 
     def scalar(self, node: ScalarNode) -> Any:
-        if isinstance(node.value, str) and (unshown := UNSHOWN.search(node.value)):
-            return self.report(node, f"holds U+{ord(unshown[0]):04X}", "characters that a terminal shows and does not obey")
+        """A plain value, as far as JSON, arithmetic and terminals can take it."""
         try:
-            return self.yaml.constructor.construct_object(node)
-        except (ValueError, YAMLError):
-            return self.report(node, f"'{node.value}' does not fit its tag {str(node.tag).replace(CORE, '!!')}")
+            value = self.yaml.constructor.construct_object(node)
+        except Exception:  # whatever ruamel.yaml makes of an empty !!int, or of nine thousand digits
+            return self.report(node, f"'{cut(node.value)}' does not fit its tag {str(node.tag).replace(CORE, '!!')}")
+        if isinstance(value, int) and not isinstance(value, bool) and not is_whole(value):
+            return self.report(node, f"'{cut(node.value)}' is too large for a whole number", "at most 2^63 - 1")
+        if isinstance(value, float) and not math.isfinite(value):
+            return self.report(node, f"'{cut(node.value)}' is no finite number")
+        return self.text(node) if isinstance(value, str) else value
+
+    def text(self, node: ScalarNode) -> str | None:
+        """What YAML refuses in a file is refused where it is written by escapes, too: it breaks paths and terminals."""
+        if bad := unshown(node.value):
+            self.report(node, f"text with the character U+{ord(bad):04X}", "text that can be shown")
+            return None
+        return str(node.value)
 
     def mapping(self, node: MappingNode, loc: Loc) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -221,9 +246,8 @@ class _Reader:
             if not isinstance(key_node, ScalarNode):
                 self.report(key_node, "a key must be plain text")
                 continue
-            key = key_node.value
-            if UNSHOWN.search(key):
-                self.report(key_node, "a key holds a control character", "characters that a terminal shows and does not obey")
+            key = self.text(key_node)
+            if key is None:
                 continue
             if key in out:
                 first = self.document.keys[(*loc, key)][0]
@@ -254,15 +278,18 @@ class _Reader:
         data = reader.mapping(source, loc)
         self.count = reader.count
         self.open.discard(id(source))
-        for key in [key for key in data if key not in out]:
-            out[key] = data[key]
-            depth = len(loc) + 1
-            for mine, theirs in ((self.document.keys, inner.keys), (self.document.values, inner.values)):
-                mine.update({at: place for at, place in theirs.items() if at[:depth] == (*loc, key)})
+        new, depth = data.keys() - out.keys(), len(loc)
+        out.update({key: value for key, value in data.items() if key in new})
+        for mine, theirs in ((self.document.keys, inner.keys), (self.document.values, inner.values)):
+            mine.update({at: place for at, place in theirs.items() if len(at) > depth and at[depth] in new})
 
     def report(self, node: Node, message: str, expected: str | None = None) -> None:
         value = node.value if isinstance(node, ScalarNode) else None
         self.document.problems.append(Problem(self.document.name, *_place(node), value, message, expected))
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _place(node: Node) -> Place:

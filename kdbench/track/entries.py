@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kdbench.contract.numbers import is_number, is_whole
+from kdbench.execute.events import parse
 from kdbench.results.record import Record, canonical, comparable
 from kdbench.results.timing import MARKS, marks
 
@@ -120,23 +122,16 @@ def _curves(events: Path) -> Iterator[Point]:
         return
     points: dict[tuple[str, int], Point] = {}
     for line in lines:
-        try:
-            event = json.loads(line)
-        except ValueError:  # the last line of a job that was killed while it wrote
-            continue
-        if not isinstance(event, dict) or event.get("event") not in ("epoch", "metric"):
+        event = parse(line)  # None for the last line of a job that was killed while it wrote
+        if event is None or event.get("event") not in ("epoch", "metric"):
             continue
         step, seconds = event.get("step", event.get("epoch")), event.get("t", 0)
-        if not isinstance(step, int) or not _is_number(seconds):
+        if not is_whole(step) or not is_number(seconds):
             continue
         for name, value in event.items():
-            if name not in _NOT_METRICS and _is_number(value):
+            if name not in _NOT_METRICS and is_number(value):
                 points[name, step] = Point(_name(name), float(value), round(seconds * 1000), step)
     yield from sorted(points.values(), key=lambda point: (point.step, point.name))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _times(record: Record, curves: list[Point]) -> tuple[int, int]:

@@ -94,7 +94,7 @@ def test_a_given_network_takes_no_step():
         {},
         {"device": "NVIDIA H200", "machine": {"cpu": "Made up"}},
         {"device": "cpu", "machine": {"cpu": "Another"}},
-        {"device": "cpu", "machine": "unreadable"},
+        {"device": "cpu", "machine": {"cpu": None}},
     ],
 )
 def test_another_machine_tells_nothing(elsewhere):

@@ -112,7 +112,8 @@ def test_source_digests(tmp_path: Path) -> None:
 def test_a_dotted_name_is_found_without_importing_it() -> None:
     import sys
 
+    before = "torch" in sys.modules
     digests = provenance.source_digest(["kdbench.contract.decisions", "kdbench.track"])
     assert set(digests) == {"kdbench.contract.decisions", "kdbench.track"}
     if "kdbench.contract.decisions" not in sys.modules:
-        assert "torch" not in sys.modules
+        assert ("torch" in sys.modules) == before

@@ -135,7 +135,7 @@ def _make(place: Path, about: dict[str, Any], form: Form, shape: Shape) -> None:
 def _read_header(folder: Path, about: dict[str, Any]) -> Shape:
     try:
         header = json.loads((folder / HEADER).read_bytes())
-        found, shape = header["about"], tuple(map(int, header["shape"]))
+        found, shape = dict(header["about"]), tuple(map(int, header["shape"]))
     except FileNotFoundError:
         raise Unfit("it was never finished") from None
     except (ValueError, KeyError, TypeError):
