@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pydantic_core import from_json
 
-from kdbench.contract.text import shown
 from kdbench.contract.numbers import is_number
+from kdbench.contract.text import shown
 from kdbench.execute.base import FailureClass, Outcome
 from kdbench.results.files import StorageError, write_atomically
 
