@@ -173,4 +173,4 @@ def test_a_hostile_name_of_a_file_is_shown(tmp_path: Path) -> None:
 
 def test_documents_of_control_characters_are_told_with_their_place() -> None:
     document = loads('a: "\\x1b"\nb: 1\n', "s.yaml")
-    assert [(p.line, p.column, p.message) for p in document.problems] == [(1, 4, "holds U+001B")]
+    assert [(p.line, p.column, p.message) for p in document.problems] == [(1, 4, "text with the character U+001B")]
