@@ -62,18 +62,17 @@ def complete(bench: Bench) -> None:
     assert not list((bench.folder / ".kdbench/checkpoints").glob("*/*.safetensors"))
 
 
-SCRATCH = Path(tempfile.gettempdir(), f"kdbench-ray-{os.getuid()}")
+@pytest.fixture(autouse=True)
+def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where nodes keep what they need for a run; Ray's own sockets would not fit into so long a path."""
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("RAY_TMPDIR", tempfile.gettempdir())
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
 
 
-def scratch() -> set[Path]:
-    """What lies on this machine for runs on clusters, others' among them."""
-    return set(SCRATCH.glob("*"))
-
-
-def add_lonely(nodes: Cluster, bench: Bench, cpus: int = 1) -> None:
-    """A node that shares nothing with any other."""
-    SCRATCH.mkdir(mode=0o700, exist_ok=True)
-    nodes.add_apart(bench.folder, SCRATCH, cpus=cpus)
+def left(temporary: Path) -> list[Path]:
+    return list(temporary.glob("kdbench-ray-*/*"))
 
 
 def test_local_inline_and_ray_make_the_same(tiny: Bench, nodes: Cluster, whole):
@@ -89,19 +88,17 @@ def test_local_inline_and_ray_make_the_same(tiny: Bench, nodes: Cluster, whole):
     assert idle(tiny.folder)
 
 
-def test_without_an_address_it_starts_a_cluster_here_and_ends_it(tiny: Bench, whole):
-    before = scratch()
+def test_without_an_address_it_starts_a_cluster_here_and_ends_it(tiny: Bench, whole, temporary: Path):
     done = tiny(*RUN, "--only", "seed=0", code=0)
     assert "ray" not in done.text.lower() and tiny.comparable() == {
         key: text for key, text in whole.items() if '"seed": 0' in text
     }
-    assert idle(tiny.folder) and scratch() <= before
+    assert idle(tiny.folder) and not left(temporary)
 
 
 @pytest.mark.skipif(not namespaces(), reason="no mounts of our own here")
-def test_nodes_that_share_nothing_get_what_jobs_read_and_send_what_they_leave(bench: Bench):
+def test_nodes_that_share_nothing_get_what_jobs_read_and_send_what_they_leave(bench: Bench, temporary: Path):
     """Teachers' weights and outputs, a later generation's start, and a plugin given as a file."""
-    before = scratch()
     bench.write("mine.py", PLUGIN)
     bench.write(
         "far.yaml",
@@ -120,15 +117,15 @@ def test_nodes_that_share_nothing_get_what_jobs_read_and_send_what_they_leave(be
     (bench.folder / "results").rename(bench.folder / "of-ray")
     (bench.folder / ".kdbench").rename(bench.folder / "home-of-ray")
     bench("run", "far.yaml", "--no-track", code=0)
-    assert bench.comparable() == there and scratch() <= before
+    assert bench.comparable() == there and not left(temporary)
 
 
 @pytest.mark.parametrize("apart", [pytest.param(False, id="shared"), APART])
-def test_a_node_is_killed_and_nothing_is_lost_or_done_twice(tiny: Bench, whole, long: str, apart: bool):
+def test_a_node_is_killed_and_nothing_is_lost_or_done_twice(tiny: Bench, whole, long: str, temporary: Path, apart: bool):
     """The node with the long job dies after the job has trained for a while."""
     with cluster() as nodes:
         for _ in range(2):
-            add_lonely(nodes, tiny) if apart else nodes.add(1)
+            nodes.add_apart(tiny.folder, temporary) if apart else nodes.add(1)
         process = tiny.start(*RUN, "--address", nodes.address, "--checkpoint", "0.2")
         pid = tiny.when_training(long, process)
         stamps = tiny.stamps()
@@ -146,10 +143,12 @@ def test_a_node_is_killed_and_nothing_is_lost_or_done_twice(tiny: Bench, whole, 
 
 
 @pytest.mark.parametrize("apart", [pytest.param(False, id="shared"), APART])
-def test_ctrl_c_saves_a_checkpoint_and_the_next_run_goes_on_from_there(tiny: Bench, whole, long: str, apart: bool):
+def test_ctrl_c_saves_a_checkpoint_and_the_next_run_goes_on_from_there(
+    tiny: Bench, whole, long: str, temporary: Path, apart: bool
+):
     with cluster(head=0 if apart else 2) as nodes:
         if apart:
-            add_lonely(nodes, tiny, 2)
+            nodes.add_apart(tiny.folder, temporary, cpus=2)
         process = tiny.start(*RUN, "--address", nodes.address)
         tiny.when_training(long, process)
         os.kill(process.pid, signal.SIGINT)
