@@ -230,7 +230,7 @@ class _Run:
         """Where a job's process finds what it has to do, and where it leaves what came of it."""
         directory = self.directory(spec)
         payload = directory / "payload.json"
-        write_atomically(payload, json.dumps(spec.payload, sort_keys=True).encode())
+        write_atomically(payload, json.dumps(spec.payload, sort_keys=True).encode(), durable=False)
         return str(payload), str(directory)
 
     def conclude(self, job: Process, end: dict[str, Any]) -> None:
