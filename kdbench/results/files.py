@@ -26,7 +26,7 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], None], du
     """Replace `path` by `content` (bytes, or a function that writes them); parent folders are made.
 
     The temporary file lies in the same folder, because a rename is atomic only inside one file system. Both the file
-    and the folder are synced, so that a record which a finished job reported survives a power cut, unless it need not (`durable`).
+    and the folder are synced, so that what a finished job reported survives a power cut, unless it need not (`durable`).
     """
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
