@@ -201,7 +201,7 @@ def _redirect(directories: Sequence[Path]) -> None:
     """All output, that of C libraries included, goes to the (first) job's log, after what earlier attempts wrote."""
     log, *others = (directory / "log.txt" for directory in directories)
     for other in others:
-        with open(other, "a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), open(other, "a", encoding="utf-8") as file:
             print(time.strftime("--- %Y-%m-%d %H:%M:%S"), f"process {os.getpid()}, in lockstep with others; see {log}", file=file)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(target, 1)

@@ -246,7 +246,7 @@ class Run:
     def place(self, spec: JobSpec) -> tuple[str, str]:
         """Where a job's process finds what it has to do, and where it leaves what came of it."""
         payload = base.made(self.directory(spec)) / "payload.json"
-        write_atomically(payload, json.dumps(spec.payload, sort_keys=True).encode())
+        write_atomically(payload, json.dumps(spec.payload, sort_keys=True).encode(), durable=False)
         return str(payload), str(payload.parent)
 
     def conclude(self, job: Process, end: dict[str, Any]) -> None:

@@ -82,7 +82,7 @@ class InlineExecutor:
         on_event(Event("started", time.time(), spec, {"device": self.device}))
         began = time.monotonic()
         with claim(directory), contextlib.closing(EventWriter(directory)) as write:
-            write_atomically(directory / "payload.json", json.dumps(payload, sort_keys=True).encode())
+            write_atomically(directory / "payload.json", json.dumps(payload, sort_keys=True).encode(), durable=False)
 
             def tell(record: Mapping[str, Any]) -> None:
                 write(record)

@@ -22,11 +22,11 @@ class HomeError(StorageError):
     """The same, for the `.kdbench` folder."""
 
 
-def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], None]) -> None:
+def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], None], durable: bool = True) -> None:
     """Replace `path` by `content` (bytes, or a function that writes them); parent folders are made.
 
     The temporary file lies in the same folder, because a rename is atomic only inside one file system. Both the file
-    and the folder are synced, so that a record which a finished job reported survives a power cut.
+    and the folder are synced, so that what a finished job reported survives a power cut, unless it need not (`durable`).
     """
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,13 +39,15 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], None]) ->
                     file.write(content)
                 file.flush()
                 os.fchmod(file.fileno(), 0o666 & ~_umask())  # mkstemp makes it private; results are shared
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             os.replace(name, path)
         except BaseException:
             with suppress(OSError):
                 os.unlink(name)
             raise
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
 
 
 def put_aside(path: Path, folder: Path) -> Path:

@@ -56,7 +56,8 @@ def killed(executor: Executor, bench: Bench, rng: random.Random, span: float) ->
     while time.monotonic() < end and process.poll() is None:
         time.sleep(0.002)
     alive = process.poll() is None
-    kill(process.pid)
+    if alive:
+        kill(process.pid)
     process.communicate()
     assert not strays(mark), "a process outlived its run"
     return alive
