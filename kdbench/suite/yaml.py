@@ -127,21 +127,19 @@ def load(path: str | Path) -> Document:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8", "replace")
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        line, column = _end(_lines_alike(raw[: error.start].decode("utf-8", "replace").removeprefix("\ufeff")))
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
-        text = raw.decode("utf-8", "replace")
+        text = _lines_alike(raw.decode("utf-8", "replace"))
         raise SuiteError([Problem(str(path), line, column, None, message, "text in UTF-8")], text) from None
     return loads(text, str(path))
 
 
 def loads(text: str, name: str) -> Document:
     """Parse a text; `name` stands for the file in messages."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _lines_alike(text)
     document = Document(name, text)
     if bad := unshown(text):
-        before = text[: text.index(bad)]
-        place = before.count("\n") + 1, len(before) - before.rfind("\n")
+        place = _end(text[: text.index(bad)])
         document.problems.append(Problem(name, *place, None, f"character U+{ord(bad):04X} is not allowed in YAML"))
         return document
     yaml = YAML(typ="safe", pure=True)
@@ -156,8 +154,7 @@ def loads(text: str, name: str) -> Document:
     except MarkedYAMLError as error:
         document.problems.append(_syntax(document, error))
     except ReaderError as error:
-        before = text[: error.position]
-        place = before.count("\n") + 1, len(before) - before.rfind("\n")
+        place = _end(text[: error.position])
         character = ord(error.character) if isinstance(error.character, str) else error.character
         document.problems.append(Problem(name, *place, None, f"character U+{character:04X} is not allowed in YAML"))
     except YAMLError as error:
@@ -290,6 +287,15 @@ class _Reader:
 
 def cut(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _lines_alike(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _end(text: str) -> Place:
+    """Where a text ends."""
+    return text.count("\n") + 1, len(text) - text.rfind("\n")
 
 
 def _place(node: Node) -> Place:
