@@ -85,7 +85,7 @@ def public_url(url: str) -> str | None:
     """A remote without user, password, token or query; None for a path on this machine, which would tell the user's name."""
     if match := re.fullmatch(r"(https?|ssh|git)://(?:.*@)?([^/?#@]+)(/[^?#]*)?.*", url):
         return f"{match[1]}://{match[2]}{match[3] or ''}"
-    if match := re.fullmatch(r"(?:.*@)?([^/@:\s]+):(?!//|:)([^@?#]+)", url):  # git@host:owner/name
+    if match := re.fullmatch(r"(?:.*@)?([^/@:\s]+):(?!//|:)([^@?#\\]+)", url):  # git@host:owner/name
         return f"ssh://{match[1]}/{match[2].lstrip('/')}"
     return None
 

@@ -21,7 +21,7 @@ _FILE_STORE = (
 )
 
 
-SECRET = "password|passwd|pwd|token|secret|signature|sig|credential|auth|api_?key|access_?key(?:_?id)?"
+SECRET = "password|passwd|pwd|token|secret|signature|sig|credential|auth|api[_-]?key|access[_-]?key(?:_?id)?"
 
 
 class Unusable(Exception):

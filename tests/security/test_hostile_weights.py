@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_pickles import Shell, attacks
+from test_hostile_pickles import Shell, attacks
 
 from kdbench.models import given_weights, weights
 from kdbench.models.weight_files import WeightsError

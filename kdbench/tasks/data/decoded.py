@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 VARIABLE = "KDBENCH_CACHE"
 VERSION = 1
+# What a file may be, whatever its name says. Pillow knows many more, of which one (EPS) is a program that it has another run.
+FORMATS = ("PNG", "JPEG", "MPO", "PPM", "BMP", "GIF", "TIFF", "WEBP")
 T = TypeVar("T")
 
 
@@ -139,7 +141,7 @@ def opened(path: Path, side: int | None = None) -> Image:
     from PIL import Image
 
     try:
-        with Image.open(path) as found:
+        with Image.open(path, formats=FORMATS) as found:
             if side is not None and found.size != (side, side):
                 raise DataError(f"{path}: {found.size[0]}×{found.size[1]} pixels, expected {side}×{side}")
             if found.width * found.height > (Image.MAX_IMAGE_PIXELS or 0):

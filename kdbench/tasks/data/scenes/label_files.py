@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
+from kdbench.tasks.data.decoded import FORMATS
 from kdbench.tasks.data.scenes.label_maps import OUTSIDE, Colour
 
 SHOWN = 5  # values that are named
@@ -62,7 +63,7 @@ def _by_pillow(path: Path, writing: Writing) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=FORMATS) as opened:
             mode = opened.mode
             by_colour = mode == "P" and not writing.indexed
             array = np.asarray(opened.convert("RGB") if by_colour else opened)
@@ -87,7 +88,7 @@ def colours_of(path: Path) -> np.ndarray | None:
     if _depth(path)[0] == 16:
         return None
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=FORMATS) as opened:
             return packed(np.asarray(opened)[..., :3]) if opened.mode in ("RGB", "RGBA") else None
     except Exception as error:  # decoders fail in many ways
         raise DataError(f"{path}: cannot be read as an image: {error}") from None

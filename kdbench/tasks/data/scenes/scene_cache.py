@@ -35,7 +35,7 @@ def extent(path: Path) -> Size:
     from PIL import Image
 
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=decoded.FORMATS) as opened:
             return opened.height, opened.width
     except Exception as error:
         raise DataError(f"{path}: cannot be read as an image: {error}") from None

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_pickles import attacks
+from test_hostile_pickles import attacks
 
 from kdbench.cli.run import writable
 from kdbench.execute.base import made
