@@ -66,6 +66,9 @@ def victim(bench: Bench) -> str:
 
 def without(bench: Bench, key: str) -> None:
     """As if a job had never been done."""
+    named = {name: set(record.outputs.values()) for name, record in bench.records().items()}
+    for sha in named.pop(key).difference(*named.values()):
+        (bench.folder / f".kdbench/outputs/{sha[:2]}/{sha}.npy").unlink()
     bench.path_of(key).unlink()
     (bench.folder / f".kdbench/weights/{key}.safetensors").unlink()
     shutil.rmtree(bench.folder / f".kdbench/jobs/{key}")

@@ -143,7 +143,7 @@ class Bench:
         while time.monotonic() < end:
             events = self.events(key)[after:]
             if sum(event["event"] == "metric" for event in events) >= 2:
-                return next(event["pid"] for event in events if "pid" in event)
+                return next((event["pid"] for event in events if "pid" in event), process.pid)
             assert process.poll() is None, "".join(process.communicate())
             time.sleep(0.05)
         process.kill()
