@@ -67,10 +67,15 @@ def tried(name: str, runs: int, found: Path) -> Tried:
 
 
 def campaign(names: Sequence[str], scale: float, found: Path) -> list[Tried]:
-    """Dear targets first, so that the end is not one of them alone."""
-    names = sorted(names, key=lambda name: -TARGETS[name].slow)
+    """Dear targets first, so that the end is not one of them alone. Each is told as soon as it is done."""
+
+    def one(name: str) -> Tried:
+        done = tried(name, max(100, round(scale * INPUTS / TARGETS[name].slow)), found)
+        print(done.row, file=sys.stderr, flush=True)
+        return done
+
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        return list(pool.map(lambda name: tried(name, max(100, round(scale * INPUTS / TARGETS[name].slow)), found), names))
+        return list(pool.map(one, sorted(names, key=lambda name: -TARGETS[name].slow)))
 
 
 def table(every: Sequence[Tried]) -> str:
