@@ -99,8 +99,7 @@ def exact(x: Tensor) -> Tensor:
 @torch.no_grad()
 def moments(team: Team, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """How many values a channel has on all ranks, their mean and their variance [C], in double precision."""
-    over = [dim for dim in range(x.dim()) if dim != 1]
-    var, mean = torch.var_mean(exact(x), over, correction=0)
+    mean, var = torch.batch_norm_update_stats(exact(x), None, None, 0.0)  # as BatchNorm itself does, which sums in double
     own = torch.cat((mean.new_tensor([x.numel() // x.shape[1]]), mean, var)).double()
     counts, means, variances = team.gather(own[None], team.count).split([1, len(mean), len(var)], 1)
     share = counts / counts.sum()
@@ -134,8 +133,10 @@ class Norm(Function):
         over = [dim for dim in range(x.dim()) if dim != 1]
         shape = [1, -1] + [1] * (x.dim() - 2)
         normal = (x - mean.view(shape)) * scale.view(shape)
-        for_bias, for_weight = gradient.sum(over), (gradient * normal).sum(over)
-        along_one, along_x = (ctx.team.sum(torch.stack((for_bias, for_weight))) / count).unbind()
+        # In double, as BatchNorm does: of these sums over many positions little is left, and the rounding of single shows.
+        sums = [part.sum(over, dtype=torch.double) for part in (gradient, gradient * normal)]
+        for_bias, for_weight = (part.to(gradient.dtype) for part in sums)
+        along_one, along_x = (ctx.team.sum(torch.stack(sums)) / count).to(gradient.dtype).unbind()
         back = gradient - along_one.view(shape) - normal * along_x.view(shape)
         factor = scale if weight is None else scale * weight
         to_weight, to_bias = (None, None) if weight is None else (for_weight, for_bias)
