@@ -33,9 +33,8 @@ def claim(job_dir: Path, patience: float = PATIENCE) -> Iterator[None]:
                 raise JobBusy(f"process {file.read().strip()} is at this job, for another run")
             time.sleep(0.1)
         with contextlib.suppress(OSError):  # for a person to read; a full disk is no reason not to try
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), str(os.getpid()).encode())
         yield
 
 

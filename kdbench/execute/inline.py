@@ -17,7 +17,7 @@ from kdbench.execute.events import EventWriter
 from kdbench.execute.interrupts import Interrupts
 from kdbench.execute.ready import ReadyQueue
 from kdbench.execute.verdict import judge
-from kdbench.results.files import write_atomically
+from kdbench.results.files import StorageError, write_atomically
 
 
 class InlineExecutor:
@@ -74,6 +74,8 @@ class InlineExecutor:
                     except JobBusy:
                         elsewhere.add(spec, base.job_dir(self.home, spec.key))
                         on_event(Event("retry", time.time(), spec, {"message": WAITING, "why": WAITING}))
+                    except (StorageError, OSError) as error:  # not of the job, which tells its own: there was no room to begin
+                        settle(spec, Outcome(spec.key, "failed", FailureClass.error, str(error)))
         return {key: outcomes[key] for key in specs}
 
     def _run_one(self, spec: JobSpec, on_event: Callable[[Event], None], interrupts: Interrupts) -> Outcome:

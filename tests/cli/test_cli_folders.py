@@ -55,5 +55,5 @@ def test_weights_that_are_gone_are_made_again_only_where_they_are_needed(finishe
     plan = finished.plan("tiny.yaml", "--only", "seed=0,cell=kd[weight=0.5]|none")
     states = {job["cell"]: (job["state"], job["reason"]) for job in plan.values()}
     assert states["none"] == ("cached", "done")
-    assert states["teacher"] == ("run", "has a result, but a student needs its weights and they are gone")
+    assert states["teacher"] == ("run", "has a result, but a student needs its weights or outputs and they are gone")
     assert states["kd[weight=0.5]"] == ("run", "no result yet")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 
+import pytest
 from execute_bench import job
 
 from kdbench.execute import failures
 from kdbench.execute.base import Policy
+from kdbench.execute.claims import FILE, claim
 from kdbench.execute.inline import InlineExecutor
 
 
@@ -40,3 +42,19 @@ def test_inline_stops_at_the_limit_of_failures(bench, tmp_path):
     executor = InlineExecutor(tmp_path, device="cpu", entry="execute_toys:act")
     assert [o.state for o in executor.run(jobs, bench.on_event, Policy(max_failures=1)).values()] == ["failed", "blocked"]
     assert [o.state for o in executor.run(jobs, bench.on_event).values()] == ["failed", "done"]
+
+
+def test_inline_no_room_to_begin_fails_that_job_alone(bench, tmp_path):
+    (tmp_path / "jobs" / "b").mkdir(parents=True)
+    (tmp_path / "jobs" / "b" / "events.jsonl").mkdir()  # a place that cannot be written, for root too
+    jobs = [job("a"), job("b"), job("c")]
+    outcomes = InlineExecutor(tmp_path, device="cpu", entry="execute_toys:act").run(jobs, bench.on_event)
+    assert [outcome.state for outcome in outcomes.values()] == ["done", "failed", "done"]
+    assert "Is a directory" in outcomes["b"].message
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_claim_needs_no_room(tmp_path):
+    (tmp_path / FILE).symlink_to("/dev/full")
+    with claim(tmp_path):
+        pass
