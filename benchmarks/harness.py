@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.work import CPU
+from kdbench.train.common import Common
 from kdbench.train.job import Gang, Member
 from kdbench.train.run import Run
 
@@ -16,7 +17,7 @@ class Harness:
     """One job, or several as a gang."""
 
     def __init__(self, *jobs: Mapping[str, Any], warm: int = WARM):
-        self.gang = Gang(CPU, lambda: False)
+        self.gang = Gang(Common(CPU), lambda: False)
         self.gang.waiting.extend(Member(job, lambda event: None, self.ended) for job in jobs)
         self.gang.gather()
         self.run(warm - self.runs[0].at)

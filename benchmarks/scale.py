@@ -115,7 +115,7 @@ def parent(suite: Path) -> tuple[int, object]:
     """All that a parent holds while jobs run, none of which has a result yet; how many these are."""
     session = open_suite(suite, suite.parent / "none")
     planned, past = session.plan(session.outlines()), session.past([])
-    specs = [spec(session, item.job, HOW, past) for item in planned.jobs]
+    specs = [spec(session, item, HOW, past) for item in planned.jobs]
     return len(specs), (session, planned, specs, ReadyQueue(specs))
 
 

@@ -33,6 +33,7 @@ class Executor:
     words: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     isolates: bool = True  # a job that dies does so alone
+    daemons: bool = False  # has processes that are not kdbench's, and die of any signal
 
     def __call__(self, bench: Bench, *words: str, fault: str = "", code: int | None = None, **env: str) -> Done:
         return bench(*self.command(*words), code=code, **self.env, CHAOS_FAULT=fault, **env)
@@ -49,6 +50,7 @@ EXECUTORS = {
     "fork": Executor(env={"KDBENCH_START": "fork"}),
     "spawn": Executor(env={"KDBENCH_START": "spawn"}),
     "inline": Executor(("--executor", "inline"), isolates=False),
+    "ray": Executor(("--executor", "ray"), daemons=True),  # each run starts a Ray of its own
 }
 
 
