@@ -17,7 +17,7 @@ class Stale(StrEnum):
     fail = "fail"
 
 
-SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, or the name of a suite in ./suites.", metavar="SUITE")]
+SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, or the name of one (kdbench list suites).", metavar="SUITE")]
 ProfileOption = Annotated[str | None, typer.Option("--profile", "-p", help="A profile of the suite, e.g. smoke.")]
 OnlyOption = Annotated[str | None, typer.Option("--only", help="Only some arms, e.g. 'task=digits,method=kd|dkd,seed=0'.")]
 PluginOption = Annotated[
