@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from kdbench.results.files import write_atomically
 
 if TYPE_CHECKING:
     from kdbench.execute.devices import Slots
@@ -139,6 +142,13 @@ def made(directory: Path) -> Path:
         if entry.is_symlink():
             entry.unlink()
     return directory
+
+
+def leave_payload(directory: Path, spec: JobSpec) -> Path:
+    """Write what a job has to do into its directory."""
+    path = directory / "payload.json"
+    write_atomically(path, json.dumps(spec.payload, sort_keys=True).encode(), durable=False)
+    return path
 
 
 def log_path(home: Path, key: str) -> Path:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from kdbench.execute import base, devices, failures
-from kdbench.execute.base import Event, FailureClass, JobSpec, Outcome, Policy, together
+from kdbench.execute.base import DEFAULT_POLICY, Event, FailureClass, JobSpec, Outcome, Policy, together
 from kdbench.execute.child import EXIT_CODES, LATER, VERDICTS, Order
 from kdbench.execute.claims import WAITING, Elsewhere
 from kdbench.execute.events import EventTail
@@ -21,9 +21,9 @@ from kdbench.execute.gangs import Gangs
 from kdbench.execute.interrupts import Interrupts
 from kdbench.execute.process import Process
 from kdbench.execute.ready import ReadyQueue
-from kdbench.execute.verdict import Verdict
+from kdbench.execute.verdict import NOT_BEGUN, Verdict
 from kdbench.results import company
-from kdbench.results.files import StorageError, write_atomically
+from kdbench.results.files import StorageError
 
 POLL = 0.2  # seconds between looks at the events of running jobs
 MAX_SERVER_DEATHS = 3  # in a row, without a job that ended in between
@@ -49,21 +49,30 @@ class Link(Protocol):
         """What tells a person why it died."""
 
 
-class Place(Protocol):
-    """Whatever a run is run by."""
+class Dispatcher(ABC):
+    """An executor that runs jobs in processes, wherever these are."""
 
     home: Path
     entry: str
     grace: float
 
+    @abstractmethod
     def slots(self) -> devices.Slots: ...
+
+    @abstractmethod
     def new_link(self) -> Link: ...
+
+    def run(
+        self, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy = DEFAULT_POLICY
+    ) -> dict[str, Outcome]:
+        """Run jobs to their ends. Ctrl-C once (or SIGTERM) lets running ones checkpoint, twice ends them."""
+        return Run(self, jobs, on_event, policy).to_the_end() if jobs else {}
 
 
 class Run:
     """The state of one call of `run`."""
 
-    def __init__(self, executor: Place, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy) -> None:
+    def __init__(self, executor: Dispatcher, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy) -> None:
         self.executor = executor
         self.policy = policy
         self.on_event = on_event
@@ -111,7 +120,7 @@ class Run:
         for key in self.running:
             self.link.signal(key, signal.SIGKILL if kill else signal.SIGTERM)
         for spec in (*self.elsewhere.drain(), *self.queue.drain()):
-            self.settle(spec, Verdict("interrupted", FailureClass.interrupted, "interrupted before it started"))
+            self.settle(spec, NOT_BEGUN)
 
     def hear(self, message: dict[str, Any]) -> None:
         if "lost" in message:
@@ -179,8 +188,7 @@ class Run:
             self.gangs.alone.add(spec.key)
             why += "; again, by itself"
         if self.obeyed:
-            message = "interrupted before it started"
-            self.settle(spec, Verdict("interrupted", FailureClass.interrupted, message))
+            self.settle(spec, NOT_BEGUN)
         else:
             self.queue.put_back(spec.key)
             self.tell("retry", spec, {"message": why, "why": why})
@@ -245,9 +253,8 @@ class Run:
 
     def place(self, spec: JobSpec) -> tuple[str, str]:
         """Where a job's process finds what it has to do, and where it leaves what came of it."""
-        payload = base.made(self.directory(spec)) / "payload.json"
-        write_atomically(payload, json.dumps(spec.payload, sort_keys=True).encode(), durable=False)
-        return str(payload), str(payload.parent)
+        directory = base.made(self.directory(spec))
+        return str(base.leave_payload(directory, spec)), str(directory)
 
     def conclude(self, job: Process, end: dict[str, Any]) -> None:
         """A process has ended: what that means for those of its jobs that had not."""
@@ -270,7 +277,7 @@ class Run:
         for spec in job.specs.values():
             self.gangs.alone.add(spec.key)
             if self.obeyed:
-                self.settle(spec, Verdict("interrupted", FailureClass.interrupted, "interrupted before it started"))
+                self.settle(spec, NOT_BEGUN)
             else:
                 self.elsewhere.add(spec, self.directory(spec))
                 self.tell("retry", spec, {"message": WAITING, "why": WAITING})

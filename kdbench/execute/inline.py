@@ -16,8 +16,8 @@ from kdbench.execute.claims import LOOK, WAITING, Elsewhere, JobBusy, claim
 from kdbench.execute.events import EventWriter
 from kdbench.execute.interrupts import Interrupts
 from kdbench.execute.ready import ReadyQueue
-from kdbench.execute.verdict import judge
-from kdbench.results.files import StorageError, write_atomically
+from kdbench.execute.verdict import NOT_BEGUN, judge
+from kdbench.results.files import StorageError
 
 
 class InlineExecutor:
@@ -64,8 +64,7 @@ class InlineExecutor:
                     continue
                 queue.take(spec.key)
                 if interrupts.level:
-                    message = "interrupted before it started"
-                    settle(spec, Outcome(spec.key, "interrupted", FailureClass.interrupted, message))
+                    settle(spec, Outcome(spec.key, NOT_BEGUN.state, NOT_BEGUN.failure, NOT_BEGUN.message))
                 elif policy.limit_reached(outcomes.values()):
                     settle(spec, Outcome(spec.key, "blocked", None, "not started: too many jobs failed"))
                 else:
@@ -84,7 +83,7 @@ class InlineExecutor:
         on_event(Event("started", time.time(), spec, {"device": self.device}))
         began = time.monotonic()
         with claim(directory), contextlib.closing(EventWriter(directory)) as write:
-            write_atomically(directory / "payload.json", json.dumps(payload, sort_keys=True).encode(), durable=False)
+            base.leave_payload(directory, spec)
 
             def tell(record: Mapping[str, Any]) -> None:
                 write(record)

@@ -10,6 +10,13 @@ from typing import Any
 ASKED = (signal.SIGTERM, signal.SIGUSR1)  # by a cluster: the job will have to go; Slurm says so with `--signal=USR1@90`
 
 
+def signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 class Interrupts:
     """How urgently the user asked to stop: 0 not at all, 1 when it suits (one Ctrl-C, or a cluster's signal), 2 now."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from kdbench.execute import devices
-from kdbench.execute.base import DEFAULT_ENTRY, DEFAULT_POLICY, Event, JobSpec, Outcome, Policy
-from kdbench.execute.dispatch import Run
+from kdbench.execute.base import DEFAULT_ENTRY
+from kdbench.execute.dispatch import Dispatcher
 from kdbench.execute.link import ServerLink, start_method
 
 
-class LocalExecutor:
+class LocalExecutor(Dispatcher):
     """Runs jobs in processes forked from a warm server (or spawned, where forking is unsafe)."""
 
     def __init__(
@@ -38,14 +38,6 @@ class LocalExecutor:
 
     def slots(self) -> devices.Slots:
         return devices.Slots(self.workers, self.gpus, self.memory)
-
-    def run(
-        self, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy = DEFAULT_POLICY
-    ) -> dict[str, Outcome]:
-        """Run jobs to their ends. Ctrl-C once (or SIGTERM) lets running ones checkpoint, twice ends them."""
-        if not jobs:
-            return {}
-        return Run(self, jobs, on_event, policy).to_the_end()
 
     def new_link(self) -> ServerLink:
         return ServerLink(self.home, self.preload, self.start)

@@ -25,6 +25,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from kdbench.execute.interrupts import signal_name
+
 Emit = Callable[[dict[str, Any]], None]
 Entry = Callable[..., Mapping[str, Any]]
 
@@ -150,8 +152,7 @@ def lost(rank: Rank, count: int) -> RankLost:
     who = f"rank {rank.number} of {count}"
     if code >= 0:
         return RankLost(f"{who} ended with exit code {code} in the middle of the job", "error")
-    known = {number.value: number.name for number in signal.Signals}
-    return RankLost(f"{who} was killed by {known.get(-code, f'signal {-code}')}", "killed")
+    return RankLost(f"{who} was killed by {signal_name(-code)}", "killed")
 
 
 def be(

@@ -11,6 +11,7 @@ from typing import Any
 from kdbench.execute.base import FailureClass, State
 from kdbench.execute.child import VERDICTS
 from kdbench.execute.failures import Failure
+from kdbench.execute.interrupts import signal_name
 
 _NO_OOM_KILL_SEEN = "by someone, or by a limit on memory (the kernel's or the container's)"
 _OOM_KILL_SEEN = "most likely by the kernel: memory ran out on this machine while the job ran"
@@ -23,6 +24,9 @@ class Verdict:
     message: str = ""
     traceback: str | None = None
     from_job: bool = True  # False where the process could not leave a failure.json itself
+
+
+NOT_BEGUN = Verdict("interrupted", FailureClass.interrupted, "interrupted before it started")
 
 
 def judge(end: Mapping[str, Any], left: Failure | None, *, timeout: float | None, stopping: bool, oom_kills: int) -> Verdict:
@@ -55,10 +59,7 @@ def judge(end: Mapping[str, Any], left: Failure | None, *, timeout: float | None
 
 
 def killed_by(signum: int, oom_kills: int) -> str:
-    try:
-        name = signal.Signals(signum).name
-    except ValueError:
-        name = f"signal {signum}"
+    name = signal_name(signum)
     if signum != signal.SIGKILL:
         return f"killed by {name}"
     return f"killed by {name}, {_OOM_KILL_SEEN if oom_kills > 0 else _NO_OOM_KILL_SEEN}"

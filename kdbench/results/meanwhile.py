@@ -6,21 +6,17 @@ A plan notes of each job when the record that it found was written; a job that b
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from kdbench.results.record import TEACHER_FOLDER, RecordError, folder_name
-from kdbench.results.store import ResultStore
+from kdbench.results.record import RecordError
+from kdbench.results.store import ResultStore, record_path
 
 
 def written(job: Mapping[str, Any]) -> int | None:
     """When the record of a job was written, in nanoseconds; None where there is none."""
-    method = TEACHER_FOLDER if job["kind"] == "teacher" else folder_name(job["labels"]["method"], "method")
-    path = Path(job["results"]) / folder_name(job["labels"]["task"], "task") / method / f"{job['key']}.json"
     with contextlib.suppress(OSError):
-        return os.stat(path).st_mtime_ns
+        return record_path(job).stat().st_mtime_ns
     return None
 
 

@@ -20,6 +20,7 @@ from kdbench.results.record import (
     AGAINST_FILE,
     ARCHIVE_FOLDER,
     IMPORTED_FOLDER,
+    TEACHER_FOLDER,
     Record,
     RecordError,
     check_key,
@@ -207,6 +208,12 @@ class ResultStore:
         except (RecordError, OSError) as error:
             found.broken.append(Broken(Path(path), str(error)))
             return None
+
+
+def record_path(job: Mapping[str, Any]) -> Path:
+    """Where the record of a job, as its process is told of it, lies when it has one."""
+    method = TEACHER_FOLDER if job["kind"] == "teacher" else job["labels"]["method"]
+    return Path(_place(Path(job["results"]), job["labels"]["task"], method, check_key(job["key"])))
 
 
 def _load(path: str) -> Record:

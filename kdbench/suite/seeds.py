@@ -30,23 +30,24 @@ def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+WRITTEN = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": MOST},
+            {
+                "type": "array",
+                "items": {"type": "integer", "minimum": 0},
+                "minItems": 1,
+                "maxItems": MOST,
+                "uniqueItems": True,
+            },
+        ]
+    }
+)
 Seeds = Annotated[
     tuple[Seed, ...],
     Field(strict=False, min_length=1, max_length=MOST),
     AfterValidator(_distinct),
     BeforeValidator(counted),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": MOST},
-                {
-                    "type": "array",
-                    "items": {"type": "integer", "minimum": 0},
-                    "minItems": 1,
-                    "maxItems": MOST,
-                    "uniqueItems": True,
-                },
-            ]
-        }
-    ),
+    WRITTEN,
 ]

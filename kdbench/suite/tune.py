@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from kdbench.suite.entry import Params, Text
 from kdbench.suite.errors import listing, nearest
 from kdbench.suite.marks import Many, OneOrMany, Strict, identity, runtime
 from kdbench.suite.recipe import FIELDS, Recipe
-from kdbench.suite.seeds import MOST, Seed, counted
+from kdbench.suite.seeds import MOST, WRITTEN, Seed, counted
 
 MOST_SETTINGS = 1000
 FIRST_SEED = 1000  # far from the seeds that suites report
@@ -39,20 +39,7 @@ TuningSeeds = Annotated[
     tuple[Seed, ...],
     Field(strict=False, min_length=1, max_length=MOST),
     BeforeValidator(_count_up),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": MOST},
-                {
-                    "type": "array",
-                    "items": {"type": "integer", "minimum": 0},
-                    "minItems": 1,
-                    "maxItems": MOST,
-                    "uniqueItems": True,
-                },
-            ]
-        }
-    ),
+    WRITTEN,
 ]
 Tried = Annotated[Many[Any], Field(min_length=1)]
 Factors = Annotated[Many[Annotated[float, Field(gt=0)]], Field(min_length=1)]

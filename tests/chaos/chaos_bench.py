@@ -24,6 +24,14 @@ plugins: chaos_plugin.py
 tasks: [{task: digits, recipe: {steps: 12}, teachers: {recipe: {steps: 12}}}]
 methods: [kd, victim]
 """
+TWO_SEEDS = """\
+version: 1
+name: chaos
+plugins: chaos_plugin.py
+seeds: 2
+tasks: [{task: digits, recipe: {steps: 12}, teachers: {pool: 2, recipe: {steps: 12}}}]
+methods: [kd, fitnets, victim]
+"""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from chaos_bench import EXECUTORS, Executor, half_written, lost, marked, new, strays
+from chaos_bench import EXECUTORS, TWO_SEEDS, Executor, half_written, lost, marked, new, strays
 from cli_bench import kill
 from conftest import add
 from forked import Warm as Bench
@@ -21,19 +21,11 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(6 * 3600)]
 KILLS = int(os.environ.get("KDBENCH_CHAOS_KILLS", "100"))
 SHARE = {"fork": 1.0, "spawn": 0.1, "inline": 0.3}  # a spawned job imports torch, which takes longer than all else
 SEED = int(os.environ.get("KDBENCH_CHAOS_SEED", str(random.SystemRandom().randrange(10**6))))
-SUITE = """\
-version: 1
-name: chaos
-plugins: chaos_plugin.py
-seeds: 2
-tasks: [{task: digits, recipe: {steps: 12}, teachers: {pool: 2, recipe: {steps: 12}}}]
-methods: [kd, fitnets, victim]
-"""
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    bench = new(tmp_path_factory.mktemp("undisturbed"), SUITE)
+    bench = new(tmp_path_factory.mktemp("undisturbed"), TWO_SEEDS)
     EXECUTORS["fork"](bench, code=0)
     return bench.comparable()
 
@@ -73,7 +65,7 @@ def test_killed_at_random_points(
     span, kills, wrong, folders = 4.0, 0, 0, 0
     while kills < wanted:
         folders += 1
-        bench = new(tmp_path / str(folders), SUITE)
+        bench = new(tmp_path / str(folders), TWO_SEEDS)
         for _ in range(rng.randint(1, 8)):
             if not killed(executor, bench, rng, span):
                 span = max(1.0, span * 0.8)

@@ -8,23 +8,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from chaos_bench import EXECUTORS, Executor, half_written, lost, marked, new, strays
+from chaos_bench import EXECUTORS, TWO_SEEDS, Executor, half_written, lost, marked, new, strays
 from cli_bench import finish, kill
 from conftest import add
 from forked import Warm as Bench
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
 
-ONE = """\
-version: 1
-name: chaos
-plugins: chaos_plugin.py
-seeds: 2
-tasks: [{task: digits, recipe: {steps: 12}, teachers: {pool: 2, recipe: {steps: 12}}}]
-methods: [kd, fitnets, victim]
-"""
-OTHER = ONE.replace("name: chaos", "name: other").replace("fitnets", "at")
-KINDS = {"same suite": ONE, "overlapping suites": OTHER}
+OTHER = TWO_SEEDS.replace("name: chaos", "name: other").replace("fitnets", "at")
+KINDS = {"same suite": TWO_SEEDS, "overlapping suites": OTHER}
 
 
 def trained(bench: Bench) -> Counter[int]:
@@ -39,7 +31,7 @@ def trained(bench: Bench) -> Counter[int]:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """All jobs of both suites, done by one run after the other."""
-    bench = new(tmp_path_factory.mktemp("both"), ONE)
+    bench = new(tmp_path_factory.mktemp("both"), TWO_SEEDS)
     bench.write("other.yaml", OTHER)
     for suite in ("chaos.yaml", "other.yaml"):
         bench("run", suite, "--no-track", code=0)
@@ -54,7 +46,7 @@ def start(executor: Executor, bench: Bench, suite: str, **env: str):
 @pytest.mark.parametrize("kind", KINDS)
 def test_at_the_same_time(executor: Executor, kind: str, both: dict[str, str], tmp_path: Path, request, record_property):
     """The second one is an ordinary run; tracking is on, so that both write to one store."""
-    bench = new(tmp_path, ONE)
+    bench = new(tmp_path, TWO_SEEDS)
     bench.write("other.yaml", KINDS[kind])
     runs = [start(executor, bench, "chaos.yaml"), start(EXECUTORS["fork"], bench, "other.yaml")]
     ends = [finish(run) for run in runs]
@@ -71,8 +63,8 @@ def test_the_first_is_killed_while_the_second_waits(
     executor: Executor, both: dict[str, str], tmp_path: Path, request, record_property
 ):
     """Then the second one takes over, from the checkpoint."""
-    bench = new(tmp_path, ONE)
-    bench.write("other.yaml", ONE)
+    bench = new(tmp_path, TWO_SEEDS)
+    bench.write("other.yaml", TWO_SEEDS)
     mark = marked()
     first = start(executor, bench, "chaos.yaml", **mark)
     while not list(bench.folder.glob(".kdbench/jobs/*/events.jsonl")):

@@ -20,7 +20,7 @@ from kdbench.registry import Registry
 from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore
 from kdbench.results.record import Record
-from kdbench.results.store import ResultStore
+from kdbench.results.store import ResultStore, record_path
 from kdbench.suite import read_suite
 
 SUITE = """\
@@ -150,7 +150,7 @@ def test_a_node_can_write_nothing_but_what_its_job_leaves(payloads, tmp_path):
     payload, other = payloads["mine"], payloads["teacher"]
     here = tmp_path / "home/jobs" / payload["key"]
     here.mkdir(parents=True)
-    theirs = parcel.record_path(other).read_bytes()
+    theirs = record_path(other).read_bytes()
     wrong = [
         *(
             ("file", name, b"x")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from kdbench.execute import devices
-from kdbench.execute.base import DEFAULT_ENTRY, DEFAULT_POLICY, Event, JobSpec, Outcome, Policy
+from kdbench.execute.base import DEFAULT_ENTRY
 from kdbench.execute.cluster.connect import connect, nodes
 from kdbench.execute.cluster.link import RayLink
-from kdbench.execute.dispatch import ExecutorError, Run
+from kdbench.execute.dispatch import Dispatcher, ExecutorError
 
 
-class RayExecutor:
+class RayExecutor(Dispatcher):
     """Runs jobs as Ray tasks. Each is a process of its own there too, so one that dies takes nothing of Ray with it."""
 
     def __init__(
@@ -42,14 +42,6 @@ class RayExecutor:
 
     def slots(self) -> devices.Slots:
         return devices.Slots(self.workers, self.gpus)
-
-    def run(
-        self, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy = DEFAULT_POLICY
-    ) -> dict[str, Outcome]:
-        """Run jobs to their ends. Ctrl-C once (or SIGTERM) lets running ones checkpoint, twice ends them."""
-        if not jobs:
-            return {}
-        return Run(self, jobs, on_event, policy).to_the_end()
 
     def new_link(self) -> RayLink:
         return RayLink(self.home, self.results, self.preload, self.nodes)

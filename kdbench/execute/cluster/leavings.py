@@ -15,12 +15,12 @@ from typing import Any
 
 from kdbench.contract.errors import DataError
 from kdbench.execute import events
-from kdbench.execute.cluster.parcel import record_path, stamp_of
+from kdbench.execute.cluster.parcel import stamp_of
 from kdbench.results.files import write_atomically
 from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore
 from kdbench.results.record import Record, RecordError, check_key
-from kdbench.results.store import ResultStore
+from kdbench.results.store import ResultStore, record_path
 
 LOG = "log.txt"
 OURS = {LOG, events.FILE, "payload.json", "company", "lock"}  # not the node's to replace

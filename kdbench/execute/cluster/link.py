@@ -17,12 +17,13 @@ from typing import Any
 from kdbench.contract.errors import KdbenchError
 from kdbench.execute import failures
 from kdbench.execute.base import FailureClass
-from kdbench.execute.child import EXIT_CODES, Order
+from kdbench.execute.child import EXIT_CODES, Order, read_payload
 from kdbench.execute.cluster import leavings, node, parcel, task
 from kdbench.execute.cluster.connect import Node
 from kdbench.execute.cluster.post import Post
 from kdbench.execute.dispatch import ExecutorError
 from kdbench.results.home import VARIABLE
+from kdbench.results.store import record_path
 
 CLEANING = 30.0  # seconds for the nodes to remove what they were sent
 
@@ -75,7 +76,7 @@ class RayLink:
         self._nodes: set[str] = set()  # that have run something
 
     def start(self, order: Order) -> None:
-        payloads = [parcel.read(path) for path, _ in order.jobs]
+        payloads = [read_payload(path) for path, _ in order.jobs]
         self._submit(Held(next(self._numbers), order, payloads, [record_stamp(payload) for payload in payloads]))
 
     def _submit(self, held: Held) -> None:
@@ -221,7 +222,7 @@ def record_stamp(payload: dict[str, Any]) -> Any:
     if "results" not in payload:
         return None
     try:
-        state = parcel.record_path(payload).stat()
+        state = record_path(payload).stat()
     except OSError:
         return None
     return state.st_mtime_ns, state.st_ino

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from kdbench.contract.errors import KdbenchError
 from kdbench.results.files import write_atomically
 from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore
-from kdbench.results.record import TEACHER_FOLDER, check_key, folder_name
+from kdbench.results.record import check_key
 from kdbench.results.store import ResultStore
 
 HOME, RESULTS, GIVEN = "home", "results", "given"
@@ -63,13 +62,6 @@ def moved(payload: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
     return new
 
 
-def record_path(payload: Mapping[str, Any]) -> Path:
-    """Where the record of a job lies when it has one."""
-    labels = payload["labels"]
-    method = TEACHER_FOLDER if payload["kind"] == "teacher" else folder_name(labels["method"], "method")
-    return Path(payload["results"], folder_name(labels["task"], "task"), method, f"{check_key(payload['key'])}.json")
-
-
 def unpack(place: str, stamp: tuple[int, int], content: Any, scratch: Path) -> None:
     """Write a file as it was sent; `content` is asked for it only where it is not there already."""
     path = scratch / place
@@ -101,7 +93,3 @@ def _paths(payload: Mapping[str, Any]) -> Iterator[str]:
     yield from (teacher["weights"] for teacher in payload.get("teachers", ()))
     plugins = (target.rpartition(":")[0] for target in payload.get("targets", {}).values())
     yield from (name for name in (*plugins, *payload.get("sources", ())) if name.endswith(".py"))
-
-
-def read(path: str) -> dict[str, Any]:
-    return json.loads(Path(path).read_text(encoding="utf-8"))
