@@ -8,10 +8,11 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from cli_bench import Done, gone
 from forked import Forked
 from forked import Warm as Bench
@@ -138,3 +139,11 @@ def fill(folder: Path) -> None:
     with contextlib.suppress(OSError), open(folder / "filler", "wb", buffering=0) as file:
         while file.write(b"x" * 512):
             pass
+
+
+def add(
+    record_property: Callable[[str, object], None], request: pytest.FixtureRequest, fault: str, tries: int, found: int
+) -> None:
+    name = getattr(request.node, "callspec", None)
+    executor = name.params.get("executor", "fork") if name else "fork"
+    record_property("chaos", [fault, executor, tries, found])

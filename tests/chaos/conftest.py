@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
-from chaos_bench import EXECUTORS, Executor, lost, new, victim, without
+from chaos_bench import EXECUTORS, Executor, add, lost, new, victim, without
 from forked import Warm as Bench
 
 Count = Callable[..., None]
@@ -57,14 +57,6 @@ def count(request: pytest.FixtureRequest, record_property: Callable[[str, object
         assert found == 0
 
     return note
-
-
-def add(
-    record_property: Callable[[str, object], None], request: pytest.FixtureRequest, fault: str, tries: int, found: int
-) -> None:
-    name = getattr(request.node, "callspec", None)
-    executor = name.params.get("executor", "fork") if name else "fork"
-    record_property("chaos", [fault, executor, tries, found])
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

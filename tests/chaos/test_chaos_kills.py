@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from chaos_bench import EXECUTORS, TWO_SEEDS, Executor, half_written, lost, marked, new, strays
+from chaos_bench import EXECUTORS, TWO_SEEDS, Executor, add, half_written, lost, marked, new, strays
 from cli_bench import kill
-from conftest import add
 from forked import Warm as Bench
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(6 * 3600)]

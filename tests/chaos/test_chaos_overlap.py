@@ -8,9 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from chaos_bench import EXECUTORS, TWO_SEEDS, Executor, half_written, lost, marked, new, strays
+from chaos_bench import EXECUTORS, TWO_SEEDS, Executor, add, half_written, lost, marked, new, strays
 from cli_bench import finish, kill
-from conftest import add
 from forked import Warm as Bench
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
