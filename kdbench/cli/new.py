@@ -11,7 +11,9 @@ import typer
 
 from kdbench.cli.session import known_plugins
 
-NameArgument = Annotated[str, typer.Argument(help="Its name, as suites will call it: small letters, digits and _.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Its name, as suites will call it: small letters, digits and _.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite the file.")]
 
 
