@@ -9,7 +9,10 @@ from typing import Annotated
 
 import typer
 
-from kdbench.cli import (
+from kdbench.cli.careful import be_careful
+from kdbench.cli.exits import Exit
+from kdbench.cli.help import Verbs
+from kdbench.cli.verbs import (
     baseline,
     compare,
     data,
@@ -34,9 +37,6 @@ from kdbench.cli import (
     test_task,
     track,
 )
-from kdbench.cli.careful import be_careful
-from kdbench.cli.exits import Exit
-from kdbench.cli.help import Verbs
 
 DEBUG = "KDBENCH_DEBUG"
 

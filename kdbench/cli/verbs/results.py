@@ -10,9 +10,9 @@ import typer
 from kdbench.cli.exits import Exit
 from kdbench.cli.help import Verbs
 from kdbench.cli.options import PluginOption, ResultsOption
-from kdbench.cli.results_gc import gc
 from kdbench.cli.session import known_plugins
 from kdbench.cli.text import count, wrapped
+from kdbench.cli.verbs.results_gc import gc
 
 if TYPE_CHECKING:
     from kdbench.results.imported import Import

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdbench.cli import complete
-from kdbench.cli.convert import convert
 from kdbench.cli.exits import Exit
 from kdbench.cli.help import Verbs
 from kdbench.cli.options import JsonOption
 from kdbench.cli.text import definitions, wrapped
+from kdbench.cli.verbs.convert import convert
 
 if TYPE_CHECKING:
     from kdbench.tasks.data.sets import DataSet
