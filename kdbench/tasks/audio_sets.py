@@ -21,7 +21,7 @@ class Fsd50k(Clips):
     licence = "CC BY 4.0 for the whole; each clip has a licence of its own, some for non-commercial use only"
 
     def clips(self) -> ClipSet:
-        return clip_set.meant(clip_set.listed(fsd50k.find(self.config.root), fsd50k.read), self.config.content)  # type: ignore[attr-defined]
+        return clip_set.meant(clip_set.listed(fsd50k.find(self.config.root), fsd50k.read), self.config.content)
 
     def splits(self) -> Mapping[str, Sequence[str]]:
         return SAME
@@ -40,8 +40,8 @@ class SpeechCommands(Clips):
     licence = "CC BY 4.0"
 
     def clips(self) -> ClipSet:
-        found = clip_set.listed(speech_commands.find(self.config.root), speech_commands.read)  # type: ignore[attr-defined]
-        return clip_set.meant(found, self.config.content)  # type: ignore[attr-defined]
+        found = clip_set.listed(speech_commands.find(self.config.root), speech_commands.read)
+        return clip_set.meant(found, self.config.content)
 
     def splits(self) -> Mapping[str, Sequence[str]]:
         return SAME
@@ -56,12 +56,13 @@ class AudioSet(HeldOut):
 
     name = "audioset"
     Config = AudioSetConfig
+    config: AudioSetConfig
     licence = "labels CC BY 4.0; the videos belong to their authors"
 
     def clips(self) -> ClipSet:
-        return clip_set.meant(clip_set.listed(audioset.find(self.config.root), audioset.read), self.config.content)  # type: ignore[attr-defined]
+        return clip_set.meant(clip_set.listed(audioset.find(self.config.root), audioset.read), self.config.content)
 
     def splits(self) -> Mapping[str, Sequence[str]]:
-        lists = self.config.lists  # type: ignore[attr-defined]
+        lists = self.config.lists
         train = ["balanced", "unbalanced"] if lists == "both" else [lists]
         return {"train": [f"{name}_train" for name in train], "val": [], "test": ["eval"]}

@@ -52,6 +52,7 @@ class _Cifar(Photographs):
         "student": {"model": "resnet20", "recipe": CRD},
     }
     licence = "none stated by its author; photographs found on the web, for research"
+    config: CifarConfig
 
     @classmethod
     def fingerprint(cls, config: Any) -> str:
@@ -62,15 +63,15 @@ class _Cifar(Photographs):
         return Facts(outputs=cifar.FACTS[self.name].classes, channels=3, size=(cifar.SIZE, cifar.SIZE))
 
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        return super().normalisation() if self.config.pixels == "standard" else ((0.5,) * 3, (0.5,) * 3)  # type: ignore[attr-defined]
+        return super().normalisation() if self.config.pixels == "standard" else ((0.5,) * 3, (0.5,) * 3)
 
     def photos(self) -> Photos:
-        c: CifarConfig = self.config  # type: ignore[assignment]
+        c = self.config
         found = cifar.load(self.name, c.root, c.content)
         return Photos(found.classes, found.train, found.test, f"{found.folder} ({found.layout})", marks=found.marks)
 
     def data(self, name: str) -> Samples:
-        c: CifarConfig = self.config  # type: ignore[assignment]
+        c = self.config
         if name == "svhn":
             images = svhn.read(svhn.find(c.root))
         elif name in ("foreign", "extended"):

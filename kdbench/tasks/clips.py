@@ -80,6 +80,7 @@ class Clips(Tagging):
         "teacher": {"model": "tagcnn", "params": {"size": "large"}, "recipe": RECIPE, "view": "roll_mask"},
         "student": {"model": "tagcnn", "params": {"size": "small"}, "recipe": RECIPE, "view": "roll_mask"},
     }
+    config: ClipsConfig
 
     @classmethod
     def fingerprint(cls, config: Any) -> str:
@@ -95,7 +96,7 @@ class Clips(Tagging):
 
     @functools.cached_property
     def look(self) -> Look:
-        c: ClipsConfig = self.config  # type: ignore[assignment]
+        c = self.config
         return Look(FRONT_ENDS[c.front_end], c.seconds, c.fit)
 
     @property
@@ -104,7 +105,7 @@ class Clips(Tagging):
 
     def part(self, split: str) -> Part:
         """The clips of train, val or test, in canonical order."""
-        c: ClipsConfig = self.config  # type: ignore[assignment]
+        c = self.config
         part = self.clips().joined(self.splits()[split])
         least = {"train": 2, "val": 0, "test": 1}[split]
         if len(part) < least:
@@ -135,7 +136,7 @@ class Clips(Tagging):
         return self._levelled
 
     def data(self, name: str) -> Samples:
-        c: ClipsConfig = self.config  # type: ignore[assignment]
+        c = self.config
         image, hot, source = self.pictures(name if name in ("val", "test") else "train")
         some = slice(c.labelled if name == "labelled" else None)
         fields = {"image": torch.from_numpy(image[some])}
@@ -191,9 +192,10 @@ class HeldOut(Clips):
     """Clips of a set that may have no val: the last `val` of its training clips are it then."""
 
     Config: ClassVar[type[ClipsConfig]] = HeldOutConfig
+    config: HeldOutConfig
 
     def part(self, split: str) -> Part:
-        c: HeldOutConfig = self.config  # type: ignore[assignment]
+        c = self.config
         found, splits = self.clips(), self.splits()
         if split == "test" or not c.val or any(name in found.parts for name in splits["val"]):
             return super().part(split)

@@ -63,6 +63,7 @@ class Images(Photographs):
         "student": {"model": "resnet20", "recipe": {"steps": 20_000, "optimiser": "sgd", "lr": 0.05, "weight_decay": 5e-4}},
     }
     licence = "yours to know"
+    config: ImagesConfig
 
     @classmethod
     def fingerprint(cls, config: Any) -> str:
@@ -70,20 +71,20 @@ class Images(Photographs):
 
     @property
     def facts(self) -> Facts:
-        c: ImagesConfig = self.config  # type: ignore[assignment]
+        c = self.config
         return Facts(outputs=len(self._found.classes), channels=3, size=(c.size, c.size))
 
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        return self.config.mean, self.config.std  # type: ignore[attr-defined]
+        return self.config.mean, self.config.std
 
     @functools.cached_property
     def _found(self) -> images.ImageSet:
-        return images.load(self.config.root, self.config.content)  # type: ignore[attr-defined]
+        return images.load(self.config.root, self.config.content)
 
     @functools.cached_property
     def _photos(self) -> Photos:
         """Pixels; of training images that stay in their files, the files' numbers."""
-        c: ImagesConfig = self.config  # type: ignore[assignment]
+        c = self.config
         found = self._found
         shown = {split: images.pixels(found, split, c.side, c.resize) for split in found.files if split != "train"}
         files = np.arange(len(found.files["train"]))
@@ -97,7 +98,7 @@ class Images(Photographs):
 
     def part(self, name: str) -> Part:
         """What is held out is pixels always, and shown as the test is."""
-        c: ImagesConfig = self.config  # type: ignore[assignment]
+        c = self.config
         pixels, labels = super().part(name)
         found = self._found
         if name != "val" or "val" in found.files:
@@ -115,7 +116,7 @@ class Images(Photographs):
     def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
         if "file" not in batch.fields:
             return super().augment(policy, batch, draw)
-        c: ImagesConfig = self.config  # type: ignore[assignment]
+        c = self.config
         files = [self._found.files["train"][number] for number in batch["file"].tolist()]
         look = LOOKS[policy]
         if look.resized:

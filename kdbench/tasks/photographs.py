@@ -74,6 +74,7 @@ class Photographs(Classification):
     augments = WORDS
     mean: ClassVar[tuple[float, float, float]]
     std: ClassVar[tuple[float, float, float]]
+    config: PhotoConfig
 
     @abstractmethod
     def photos(self) -> Photos:
@@ -92,7 +93,7 @@ class Photographs(Classification):
 
     def part(self, name: str) -> Part:
         """train, val or test. What is held out comes from the end of the training images, their parts from its beginning."""
-        c: PhotoConfig = self.config  # type: ignore[assignment]
+        c = self.config
         found = self.photos()
         if name == "test":
             return found.test[0][: c.test], found.test[1][: c.test]
@@ -104,7 +105,7 @@ class Photographs(Classification):
         return images[part], labels[part]
 
     def data(self, name: str) -> Samples:
-        c: PhotoConfig = self.config  # type: ignore[assignment]
+        c = self.config
         images, labels = self.part(name if name in ("val", "test") else "train")
         index = torch.arange(len(labels))
         if name in ("train", "val", "test", "labelled"):

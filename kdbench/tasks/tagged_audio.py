@@ -24,9 +24,10 @@ class TaggedAudio(HeldOut):
     name = "tagged_audio"
     Config = TaggedAudioConfig
     licence = "yours to know"
+    config: TaggedAudioConfig
 
     def clips(self) -> ClipSet:
-        c: TaggedAudioConfig = self.config  # type: ignore[assignment]
+        c = self.config
         found = clip_set.listed(tagged_csv.find(c.root, c.table), tagged_csv.read, c.table, c.separator)
         return clip_set.meant(found, c.content)
 
