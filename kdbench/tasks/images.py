@@ -14,9 +14,9 @@ from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.model import Facts
 from kdbench.contract.task import Samples
-from kdbench.tasks.data import decoded
-from kdbench.tasks.data.photos import full_images, images
+from kdbench.tasks.data.photos import full_images, image_files, images
 from kdbench.tasks.data.photos.image_looks import LOOKS, show
+from kdbench.tasks.data.threads import stacked
 from kdbench.tasks.photographs import Part, PhotoConfig, Photographs, Photos
 
 AHEAD = 3  # batches that are decoded beside the training
@@ -104,7 +104,7 @@ class Images(Photographs):
         if name != "val" or "val" in found.files:
             return pixels, labels
         files = found.files["train"][len(found.files["train"]) - len(labels) :]
-        return decoded.pixels(files, found.folder, c.side, resize=c.resize), labels
+        return image_files.pixels(files, found.folder, c.side, resize=c.resize), labels
 
     def data(self, name: str) -> Samples:
         samples = super().data(name)
@@ -121,10 +121,10 @@ class Images(Photographs):
         look = LOOKS[policy]
         if look.resized:
             u = draw.uniform("part", batch.view, batch.index, full_images.DRAWS).cpu().numpy()
-            pixels = full_images.stacked(lambda row: full_images.view(files[row], c.size, look.resized, u[row]), len(files))
+            pixels = stacked(lambda row: full_images.view(files[row], c.size, look.resized, u[row]), len(files))
         else:
             resize = c.resize if c.side == c.size else None
-            pixels = full_images.stacked(lambda row: decoded.decode(files[row], c.size, resize=resize), len(files))
+            pixels = stacked(lambda row: image_files.decode(files[row], c.size, resize=resize), len(files))
         image = show(replace(look, resized=0.0), torch.from_numpy(pixels).to(batch.index.device), batch.view, batch.index, draw)
         kept = {field: values for field, values in batch.fields.items() if field != "file"}
         return batch.but(fields={**kept, "image": image})

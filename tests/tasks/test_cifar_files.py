@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import canonical, decoded
+from kdbench.tasks.data import array_cache, canonical
 from kdbench.tasks.data.photos import cifar, cifar_pickle
 
 RAN = []
@@ -21,7 +21,7 @@ class Attack:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
     monkeypatch.delenv("KDBENCH_DATA", raising=False)
     cifar.read.cache_clear()
     return tmp_path / "cache"

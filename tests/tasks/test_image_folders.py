@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
-from kdbench.tasks.data.photos import image_check, image_tree, images
+from kdbench.tasks.data import array_cache
+from kdbench.tasks.data.photos import image_check, image_files, image_tree, images
 from kdbench.tasks.images import Images
 
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
     images.listed.cache_clear()
 
 
@@ -103,9 +103,13 @@ def test_an_image_is_resized_by_its_shorter_side_and_its_centre_taken(tmp_path: 
     wide = np.zeros((20, 60, 3), np.uint8)
     wide[:, 20:40] = 200  # the middle third
     Image.fromarray(wide).save(tmp_path / "wide.png")
-    assert (decoded.decode(tmp_path / "wide.png", 20) == 200).all()
+    assert (image_files.decode(tmp_path / "wide.png", 20) == 200).all()
     picture(tmp_path / "grey.png", (9, 5), "L", 77)
-    assert (decoded.decode(tmp_path / "grey.png", 5) == 77).all() and decoded.decode(tmp_path / "grey.png", 5).shape == (3, 5, 5)
+    assert (image_files.decode(tmp_path / "grey.png", 5) == 77).all() and image_files.decode(tmp_path / "grey.png", 5).shape == (
+        3,
+        5,
+        5,
+    )
 
 
 def test_damaged_images_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -113,10 +117,10 @@ def test_damaged_images_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch)
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:600])
     with pytest.raises(DataError, match=r"3\.png: cannot be read as an image"):
-        decoded.decode(path, 8)
+        image_files.decode(path, 8)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(DataError, match=r"4\.png: .*(too large|exceeds limit)"):
-        decoded.decode(folder / "train" / "10" / "4.png", 8)
+        image_files.decode(folder / "train" / "10" / "4.png", 8)
 
 
 def test_a_folder_is_a_task(folder: Path):

@@ -6,14 +6,14 @@ import pytest
 from imagenet_files import picture
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.photos import image_layouts, images
 from kdbench.tasks.images import Images
 
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
     images.listed.cache_clear()
 
 
@@ -50,7 +50,7 @@ def test_without_splits_a_balanced_fifth_is_the_test_by_content_not_by_name(fold
     assert found.labels["test"].tolist().count(1) == 1, "a quarter of them, as of all"
     for split, paths in found.files.items():
         assert [found.classes[at] for at in found.labels[split]] == ["10" if int(path.stem) % 4 else "2" for path in paths]
-        assert (found.marks[split] == decoded.digests(paths, folder)).all()
+        assert (found.marks[split] == array_cache.digests(paths, folder)).all()
     before = {path.read_bytes() for path in found.files["test"]}
     for path in sorted((folder / "shots").iterdir()):
         path.rename(path.with_name(f"{99 - int(path.stem)}.jpg"))

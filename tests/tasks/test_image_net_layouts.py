@@ -11,7 +11,7 @@ import pytest
 from scipy.io import savemat
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.photos import image_layouts, imagenet, imagenet_check, imagenet_devkit, images
 
 EXPECTED = {files.name(at): files.WNIDS.index(wnid) for at, wnid in enumerate(files.TRUTH, 1)}
@@ -19,7 +19,7 @@ EXPECTED = {files.name(at): files.WNIDS.index(wnid) for at, wnid in enumerate(fi
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
     images.listed.cache_clear()
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from kdbench.contract.errors import DataError
 from kdbench.metrics import retrieval
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.text import lsa, passage_set
 from kdbench.tasks.data.text.passage_search import Search, top
 
@@ -81,7 +81,7 @@ def agreement(found: passage_set.PassageSet, queries: list[int]) -> tuple[np.nda
 
 
 def test_bm25_and_the_metrics_are_those_of_another_implementation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
     made = files.made(test=24)
     names = list(made.documents)
     made.documents |= dict.fromkeys(names[1:40], ("", made.documents[names[0]][1]))  # equal texts: equal scores
@@ -98,7 +98,7 @@ def test_bm25_and_the_metrics_are_those_of_another_implementation(tmp_path: Path
 @pytest.mark.slow
 def test_bm25_on_cranfield_is_that_of_another_implementation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Needs KDBENCH_DATA."""
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
     try:
         folder = passage_set.find(ROOT, "cranfield")
     except DataError:

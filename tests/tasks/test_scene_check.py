@@ -10,7 +10,7 @@ import scene_files
 from PIL import Image
 
 from kdbench.cli import data
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.findings import Finding
 from kdbench.tasks.data.scenes import scene_check, scene_layouts
 from kdbench.tasks.data.sets import SETS
@@ -18,7 +18,7 @@ from kdbench.tasks.data.sets import SETS
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
     scene_layouts.look.cache_clear()
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
 from kdbench.tasks.data.audio import clip_sample
 from kdbench.tasks.data.audio.audio_files import Heard, hear
 from kdbench.tasks.data.audio.clip_set import ClipSet, Part
 from kdbench.tasks.data.findings import Finding, against
+from kdbench.tasks.data.threads import each
 
 SHOWN = 5  # files or tags that are named
 LISTENED = 20_000  # clips that are heard in full, evenly spread: all but those of AudioSet and the like
@@ -59,7 +59,7 @@ def heard(found: ClipSet) -> list[Finding]:
     some = files[:: -(-len(files) // LISTENED)]
     bad: list[str] = []
     good: list[tuple[Path, Heard]] = []
-    for path, one in zip(some, decoded.each(_heard, some), strict=True):
+    for path, one in zip(some, each(_heard, some), strict=True):
         if isinstance(one, str):
             bad.append(one)
         else:

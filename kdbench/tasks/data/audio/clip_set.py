@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import canonical, decoded
+from kdbench.tasks.data import array_cache, canonical
 from kdbench.tasks.data.audio.clip_list import ClipList
 
 
@@ -69,7 +69,9 @@ def listed(folder: Path, read: Callable[..., ClipList], *given: str) -> ClipSet:
     by_name = np.argsort([str(file) for file in found.files], kind="stable")  # equal clips in an order of their own
     named = [hashlib.sha256(name.encode()).digest() for name in found.names]
     marks = (
-        np.frombuffer(b"".join(named), np.uint8).reshape(-1, 32) if named else np.asarray(decoded.digests(found.files, folder))
+        np.frombuffer(b"".join(named), np.uint8).reshape(-1, 32)
+        if named
+        else np.asarray(array_cache.digests(found.files, folder))
     )
     whole = Part(found.files, found.hot, marks, found.source).take(by_name)
     part = found.part[by_name]

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import canonical, decoded
-from kdbench.tasks.data.photos import cifar_pickle, image_tree
+from kdbench.tasks.data import canonical
+from kdbench.tasks.data.photos import cifar_pickle, image_files, image_tree
 from kdbench.tasks.data.place import Place
 
 PUBLISHED = "published"
@@ -161,5 +161,5 @@ def _images(folder: Path) -> tuple[tuple[str, ...], tuple[np.ndarray, np.ndarray
     parts = {}
     for split in ("train", "test"):
         files, labels = tree.splits[split]
-        parts[split] = (np.asarray(decoded.pixels(files, folder, SIZE, exact=True)), labels)
+        parts[split] = (np.asarray(image_files.pixels(files, folder, SIZE, exact=True)), labels)
     return tree.classes, parts["train"], parts["test"]

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import canonical, decoded
+from kdbench.tasks.data import canonical
 from kdbench.tasks.data.findings import Finding, against
-from kdbench.tasks.data.photos import cifar, cifar_pickle, image_layouts, image_tree, images, svhn
+from kdbench.tasks.data.photos import cifar, cifar_pickle, image_files, image_layouts, image_tree, images, svhn
 from kdbench.tasks.data.photos.image_sheet import sheet
+from kdbench.tasks.data.threads import each
 
 SHOWN = 5  # unreadable files that are named
 LOOK = 64  # pixels of a side at which a folder's images are tried
@@ -89,12 +90,12 @@ def unreadable(tree: image_tree.Tree, size: int, exact: bool) -> Finding | None:
 
     def wrong(path: Path) -> str:
         try:
-            decoded.decode(path, size, exact)
+            image_files.decode(path, size, exact)
         except DataError as error:
             return str(error)
         return ""
 
-    bad = [told for files, _ in tree.splits.values() for told in decoded.each(wrong, files) if told]
+    bad = [told for files, _ in tree.splits.values() for told in each(wrong, files) if told]
     more = f"; and {len(bad) - SHOWN:,} more" if len(bad) > SHOWN else ""
     return Finding("files", f"{len(bad):,} unreadable: {'; '.join(bad[:SHOWN])}{more}", right=False) if bad else None
 
@@ -112,4 +113,4 @@ def cifar_sheet(name: str, folder: Path, path: Path) -> None:
 def folder_sheet(folder: Path, path: Path) -> None:
     found = images.listed(folder)
     files, labels = found.files["test"][:40], found.labels["test"][:40]
-    sheet(np.stack([decoded.decode(file, LOOK) for file in files]), labels, found.classes, path)
+    sheet(np.stack([image_files.decode(file, LOOK) for file in files]), labels, found.classes, path)

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
 from kdbench.tasks.data.findings import Finding, against
 from kdbench.tasks.data.photos.image_check import SHOWN, doubles
 from kdbench.tasks.data.scenes import label_files, label_maps, scene_cache, scene_layouts
 from kdbench.tasks.data.scenes.label_maps import OUTSIDE, VOID
 from kdbench.tasks.data.scenes.scene_set import Part, Tree, partners
+from kdbench.tasks.data.threads import each
 
 MOST = 60  # values of labels of one's own that are listed
 COLOUR = 1 << 24  # added to colours, to tell them from numbers
@@ -84,7 +84,7 @@ def tally(tree: Tree, part: Part, table: np.ndarray | None) -> Tally:
         odd = "" if theirs == values.shape else f"{path}: {values.shape[1]}×{values.shape[0]}, its image {theirs[1]}×{theirs[0]}"
         return *np.unique(values, return_counts=True), (values.shape[0], values.shape[1]), odd
 
-    for path, (values, counts, size, odd) in zip(part.labels, decoded.each(one, part.labels)):
+    for path, (values, counts, size, odd) in zip(part.labels, each(one, part.labels)):
         made.bad += [odd] if odd else []
         made.sizes.update([size] if size != (0, 0) else [])
         made.values.update(dict(zip(values.tolist(), counts.tolist())))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.place import Place
 from kdbench.tasks.data.scenes.label_files import Writing
 
@@ -96,8 +96,8 @@ def listed(layout: Layout, folder: Path, drop: bool = False) -> SceneSet:
         part = paired(split, images, labels, folder, drop)
         if not part.stems:
             raise DataError(f"{folder}: {split}: no image has a label")
-        marks[split] = np.asarray(decoded.digests(part.images, folder))
-        of_labels = np.asarray(decoded.digests(part.labels, folder)) if part.labels else np.empty((0, 32), np.uint8)
+        marks[split] = np.asarray(array_cache.digests(part.images, folder))
+        of_labels = np.asarray(array_cache.digests(part.labels, folder)) if part.labels else np.empty((0, 32), np.uint8)
         told = "\n".join([split, str(len(part.stems)), *part.stems])
         for piece in (told.encode(), np.ascontiguousarray(marks[split]).data, np.ascontiguousarray(of_labels).data):
             total.update(hashlib.sha256(piece).digest())

@@ -2,7 +2,7 @@
 
 Documents are in the order of their ids' bytes and words in falling order of the documents that hold them, so that numbers are the
 same for every layout of the same collection, and a tie by falling number is trec_eval's tie by falling id. The store lies in the
-cache (decoded.py) and may be deleted at any time.
+cache (array_cache.py) and may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import cache_budget, decoded
+from kdbench.tasks.data import array_cache, cache_budget
 from kdbench.tasks.data.text.passage_layout import Document, Layout
 from kdbench.tasks.data.text.text_tokens import Language, words_of
 
@@ -57,7 +57,7 @@ class Store:
 def opened(layout: Layout, folder: Path, language: Language) -> Store:
     """The store of a folder, made where there is none."""
     corpus = layout.corpus(folder)
-    place = decoded.shelf([corpus], folder) / f"passages-{language}-{VERSION}"
+    place = array_cache.shelf([corpus], folder) / f"passages-{language}-{VERSION}"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         cache_budget.hold(place.parent)  # for as long as this process lives
@@ -65,7 +65,7 @@ def opened(layout: Layout, folder: Path, language: Language) -> Store:
             _make(layout, folder, language, place)
         return Store(**{name: np.load(place / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS})
     except OSError as error:
-        raise DataError(f"cache {place}: {error.strerror}; choose another place with {decoded.VARIABLE}") from error
+        raise DataError(f"cache {place}: {error.strerror}; choose another place with {array_cache.VARIABLE}") from error
 
 
 def _make(layout: Layout, folder: Path, language: Language, place: Path) -> None:
