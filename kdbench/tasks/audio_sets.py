@@ -11,8 +11,6 @@ from kdbench.tasks.clips import Clips, ClipsConfig, HeldOut, HeldOutConfig
 from kdbench.tasks.data.audio import audioset, clip_set, fsd50k, speech_commands
 from kdbench.tasks.data.audio.clip_set import ClipSet
 
-SAME: Mapping[str, Sequence[str]] = {"train": ["train"], "val": ["val"], "test": ["test"]}
-
 
 class Fsd50k(Clips):
     """FSD50K: 51,197 Freesound clips under 200 tags, with its own train, val and evaluation clips."""
@@ -21,10 +19,7 @@ class Fsd50k(Clips):
     licence = "CC BY 4.0 for the whole; each clip has a licence of its own, some for non-commercial use only"
 
     def clips(self) -> ClipSet:
-        return clip_set.meant(clip_set.listed(fsd50k.find(self.config.root), fsd50k.read), self.config.content)
-
-    def splits(self) -> Mapping[str, Sequence[str]]:
-        return SAME
+        return clip_set.load(self.config.content, fsd50k.find(self.config.root), fsd50k.read)
 
 
 class SpeechCommandsConfig(ClipsConfig):
@@ -40,11 +35,7 @@ class SpeechCommands(Clips):
     licence = "CC BY 4.0"
 
     def clips(self) -> ClipSet:
-        found = clip_set.listed(speech_commands.find(self.config.root), speech_commands.read)
-        return clip_set.meant(found, self.config.content)
-
-    def splits(self) -> Mapping[str, Sequence[str]]:
-        return SAME
+        return clip_set.load(self.config.content, speech_commands.find(self.config.root), speech_commands.read)
 
 
 class AudioSetConfig(HeldOutConfig):
@@ -60,7 +51,7 @@ class AudioSet(HeldOut):
     licence = "labels CC BY 4.0; the videos belong to their authors"
 
     def clips(self) -> ClipSet:
-        return clip_set.meant(clip_set.listed(audioset.find(self.config.root), audioset.read), self.config.content)
+        return clip_set.load(self.config.content, audioset.find(self.config.root), audioset.read)
 
     def splits(self) -> Mapping[str, Sequence[str]]:
         lists = self.config.lists

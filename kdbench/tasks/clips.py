@@ -1,6 +1,6 @@
 """What tasks on recorded sound share: log-mel pictures of clips of one length, from files of yours, with any number of tags.
 
-A subclass finds its set and says which of its parts (folds, or the set's own splits) make up train, val and test.
+A subclass finds its set and, where the set's own splits are not meant, says which of its parts make up train, val and test.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from torch import Tensor
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.errors import DataError
-from kdbench.contract.model import Config, Facts, ModelPlugin
+from kdbench.contract.model import Facts, ModelPlugin
 from kdbench.contract.task import Samples
 from kdbench.tasks.data.audio import clip_pictures, clip_sample
 from kdbench.tasks.data.audio.clip_pictures import Look
 from kdbench.tasks.data.audio.clip_set import ClipSet, Part
 from kdbench.tasks.data.audio.mel import FRONT_ENDS
+from kdbench.tasks.from_folder import FromFolder, FromFolderConfig
 from kdbench.tasks.tagging import Tagging, roll_mask
 
 LEVELLED = 2_000  # training clips from which the level is taken: the first, whose order is as good as random
@@ -42,13 +43,7 @@ RECIPE = {
 }
 
 
-class ClipsConfig(Config):
-    root: str = Field(
-        "",
-        description="folder that holds the set, if not under KDBENCH_DATA; where it lies is no part of a result's identity",
-        exclude=True,
-        json_schema_extra={"identity": False},
-    )
+class ClipsConfig(FromFolderConfig):
     content: str = Field("", description="fingerprint of the clips that are meant, as `kdbench data check` prints it")
     front_end: Literal["tiny8k", "ced", "panns"] = Field(
         "tiny8k", description="how sound is seen: 32 mels up to 3.9 kHz; as CED (64, 16 kHz) or PANNs (64, 32 kHz) have it"
@@ -60,7 +55,7 @@ class ClipsConfig(Config):
     labelled: int | None = Field(None, ge=2, description="clips of the set 'labelled'; all if left out")
 
 
-class Clips(Tagging):
+class Clips(FromFolder, Tagging):
     """Any number of tags for each recorded clip."""
 
     Config: ClassVar[type[ClipsConfig]] = ClipsConfig
@@ -82,17 +77,13 @@ class Clips(Tagging):
     }
     config: ClipsConfig
 
-    @classmethod
-    def fingerprint(cls, config: Any) -> str:
-        return f"sha256:{config.content or 'of params.content'}"
-
     @abstractmethod
     def clips(self) -> ClipSet:
         """The set, listed and found to be the one that is meant."""
 
-    @abstractmethod
     def splits(self) -> Mapping[str, Sequence[str]]:
-        """Which parts of the set are train, val and test."""
+        """Which parts of the set are train, val and test: its own, unless a subclass says else."""
+        return {split: [split] for split in ("train", "val", "test")}
 
     @functools.cached_property
     def look(self) -> Look:
@@ -161,16 +152,11 @@ class Clips(Tagging):
         told = [f"{clips:,} clips of test are, byte for byte, also in train"] if clips else []
         return told + ([f"{recordings:,} recordings have clips in train and in test"] if recordings else [])
 
-    def describe(self) -> dict[str, Any]:
-        what = {"what": (self.__doc__ or "").split("\n")[0]}
-        try:
-            found = self.clips()
-        except DataError as error:  # what is missing is told, and all else can still be read
-            return {**what, "data": str(error)}
+    def details(self) -> dict[str, Any]:
+        found = self.clips()
         parts = {split: self.part(split) for split in ("train", "val", "test")}
         coverage = {name: f"{len(found.parts.get(name, ())):,} of {count:,} listed" for name, count in found.listed.items()}
         return {
-            **what,
             "sizes": {split: len(part) for split, part in parts.items()},
             "tags": len(found.tags),
             "tags a clip": round(float(parts["train"].hot.sum(1).mean()), 3),

@@ -35,7 +35,7 @@ class _Esc(Clips):
 
     def clips(self) -> ClipSet:
         c = self.config
-        return clip_set.meant(clip_set.listed(esc.find(self.name, c.root), esc.read, self.name), c.content)
+        return clip_set.load(c.content, esc.find(self.name, c.root), esc.read, self.name)
 
     def splits(self) -> Mapping[str, Sequence[str]]:
         c = self.config

@@ -65,10 +65,6 @@ class Images(Photographs):
     licence = "yours to know"
     config: ImagesConfig
 
-    @classmethod
-    def fingerprint(cls, config: Any) -> str:
-        return f"sha256:{config.content or 'of params.content'}"
-
     @property
     def facts(self) -> Facts:
         c = self.config

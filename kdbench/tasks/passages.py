@@ -12,11 +12,12 @@ import torch
 from pydantic import Field
 
 from kdbench.contract.errors import DataError
-from kdbench.contract.model import Config, Facts
+from kdbench.contract.model import Facts
 from kdbench.contract.task import Forward, Samples
 from kdbench.tasks.data.text import lsa, passage_set, passage_texts
 from kdbench.tasks.data.text.passage_parts import MINED, Choices, Parts
 from kdbench.tasks.data.text.text_tokens import Language
+from kdbench.tasks.from_folder import FromFolder, FromFolderConfig, place
 from kdbench.tasks.passage_outputs import raw_outputs
 from kdbench.tasks.passage_samples import PassageSamples, Words
 from kdbench.tasks.retrieval import LSA_SCALE, LSA_WIDTH, RECIPE, SHOWN, Retrieval
@@ -24,16 +25,8 @@ from kdbench.tasks.retrieval import LSA_SCALE, LSA_WIDTH, RECIPE, SHOWN, Retriev
 LSA_DOCUMENTS = 200_000  # the first so many (by id) tell what words mean
 
 
-class PassagesConfig(Config):
-    root: str = Field(
-        "",
-        description="folder that holds the set, if not under KDBENCH_DATA; where it lies is no part of a result's identity",
-        exclude=True,
-        json_schema_extra={"identity": False},
-    )
-    folder: str = Field(
-        "", description="its folder under KDBENCH_DATA, or under root", exclude=True, json_schema_extra={"identity": False}
-    )
+class PassagesConfig(FromFolderConfig):
+    folder: str = place("its folder under KDBENCH_DATA, or under root")
     content: str = Field("", description="fingerprint of the set that is meant, as `kdbench data check passages` prints it")
     language: Language = Field("english", description="english: no stop words, no plural s; plain: words as they are")
     words: int = Field(8000, ge=100, description="words that the nets know, the most frequent first; others are one unknown word")
@@ -63,7 +56,7 @@ class PassagesConfig(Config):
     test_lists: str = Field(MINED, description="evaluation lists of val and test, in the same way")
 
 
-class Passages(Retrieval):
+class Passages(FromFolder, Retrieval):
     """A collection of passages with queries and judgements, in the BEIR or the MS MARCO layout."""
 
     name = "passages"
@@ -83,10 +76,6 @@ class Passages(Retrieval):
     }
     licence = "yours to know"
     config: PassagesConfig
-
-    @classmethod
-    def fingerprint(cls, config: Any) -> str:
-        return f"sha256:{config.content or 'of params.content'}"
 
     @functools.cached_property
     def collection(self) -> passage_set.PassageSet:
@@ -166,14 +155,9 @@ class Passages(Retrieval):
         told = f"{self.shared:,} of {count:,} test queries want a training positive (params.clean leaves those out)"
         return [told] if self.shared else []
 
-    def describe(self) -> dict[str, Any]:
-        what = {"what": (self.__doc__ or "").split("\n")[0]}
-        try:
-            found = self.collection
-        except DataError as error:  # what is missing is told, and all else can still be read
-            return {**what, "data": str(error)}
+    def details(self) -> dict[str, Any]:
+        found = self.collection
         return {
-            **what,
             "sizes": {name: len(self.data(name)) for name in (*self.sets, "val", "test")},
             "training queries": len(self.parts.queries["train"]),
             "documents": len(found.store),

@@ -18,26 +18,20 @@ from torch import Tensor
 
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
-from kdbench.contract.errors import DataError
-from kdbench.contract.model import Config, Facts, ModelPlugin, normaliser
+from kdbench.contract.model import Facts, ModelPlugin, normaliser
 from kdbench.contract.task import Forward, Samples
 from kdbench.contract.views import FiniteViews
 from kdbench.tasks.classification import Classification
 from kdbench.tasks.data import canonical
 from kdbench.tasks.data.photos.image_looks import LOOKS, WORDS, finite, show
 from kdbench.tasks.data.photos.image_sheet import sheet
+from kdbench.tasks.from_folder import FromFolder, FromFolderConfig
 
 Part = tuple[np.ndarray, np.ndarray]  # images, labels
 PARTS = {"pool": (0.0, 1.0), "pool_eighth": (0.0, 0.125), "pool_quarter": (0.0, 0.25), "half_a": (0.0, 0.5), "half_b": (0.5, 1.0)}
 
 
-class PhotoConfig(Config):
-    root: str = Field(
-        "",
-        description="folder that holds the set, if not under KDBENCH_DATA; where it lies is no part of a result's identity",
-        exclude=True,
-        json_schema_extra={"identity": False},
-    )
+class PhotoConfig(FromFolderConfig):
     train: int | None = Field(None, ge=2, description="training images to use (balanced); all if left out")
     test: int | None = Field(None, ge=2, description="test images to use (balanced); all if left out")
     val: int = Field(0, ge=0, description="training images held out for choices; 0 trains on all of them")
@@ -56,7 +50,7 @@ class Photos:
     marks: Mapping[str, np.ndarray] = field(default_factory=dict)  # split -> digests of its images
 
 
-class Photographs(Classification):
+class Photographs(FromFolder, Classification):
     """One class per photograph."""
 
     Config: ClassVar[type[PhotoConfig]] = PhotoConfig
@@ -127,14 +121,9 @@ class Photographs(Classification):
     def leaks(self) -> list[str]:
         return canonical.leaks(self.photos().marks)
 
-    def describe(self) -> dict[str, Any]:
-        what = {"what": (self.__doc__ or "").split("\n")[0]}
-        try:
-            found = self.photos()
-        except DataError as error:  # what is missing is told, and all else can still be read
-            return {**what, "data": str(error)}
+    def details(self) -> dict[str, Any]:
+        found = self.photos()
         return {
-            **what,
             "sizes": {name: len(self.data(name)) for name in ("train", "val", "test")},
             "classes": len(found.classes),
             "read from": found.origin,

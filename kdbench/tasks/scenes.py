@@ -23,6 +23,7 @@ from kdbench.tasks.data.scenes import scene_looks as looks
 from kdbench.tasks.data.scenes.scene_check import neighbours
 from kdbench.tasks.data.scenes.scene_set import Part, SceneSet
 from kdbench.tasks.data.scenes.scene_sheet import contact_sheet
+from kdbench.tasks.from_folder import FromFolder
 from kdbench.tasks.maps import Segmentation
 from kdbench.tasks.scene_files import SceneFiles, space, taken
 from kdbench.tasks.scene_params import ScenesConfig, Size
@@ -32,7 +33,7 @@ AHEAD = 2  # batches cut out of the files while the device works on another: no 
 ADAMW = {**RECIPE, "steps": 2000, "lr": 1e-3}
 
 
-class Scenes(Segmentation):
+class Scenes(FromFolder, Segmentation):
     """Street scenes or any images with label maps, from your folders: labels in a source, none in the target of val and test.
 
     Cityscapes, GTA5, SYNTHIA, CamVid, IDD-Lite and any folders of images and labels. One set alone is its own target: what
@@ -137,14 +138,12 @@ class Scenes(Segmentation):
         found, _ = self.files.part("test")
         return canonical.leaks(found.marks) + neighbours({split: part.stems for split, part in found.parts.items()})
 
-    def describe(self) -> dict[str, Any]:
-        what = {"what": (self.__doc__ or "").split("\n")[0]}
-        try:
-            sizes = {name: len(self.files.part(name)[1].stems) for name in (*self.sets, "val", "test")}
-            names = space(self.config).names
-        except DataError as error:  # what is missing is told, and all else can still be read
-            return {**what, "data": str(error)}
-        return {**what, "sizes": sizes, "classes": ", ".join(names), "read from": str(self.files.loaded("target").folder)}
+    def details(self) -> dict[str, Any]:
+        return {
+            "sizes": {name: len(self.files.part(name)[1].stems) for name in (*self.sets, "val", "test")},
+            "classes": ", ".join(space(self.config).names),
+            "read from": str(self.files.loaded("target").folder),
+        }
 
     def sample(self, path: Path) -> None:
         """A contact sheet: source images over their labels, test images over theirs."""

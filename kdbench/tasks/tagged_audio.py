@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from pydantic import Field
 
 from kdbench.tasks.clips import HeldOut, HeldOutConfig
@@ -28,8 +26,4 @@ class TaggedAudio(HeldOut):
 
     def clips(self) -> ClipSet:
         c = self.config
-        found = clip_set.listed(tagged_csv.find(c.root, c.table), tagged_csv.read, c.table, c.separator)
-        return clip_set.meant(found, c.content)
-
-    def splits(self) -> Mapping[str, Sequence[str]]:
-        return {"train": ["train"], "val": ["val"], "test": ["test"]}
+        return clip_set.load(c.content, tagged_csv.find(c.root, c.table), tagged_csv.read, c.table, c.separator)

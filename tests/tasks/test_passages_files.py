@@ -183,9 +183,9 @@ def test_the_collection_that_is_meant_and_no_other(tmp_path: Path, monkeypatch: 
     folder = files.beir(tmp_path / "data" / "mine", files.made())
     monkeypatch.setenv("KDBENCH_DATA", str(tmp_path / "data"))
     found = passage_set.read(folder).fingerprint
-    with pytest.raises(DataError, match=rf"say which collection is meant: params: {{content: {found}}}"):
+    with pytest.raises(DataError, match=rf"say which passages are meant: params: {{content: {found}}}"):
         passage_set.load("", "mine", "", "english")
-    with pytest.raises(DataError, match="not the collection of param `content`"):
+    with pytest.raises(DataError, match="these are not the passages of param `content`"):
         passage_set.load("", "mine", "0" * 64, "english")
     assert passage_set.load("", "mine", found, "english").folder == folder
     with pytest.raises(DataError, match=r"it is not in .*data or in yours under it .*corpus.jsonl"):

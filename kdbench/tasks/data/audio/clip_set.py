@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import array_cache, canonical
+from kdbench.tasks.data import array_cache, canonical, meant
 from kdbench.tasks.data.audio.clip_list import ClipList
 
 
@@ -90,9 +90,8 @@ def fingerprint(tags: Iterable[str], parts: Mapping[str, Part]) -> str:
     return total.hexdigest()
 
 
-def meant(found: ClipSet, content: str) -> ClipSet:
-    """The set, if it is the one of that fingerprint."""
-    if found.fingerprint != content:
-        what = "say which clips are meant" if not content else f"these are not the clips of param `content` ({content[:12]}…)"
-        raise DataError(f"{found.folder}: {what}: params: {{content: {found.fingerprint}}}")
+def load(content: str, folder: Path, read: Callable[..., ClipList], *given: str) -> ClipSet:
+    """The clips that are meant: those of the given fingerprint, and no others."""
+    found = listed(folder, read, *given)
+    meant.check(found.folder, found.fingerprint, content, "clips")
     return found

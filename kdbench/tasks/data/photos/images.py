@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdbench.contract.errors import DataError
-from kdbench.tasks.data import array_cache, canonical
+from kdbench.tasks.data import array_cache, canonical, meant
 from kdbench.tasks.data.photos import image_files, image_layouts
 from kdbench.tasks.data.place import Place
 
@@ -64,9 +63,7 @@ def listed(folder: Path) -> ImageSet:
 def load(root: str, content: str) -> ImageSet:
     """The images that are meant: those of the given fingerprint, and no others."""
     found = listed(find(root))
-    if found.fingerprint != content:
-        what = "say which images are meant" if not content else f"these are not the images of param `content` ({content[:12]}…)"
-        raise DataError(f"{found.folder}: {what}: params: {{content: {found.fingerprint}}}")
+    meant.check(found.folder, found.fingerprint, content, "images")
     return found
 
 

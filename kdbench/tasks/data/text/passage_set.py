@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
+from kdbench.tasks.data import meant
 from kdbench.tasks.data.place import Place
 from kdbench.tasks.data.text import beir, msmarco, passage_store
 from kdbench.tasks.data.text.passage_layout import Layout
@@ -154,7 +155,5 @@ def load(root: str, folder: str, content: str, language: Language) -> PassageSet
         if ids:
             path = found.layout.judgements(found.folder)[split]
             raise DataError(f"{path}: judges queries that the queries' file lacks: {named(ids)}")
-    if found.fingerprint != content:
-        what = "say which collection is meant" if not content else f"not the collection of param `content` ({content[:12]}…)"
-        raise DataError(f"{found.folder}: {what}: params: {{content: {found.fingerprint}}}")
+    meant.check(found.folder, found.fingerprint, content, "passages")
     return found
