@@ -25,8 +25,9 @@ from kdbench.tasks.data.audio import clip_pictures, clip_sample
 from kdbench.tasks.data.audio.clip_pictures import Look
 from kdbench.tasks.data.audio.clip_set import ClipSet, Part
 from kdbench.tasks.data.audio.mel import FRONT_ENDS
+from kdbench.tasks.data.audio.picture_looks import roll_mask
 from kdbench.tasks.from_folder import FromFolder, FromFolderConfig
-from kdbench.tasks.tagging import Tagging, roll_mask
+from kdbench.tasks.tagging import Tagging
 
 LEVELLED = 2_000  # training clips from which the level is taken: the first, whose order is as good as random
 BLANKS = (0.2, 0.19)  # of the frames and of the mels, as for the built-in sounds

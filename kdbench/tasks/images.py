@@ -16,8 +16,9 @@ from kdbench.contract.model import Facts
 from kdbench.contract.task import Samples
 from kdbench.tasks.data.photos import full_images, image_files, images
 from kdbench.tasks.data.photos.image_looks import LOOKS, show
+from kdbench.tasks.data.photos.split import Split
 from kdbench.tasks.data.threads import stacked
-from kdbench.tasks.photographs import Part, PhotoConfig, Photographs, Photos
+from kdbench.tasks.photographs import PhotoConfig, Photographs, Photos
 
 AHEAD = 3  # batches that are decoded beside the training
 
@@ -85,22 +86,21 @@ class Images(Photographs):
         shown = {split: images.pixels(found, split, c.side, c.resize) for split in found.files if split != "train"}
         files = np.arange(len(found.files["train"]))
         shown["train"] = files if c.views_from == "files" else images.pixels(found, "train", c.size)
-        parts = {split: (pixels, found.labels[split]) for split, pixels in shown.items()}
+        parts = {split: Split(pixels, found.labels[split]) for split, pixels in shown.items()}
         origin = f"{found.folder} ({found.layout})"
         return Photos(found.classes, parts["train"], parts["test"], origin, parts.get("val"), found.marks)
 
     def photos(self) -> Photos:
         return self._photos
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> Split:
         """What is held out is pixels always, and shown as the test is."""
         c = self.config
-        pixels, labels = super().part(name)
-        found = self._found
+        part, found = super().part(name), self._found
         if name != "val" or "val" in found.files:
-            return pixels, labels
-        files = found.files["train"][len(found.files["train"]) - len(labels) :]
-        return image_files.pixels(files, found.folder, c.side, resize=c.resize), labels
+            return part
+        files = found.files["train"][len(found.files["train"]) - len(part.labels) :]
+        return Split(image_files.pixels(files, found.folder, c.side, resize=c.resize), part.labels)
 
     def data(self, name: str) -> Samples:
         samples = super().data(name)

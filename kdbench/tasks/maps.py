@@ -30,18 +30,17 @@ class Segmentation(Task):
     family = "segmentation"
     axis = "class"
     grid = True
-    stride: ClassVar[int] = 2
     large: ClassVar[int] = 10**9  # pixels × classes of a held-out set from which on its logits are not all kept
 
-    def spacing(self) -> int:
-        """The stride of decisions where there are no labels."""
-        return self.stride
+    @property
+    def stride(self) -> int:
+        """Decisions without labels lie on a grid of every so many pixels."""
+        return 2
 
     def decide(self, values: Tensor, batch: Batch) -> Decisions:
         label = batch.get("label")
         height, width = batch["image"].shape[-2:]
-        stride = self.spacing()
-        h, w = label.shape[-2:] if label is not None else (height // stride, width // stride)
+        h, w = label.shape[-2:] if label is not None else (height // self.stride, width // self.stride)
         if values.shape[-2:] != (h, w):
             values = F.interpolate(values, (h, w), mode="bilinear", align_corners=False)
         rows = values.permute(0, 2, 3, 1).reshape(-1, values.shape[1])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kdbench.contract.task import Samples
+from kdbench.tasks.data.text import bm25
 from kdbench.tasks.data.text.passage_lists import Lists
 from kdbench.tasks.data.text.passage_set import PassageSet
 
@@ -59,8 +60,7 @@ class Words:
 
     def idf(self) -> np.ndarray:
         """float64 [vocabulary]; 0 for the padding and for what is unknown."""
-        n = np.asarray(self.found.store.frequency[: self.vocabulary - KNOWN], np.float64)
-        return np.concatenate([np.zeros(KNOWN), np.log(1 + (len(self) - n + 0.5) / (n + 0.5))])
+        return np.concatenate([np.zeros(KNOWN), bm25.idf(self.found.store.frequency[: self.vocabulary - KNOWN], len(self))])
 
 
 class _Fields(Mapping[str, Tensor]):

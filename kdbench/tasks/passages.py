@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -19,7 +20,7 @@ from kdbench.tasks.data.text.passage_parts import MINED, Choices, Parts
 from kdbench.tasks.data.text.text_tokens import Language
 from kdbench.tasks.from_folder import FromFolder, FromFolderConfig, place
 from kdbench.tasks.passage_outputs import raw_outputs
-from kdbench.tasks.passage_samples import PassageSamples, Words
+from kdbench.tasks.passage_samples import KNOWN, PassageSamples, Words
 from kdbench.tasks.retrieval import LSA_SCALE, LSA_WIDTH, RECIPE, SHOWN, Retrieval
 
 LSA_DOCUMENTS = 200_000  # the first so many (by id) tell what words mean
@@ -86,7 +87,7 @@ class Passages(FromFolder, Retrieval):
     def known(self) -> Words:
         """Documents and queries as the nets read them."""
         c = self.config
-        return Words(self.collection, min(c.words, len(self.collection.vocabulary) + 2), c.document_words, c.query_words)
+        return Words(self.collection, min(c.words, KNOWN + len(self.collection.vocabulary)), c.document_words, c.query_words)
 
     @functools.cached_property
     def facts(self) -> Facts:  # type: ignore[override]
@@ -102,9 +103,7 @@ class Passages(FromFolder, Retrieval):
 
     @functools.cached_property
     def parts(self) -> Parts:
-        c = self.config
-        some = c.labelled, c.titles, c.test, c.clean, c.relevant_grade, c.undefined, c.identical_ids, c.lists, c.test_lists
-        return Parts(self.collection, Choices(*some))
+        return Parts(self.collection, Choices(**{each.name: getattr(self.config, each.name) for each in fields(Choices)}))
 
     def data(self, name: str) -> Samples:
         parts, known = self.parts, self.known
@@ -132,7 +131,7 @@ class Passages(FromFolder, Retrieval):
         parts = self.parts
         lists = parts.held_out(split)
         outputs = raw_outputs(forward, self.known, lists, parts.minus, whole=self.config.search == "collection")
-        judged = [parts.judgements(int(query)) for query in lists.query]
+        judged = [self.collection.judgements(int(query)) for query in lists.query]
         kept = [(row, *pair) for row, (documents, grades) in enumerate(judged) for pair in zip(documents, grades) if pair[1] > 0]
         query, document, grade = np.array(kept, np.int32).reshape(-1, 3).T
         return {
@@ -161,7 +160,7 @@ class Passages(FromFolder, Retrieval):
             "sizes": {name: len(self.data(name)) for name in (*self.sets, "val", "test")},
             "training queries": len(self.parts.queries["train"]),
             "documents": len(found.store),
-            "words": f"{len(found.vocabulary):,}, of which the nets know {self.known.vocabulary - 2:,}",
+            "words": f"{len(found.vocabulary):,}, of which the nets know {self.known.vocabulary - KNOWN:,}",
             "test queries that want a document which is a training positive": self.shared,
             "read from": f"{found.folder} ({found.layout.name})",
         }

@@ -25,9 +25,9 @@ from kdbench.tasks.classification import Classification
 from kdbench.tasks.data import canonical
 from kdbench.tasks.data.photos.image_looks import LOOKS, WORDS, finite, show
 from kdbench.tasks.data.photos.image_sheet import sheet
+from kdbench.tasks.data.photos.split import Split
 from kdbench.tasks.from_folder import FromFolder, FromFolderConfig
 
-Part = tuple[np.ndarray, np.ndarray]  # images, labels
 PARTS = {"pool": (0.0, 1.0), "pool_eighth": (0.0, 0.125), "pool_quarter": (0.0, 0.25), "half_a": (0.0, 0.5), "half_b": (0.5, 1.0)}
 
 
@@ -43,10 +43,10 @@ class Photos:
     """A set as read: its parts in canonical order, the class names, and where it came from. `val` only where it has one."""
 
     classes: tuple[str, ...]
-    train: Part
-    test: Part
+    train: Split
+    test: Split
     origin: str
-    val: Part | None = None
+    val: Split | None = None
     marks: Mapping[str, np.ndarray] = field(default_factory=dict)  # split -> digests of its images
 
 
@@ -77,7 +77,7 @@ class Photographs(FromFolder, Classification):
     @property
     def facts(self) -> Facts:
         found = self.photos()
-        return Facts(outputs=len(found.classes), channels=3, size=found.train[0].shape[2:])  # type: ignore[arg-type]
+        return Facts(outputs=len(found.classes), channels=3, size=found.train.images.shape[2:])  # type: ignore[arg-type]
 
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         return self.mean, self.std
@@ -85,18 +85,16 @@ class Photographs(FromFolder, Classification):
     def prepare(self, plugin: ModelPlugin) -> Callable[[Tensor], Tensor]:
         return normaliser(*self.normalisation())
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> Split:
         """train, val or test. What is held out comes from the end of the training images, their parts from its beginning."""
         c = self.config
         found = self.photos()
         if name == "test":
-            return found.test[0][: c.test], found.test[1][: c.test]
+            return found.test.rows(slice(c.test))
         if name == "val" and found.val is not None:
             return found.val
-        images, labels = found.train
-        kept = len(labels) - (c.val if found.val is None else 0)
-        part = slice(kept, None) if name == "val" else slice(min(kept, c.train or kept))
-        return images[part], labels[part]
+        kept = len(found.train.labels) - (c.val if found.val is None else 0)
+        return found.train.rows(slice(kept, None) if name == "val" else slice(min(kept, c.train or kept)))
 
     def data(self, name: str) -> Samples:
         c = self.config

@@ -127,7 +127,7 @@ class Topics(Retrieval):
     @functools.cached_property
     def _facts(self) -> Facts:
         words, documents = len(self.collection.words), self.collection.documents
-        idf = bm25.idf(documents, words)
+        idf = bm25.padded_idf(documents, words)
         vectors = lsa.word_vectors(documents, idf, LSA_WIDTH) * np.float32(LSA_SCALE)
         return Facts(
             outputs=SHOWN,

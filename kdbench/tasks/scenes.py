@@ -78,7 +78,8 @@ class Scenes(FromFolder, Segmentation):
     def facts(self) -> Facts:
         return Facts(outputs=len(space(self.config).names), channels=3, size=self.config.sizes[2])
 
-    def spacing(self) -> int:
+    @property
+    def stride(self) -> int:
         return self.config.stride
 
     def prepare(self, plugin: ModelPlugin) -> Callable[[Tensor], Tensor]:

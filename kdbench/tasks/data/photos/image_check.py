@@ -50,11 +50,11 @@ def doubles(marks: Mapping[str, np.ndarray]) -> list[Finding]:
 
 def cifar_findings(name: str, folder: Path) -> list[Finding]:
     """A folder of CIFAR beside what is known of the published set."""
-    facts = cifar.FACTS[name]
-    pickled = cifar.is_pickled(facts, folder)
+    published = cifar.KNOWN[name]
+    pickled = cifar.is_pickled(published, folder)
     found = [Finding("layout", "pickles" if pickled else "image folders")]
     if pickled:
-        changed = [file for file, known in facts.md5.items() if cifar_pickle.md5(folder / file) != known]
+        changed = [file for file, known in published.md5.items() if cifar_pickle.md5(folder / file) != known]
         told = f"{', '.join(changed)} not byte for byte the published files" if changed else "md5 as published"
         found.append(Finding("files", told, right=None if changed else True))  # what counts is what is in them
     else:
@@ -62,14 +62,14 @@ def cifar_findings(name: str, folder: Path) -> list[Finding]:
         if bad:
             return [*found, bad]
     read = cifar.read(name, folder)
-    for split, (_, labels), size in (("train", read.train, facts.sizes[0]), ("test", read.test, facts.sizes[1])):
-        known = f"{size:,} images, {facts.classes:,} classes, {size // facts.classes:,} each"
+    for split, (_, labels), size in (("train", read.train, published.sizes[0]), ("test", read.test, published.sizes[1])):
+        known = f"{size:,} images, {published.classes:,} classes, {size // published.classes:,} each"
         found.append(against(split, balance(labels, len(read.classes)), known))
-    mean, deviation = moments(read.train[0])
-    found.append(against("mean RGB", numbers(mean), numbers(facts.mean)))
-    found.append(against("sd RGB", numbers(deviation), numbers(facts.std)))
+    mean, deviation = moments(read.train.images)
+    found.append(against("mean RGB", numbers(mean), numbers(published.mean)))
+    found.append(against("sd RGB", numbers(deviation), numbers(published.std)))
     found += doubles(read.marks)
-    found.append(against("fingerprint", read.fingerprint, facts.fingerprint))
+    found.append(against("fingerprint", read.fingerprint, published.fingerprint))
     return found
 
 

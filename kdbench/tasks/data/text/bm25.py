@@ -25,9 +25,13 @@ def document_frequency(documents: np.ndarray, words: int) -> np.ndarray:
     return present.sum(0)
 
 
-def idf(documents: np.ndarray, words: int) -> np.ndarray:
-    """BM25's inverse document frequency, log(1 + (N - n + .5) / (n + .5)); 0 for the padding."""
-    n = document_frequency(documents, words)
-    values = np.log(1.0 + (len(documents) - n + 0.5) / (n + 0.5))
+def idf(frequency: np.ndarray, documents: int) -> np.ndarray:
+    """BM25's inverse document frequency of words that stand in so many of the documents, float64."""
+    return np.log(1.0 + (documents - frequency + 0.5) / (frequency + 0.5))
+
+
+def padded_idf(documents: np.ndarray, words: int) -> np.ndarray:
+    """The same of rows of word ids; 0 for the padding."""
+    values = idf(document_frequency(documents, words), len(documents))
     values[0] = 0.0
     return values

@@ -80,11 +80,9 @@ def _twice(found: PassageSet, what: str) -> list[Finding]:
 
 
 def _queries(found: PassageSet) -> list[Finding]:
-    judged = {int(query) for split in found.judged.values() for query in split.query}
-    free = len(found.names) - len(judged)
     return [
         Finding("queries", f"{len(found.names):,}"),
-        Finding("unjudged", f"{free:,} queries without judgements: they serve as unlabelled ones"),
+        Finding("unjudged", f"{len(found.unjudged()):,} queries without judgements: they serve as unlabelled ones"),
         *_twice(found, "queries"),
         *_identical(found),
     ]
@@ -125,7 +123,7 @@ def _judgements(found: PassageSet, split: str) -> list[Finding]:
 
 def _division(found: PassageSet) -> list[Finding]:
     """The division that the task makes, and what the test shares with what is learnt from."""
-    judged = {split: np.unique(found.judged[split].query).tolist() for split in found.judged}
+    judged = found.judged_queries()
     parts = passage_split.parts(judged, found.texts)
     own = " and ".join(found.judged)
     lines = [Finding("division", ", ".join(f"{len(queries):,} {name}" for name, queries in parts.items()) + f", from {own}")]
@@ -143,8 +141,8 @@ def _division(found: PassageSet) -> list[Finding]:
 
 
 def _relevant(found: PassageSet, query: int) -> set[int]:
-    pairs = [judged.of(query) for judged in found.judged.values()]
-    return {int(d) for documents, grades in pairs for d in documents[grades > 0]}
+    documents, grades = found.judgements(query)
+    return set(documents[grades > 0].tolist())
 
 
 def _lists(found: PassageSet) -> list[Finding]:
@@ -163,5 +161,5 @@ def _lists(found: PassageSet) -> list[Finding]:
 def sheet(folder: Path, path: Path) -> None:
     """Some test queries in words."""
     found = passage_set.read(folder)
-    judged = {split: np.unique(found.judged[split].query).tolist() for split in found.judged}
-    path.write_text(passage_texts.shown(found, passage_split.parts(judged, found.texts)["test"][:3]), encoding="utf-8")
+    tests = passage_split.parts(found.judged_queries(), found.texts)["test"]
+    path.write_text(passage_texts.shown(found, tests[:3]), encoding="utf-8")

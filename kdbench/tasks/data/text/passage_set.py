@@ -52,6 +52,21 @@ class PassageSet:
     twice: Mapping[str, tuple[str, ...]]  # ids that occur more than once among documents and queries
     fingerprint: str
 
+    def judgements(self, query: int) -> tuple[np.ndarray, np.ndarray]:
+        """Documents and grades of a query, of all splits that judge it."""
+        pairs = [judged.of(query) for judged in self.judged.values()]
+        documents, grades = (np.concatenate(values) for values in zip(*pairs))
+        return documents, grades
+
+    def judged_queries(self) -> dict[str, list[int]]:
+        """The queries that each split judges."""
+        return {split: np.unique(judged.query).tolist() for split, judged in self.judged.items()}
+
+    def unjudged(self) -> list[int]:
+        """The queries that no split judges."""
+        judged = {query for queries in self.judged_queries().values() for query in queries}
+        return [query for query in range(len(self.names)) if query not in judged]
+
     @functools.cached_property
     def vocabulary(self) -> dict[str, int]:
         return {word.decode(): number for number, word in enumerate(self.store.words.tolist())}
