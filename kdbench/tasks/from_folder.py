@@ -22,10 +22,12 @@ class FromFolderConfig(Config):
 
 
 class FromFolder(Task):
-    """A task whose param `content` is the fingerprint of the set that is meant, unless it says else."""
+    """A task on a set that may be missing; its param `content`, if it has one, is the fingerprint of the set that is meant."""
 
     @classmethod
     def fingerprint(cls, config: Any) -> str:
+        if "content" not in cls.Config.model_fields:
+            return super().fingerprint(config)
         return f"sha256:{config.content or 'of params.content'}"
 
     @abstractmethod
