@@ -21,6 +21,7 @@ from kdbench.contract.draw import Draw
 from kdbench.contract.errors import DataError
 from kdbench.contract.model import Facts, ModelPlugin
 from kdbench.contract.task import Samples
+from kdbench.tasks.data import canonical
 from kdbench.tasks.data.audio import clip_pictures, clip_sample
 from kdbench.tasks.data.audio.clip_pictures import Look
 from kdbench.tasks.data.audio.clip_set import ClipSet, Part
@@ -148,7 +149,7 @@ class Clips(FromFolder, Tagging):
 
     def leaks(self) -> list[str]:
         train, test = self.part("train"), self.part("test")
-        clips = len({row.tobytes() for row in train.marks} & {row.tobytes() for row in test.marks})
+        clips = len(canonical.distinct(train.marks) & canonical.distinct(test.marks))
         recordings = len(set(train.source.tolist()) & set(test.source.tolist()))
         told = [f"{clips:,} clips of test are, byte for byte, also in train"] if clips else []
         return told + ([f"{recordings:,} recordings have clips in train and in test"] if recordings else [])

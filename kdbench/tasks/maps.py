@@ -64,12 +64,12 @@ class Segmentation(Task):
         if len(samples) == 0:
             return {}
         if samples.fields["label"].numel() * self.facts.outputs > self.large:
-            return of_large(forward, samples, split)
+            return _of_large(forward, samples, split)
         logits = torch.cat([forward(batch).values for batch in batches(samples, 64)])
         return {"logits": logits.float().cpu().numpy(), "labels": samples.fields["label"].cpu().numpy()}
 
 
-def of_large(forward: Forward, samples: Samples, split: str) -> dict[str, np.ndarray]:
+def _of_large(forward: Forward, samples: Samples, split: str) -> dict[str, np.ndarray]:
     """Decisions of all images, the logits of SAMPLED of them, and which these are (see metrics/sampled.py)."""
     label = samples.fields["label"]
     if label.numel() > MOST_PIXELS:

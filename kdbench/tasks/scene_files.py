@@ -19,14 +19,14 @@ from kdbench.tasks.scene_params import ScenesConfig
 OWN = {"idd": "idd7", "camvid": "camvid11", "pairs": "own"}  # the others have Cityscapes' classes
 
 
-def space_name(c: ScenesConfig) -> str:
+def _space_name(c: ScenesConfig) -> str:
     return OWN.get(c.target or c.source, "cityscapes19") if c.space == "default" else c.space
 
 
 def space(c: ScenesConfig) -> Space:
     """The classes, known without a look at the data."""
-    if space_name(c) != "own":
-        return label_maps.SPACES[space_name(c)]
+    if _space_name(c) != "own":
+        return label_maps.SPACES[_space_name(c)]
     if not c.names:
         raise DataError("scenes: which classes the labels have is not said: params: {names: [class 0, class 1, …]}")
     return label_maps.own_space(c.names, c.palette)
@@ -80,7 +80,7 @@ class SceneFiles:
     def table(self, found: SceneSet) -> tuple[Writing, np.ndarray]:
         """How the labels of a set are written, and which class each value is."""
         c, own = self.config, found.tree.code == "own numbers"
-        made = label_maps.table(found.tree.code, space_name(c), len(space(c).names), VOID if c.palette else c.void)
+        made = label_maps.table(found.tree.code, _space_name(c), len(space(c).names), VOID if c.palette else c.void)
         if not (own and c.palette):
             return found.tree.writing, made
         colours = {colour: number for number, colour in enumerate(c.palette)} | dict.fromkeys(c.void_colours, VOID)

@@ -88,13 +88,15 @@ def test_tiny_imagenet_as_it_is_unpacked(tmp_path: Path):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("a.JPEG\tn1\n", ":1: 2 columns, expected 6"),
+        ("a.JPEG\tn1\n", r"line 1: 2 column\(s\), expected 6"),
         ("a.JPEG\tn9\t0\t0\t1\t1\n", "class 'n9'"),
         ("../a\tn1\t0\t0\t1\t1\n", "no plain"),
+        ("a\0\tn1\t0\t0\t1\t1\n", "no plain"),
+        ("\udcff.JPEG\tn1\t0\t0\t1\t1\n", "line 1: not UTF-8"),
     ],
 )
 def test_a_wrong_line_of_annotations_has_its_place(tmp_path: Path, line: str, told: str):
-    (tiny(tmp_path) / "val" / "val_annotations.txt").write_text(line)
+    (tiny(tmp_path) / "val" / "val_annotations.txt").write_bytes(line.encode(errors="surrogateescape"))
     with pytest.raises(DataError, match=told):
         image_tree.read(tmp_path)
 

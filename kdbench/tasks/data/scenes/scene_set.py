@@ -76,7 +76,7 @@ def partners(images: Files, labels: Files) -> tuple[list[str], list[str]]:
     return sorted(set(images) - set(labels)), sorted(set(labels) - set(images))
 
 
-def paired(split: str, images: Files, labels: Files, folder: Path, drop: bool) -> Part:
+def _paired(split: str, images: Files, labels: Files, folder: Path, drop: bool) -> Part:
     """The split in canonical order. A split may have no labels at all; where some lack their partner, that is an error."""
     lone, orphans = partners(images, labels)
     if labels and (lone or orphans) and not drop:
@@ -93,7 +93,7 @@ def listed(layout: Layout, folder: Path, drop: bool = False) -> SceneSet:
     tree = layout.read(folder)
     parts, marks, total = {}, {}, hashlib.sha256()
     for split, (images, labels) in sorted(tree.splits.items()):
-        part = paired(split, images, labels, folder, drop)
+        part = _paired(split, images, labels, folder, drop)
         if not part.stems:
             raise DataError(f"{folder}: {split}: no image has a label")
         marks[split] = np.asarray(array_cache.digests(part.images, folder))
