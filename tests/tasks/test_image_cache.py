@@ -2,7 +2,6 @@
 
 import gc
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +10,9 @@ import torch
 from kdbench.contract.errors import DataError
 from kdbench.tasks.data import array_cache, cache_budget
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 SIZE = 10_000  # bytes of an array here; a file has a header of 128 more
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
 
 
 def array(name: str, value: int = 1) -> np.ndarray:

@@ -7,15 +7,10 @@ import pytest
 from PIL import Image
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.photos import image_check, image_files, image_tree, images
 from kdbench.tasks.images import Images
 
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
-    images.listed.cache_clear()
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def picture(path: Path, size: tuple[int, int] = (40, 30), mode: str = "RGB", colour: int = 100) -> None:

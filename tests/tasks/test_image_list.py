@@ -10,11 +10,7 @@ from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.photos import image_layouts, images
 from kdbench.tasks.images import Images
 
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
-    images.listed.cache_clear()
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture

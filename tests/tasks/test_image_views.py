@@ -12,18 +12,13 @@ from PIL import Image
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.photos import full_images, image_files, images
 from kdbench.tasks.images import Images
 from kdbench.train.stream import Stream, ViewSpec
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
-    images.listed.cache_clear()
 
 
 def task(root: Path, **params) -> Images:

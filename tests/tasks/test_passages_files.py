@@ -12,17 +12,11 @@ import passage_files as files
 import pytest
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.text import passage_check, passage_set, passage_split
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 ROOT = os.environ.get("KDBENCH_DATA", "")
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.delenv("KDBENCH_DATA", raising=False)
-    passage_set.read.cache_clear()
 
 
 def said(found: passage_set.PassageSet, name: str) -> list[str]:
