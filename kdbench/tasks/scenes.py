@@ -125,14 +125,7 @@ class Scenes(FromFolder, Segmentation):
             fields = {name: looks.cut(maps, top, left, crop) for name, maps in fields.items()}
         mirrored = looks.mirrored(view, index, draw)
         fields = {name: looks.mirror(maps, mirrored) for name, maps in fields.items()}
-        shown = fields["image"]
-        if policy == "moment":
-            mean, deviation = self.moments(index.device)
-            one = (draw.uniform("moment", view, index) * len(mean)).long()
-            fields["image"] = looks.like(shown, mean[one], deviation[one])
-        elif policy == "jitter":
-            noise = draw.normal("noise", view, index, shown[0].numel()).view_as(shown)
-            fields["image"] = looks.jitter(shown, draw.uniform("jitter", view, index, 6), noise)
+        fields["image"] = looks.recoloured(policy, fields["image"], batch, draw, self.moments)
         return batch.with_(**fields)
 
     def leaks(self) -> list[str]:

@@ -118,21 +118,12 @@ class Streets(Segmentation):
     def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
         if policy == "none":
             return batch
-        view, index = batch.view, batch.index
-        mirrored = looks.mirrored(view, index, draw)
+        mirrored = looks.mirrored(batch.view, batch.index, draw)
         fields = {"image": looks.mirror(batch["image"], mirrored)}
         label = batch.get("label")
         if label is not None:
             fields["label"] = looks.mirror(label, mirrored)
-        if policy == "moment":
-            mean, deviation = self.moments(index.device)
-            one = (draw.uniform("moment", view, index) * len(mean)).long()
-            fields["image"] = looks.like(fields["image"], mean[one], deviation[one])
-        elif policy in ("jitter", "grey"):
-            if policy == "grey":
-                fields["image"] = fields["image"].mean(1, keepdim=True).expand(-1, 3, -1, -1)
-            noise = draw.normal("noise", view, index, fields["image"][0].numel()).view_as(fields["image"])
-            fields["image"] = looks.jitter(fields["image"], draw.uniform("jitter", view, index, 6), noise)
+        fields["image"] = looks.recoloured(policy, fields["image"], batch, draw, self.moments)
         return batch.with_(**fields)
 
     def describe(self) -> dict[str, Any]:
