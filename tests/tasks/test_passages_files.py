@@ -35,9 +35,9 @@ def test_a_collection_is_the_same_from_every_order_and_layout(tmp_path: Path):
         assert found.fingerprint == one.fingerprint and found.names == one.names and found.texts == one.texts
         for name in ("ids", "tokens", "offsets", "frequency", "marks", "words"):
             assert np.array_equal(getattr(found.store, name), getattr(one.store, name)), name
-        for split, judged in one.judged.items():
-            assert np.array_equal(found.judged[split].document, judged.document)
-            assert np.array_equal(found.judged[split].grade, judged.grade)
+        for split, judged in one.splits.items():
+            assert np.array_equal(found.splits[split].document, judged.document)
+            assert np.array_equal(found.splits[split].grade, judged.grade)
 
 
 @pytest.mark.parametrize("what", ["text", "grade", "query", "id"])
@@ -169,7 +169,7 @@ def test_of_a_pair_judged_twice_the_higher_grade_holds(tmp_path: Path):
     made = files.made()
     query, document, _ = made.qrels["test"][0]
     made.qrels["test"] += [(query, document, 3), (query, document, 0)]
-    judged = passage_set.read(files.beir(tmp_path / "set", made)).judged["test"]
+    judged = passage_set.read(files.beir(tmp_path / "set", made)).splits["test"]
     assert judged.repeated == 2 and 3 in judged.of(int(judged.query[judged.grade == 3][0]))[1]
 
 

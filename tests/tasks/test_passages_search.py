@@ -56,10 +56,10 @@ def agreement(found: passage_set.PassageSet, queries: list[int]) -> tuple[np.nda
     words = [word.decode() for word in store.words]
     names = [name.decode() for name in store.ids]
     documents = {name: [words[word] for word in store.document(row)] for row, name in enumerate(names)}
-    (split,) = [split for split in found.judged if split == "test"]
+    (split,) = [split for split in found.splits if split == "test"]
     runs, run_scores, theirs, tied, rows = [], [], [], 0, []
     for place, query in enumerate(queries):
-        numbers, grades = found.judged[split].of(query)
+        numbers, grades = found.splits[split].of(query)
         scores = search.scores(found.words(query))
         expected = dictionary_bm25([words[word] for word in found.words(query)], documents)
         assert np.allclose(scores, [expected[name] for name in names], atol=1.01e-4), found.names[query]
@@ -89,7 +89,7 @@ def test_bm25_and_the_metrics_are_those_of_another_implementation(tmp_path: Path
     made.documents["nearby"] = ("", made.queries["q30"])  # BM25's first, and undefined
     passage_set.read.cache_clear()
     found = passage_set.read(files.beir(tmp_path / "set", made))
-    queries = sorted({int(q) for q in found.judged["test"].query})
+    queries = sorted({int(q) for q in found.splits["test"].query})
     own, theirs, tied = agreement(found, queries)
     assert np.allclose(own, theirs, atol=1e-12) and tied > 5
     assert own.std(0).min() > 0.05, "the queries differ, so that agreement says something"

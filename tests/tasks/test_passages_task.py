@@ -60,7 +60,7 @@ def batch_of(samples: Samples, rows: list[int], view: int = 0) -> Batch:
 def truth(task: Passages) -> dict[int, dict[int, int]]:
     """Grades by query and document, of all splits."""
     grades: dict[int, dict[int, int]] = {}
-    for judged in task.collection.judged.values():
+    for judged in task.collection.splits.values():
         for query, document, grade in zip(judged.query, judged.document, judged.grade):
             grades.setdefault(int(query), {})[int(document)] = int(grade)
     return grades

@@ -66,7 +66,7 @@ class Parts:
         """The documents that are no part of a query's ranking."""
         found: dict[int, np.ndarray] = {}
         if self.choices.undefined == "drop":
-            some = {int(query) for judged in self.found.judged.values() for query in judged.query[judged.grade < 0]}
+            some = {int(query) for judged in self.found.splits.values() for query in judged.query[judged.grade < 0]}
             judged = {query: self.found.judgements(query) for query in some}
             found = {query: documents[grades < 0] for query, (documents, grades) in judged.items()}
         if self.choices.identical_ids == "drop":
@@ -140,7 +140,7 @@ class Parts:
     @functools.cached_property
     def _graded(self) -> tuple[np.ndarray, np.ndarray, int]:
         """Sorted keys of all judged pairs, their grades, and what a key is made with."""
-        judged = self.found.judged.values()
+        judged = self.found.splits.values()
         stride = max([len(self.found.store), *(int(rows.document.max(initial=0)) + 1 for rows in judged)])
         keys = np.concatenate([rows.query.astype(np.int64) * stride + rows.document for rows in judged])
         grade = np.concatenate([rows.grade for rows in judged])

@@ -46,7 +46,7 @@ class PassageSet:
     store: passage_store.Store
     names: tuple[str, ...]
     texts: tuple[str, ...]
-    judged: Mapping[str, Judged]
+    splits: Mapping[str, Judged]  # what each split judges
     absent: Mapping[str, tuple[str, ...]]
     strangers: Mapping[str, tuple[str, ...]]  # queries that a split judges and no file has
     twice: Mapping[str, tuple[str, ...]]  # ids that occur more than once among documents and queries
@@ -54,13 +54,13 @@ class PassageSet:
 
     def judgements(self, query: int) -> tuple[np.ndarray, np.ndarray]:
         """Documents and grades of a query, of all splits that judge it."""
-        pairs = [judged.of(query) for judged in self.judged.values()]
+        pairs = [judged.of(query) for judged in self.splits.values()]
         documents, grades = (np.concatenate(values) for values in zip(*pairs))
         return documents, grades
 
     def judged_queries(self) -> dict[str, list[int]]:
         """The queries that each split judges."""
-        return {split: np.unique(judged.query).tolist() for split, judged in self.judged.items()}
+        return {split: np.unique(judged.query).tolist() for split, judged in self.splits.items()}
 
     def unjudged(self) -> list[int]:
         """The queries that no split judges."""
@@ -107,12 +107,12 @@ def read(folder: Path, language: Language = "english") -> PassageSet:
     names = tuple(known)
     repeated = np.flatnonzero(store.ids[1:] == store.ids[:-1]) + 1
     twice = {"documents": tuple(store.ids[row].decode() for row in repeated), "queries": tuple(again)}
-    judged, absent, strangers = {}, {}, {}
+    splits, absent, strangers = {}, {}, {}
     for split, path in layout.judgements(folder).items():
-        judged[split], absent[split], strangers[split] = _judged(layout, path, known, store)
+        splits[split], absent[split], strangers[split] = _judged(layout, path, known, store)
     texts = tuple(kept[name] for name in names)
-    found = _fingerprint(store, names, texts, judged, absent)
-    return PassageSet(folder, layout, language, store, names, texts, judged, absent, strangers, twice, found)
+    found = _fingerprint(store, names, texts, splits, absent)
+    return PassageSet(folder, layout, language, store, names, texts, splits, absent, strangers, twice, found)
 
 
 def _judged(
@@ -140,7 +140,7 @@ def _fingerprint(
     store: passage_store.Store,
     names: Iterable[str],
     texts: Iterable[str],
-    judged: Mapping[str, Judged],
+    splits: Mapping[str, Judged],
     absent: Mapping[str, tuple[str, ...]],
 ) -> str:
     """The same for every layout and every order of the lines. The language plays no part in it."""
@@ -148,9 +148,9 @@ def _fingerprint(
     total.update(np.ascontiguousarray(store.marks).data)
     for name, text in zip(names, texts):
         total.update(hashlib.sha256(f"{name}\0{text}".encode()).digest())
-    for split in sorted(judged):
-        total.update(f"{split}\0{len(judged[split].query)}\0".encode() + "\0".join(absent[split]).encode())
-        for values in (judged[split].query, judged[split].document, judged[split].grade):
+    for split in sorted(splits):
+        total.update(f"{split}\0{len(splits[split].query)}\0".encode() + "\0".join(absent[split]).encode())
+        for values in (splits[split].query, splits[split].document, splits[split].grade):
             total.update(values.astype("<i4").tobytes())
     return total.hexdigest()
 

@@ -82,10 +82,21 @@ def _make(layout: Layout, folder: Path, language: Language, place: Path) -> None
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _build(documents: Iterator[Document], corpus: Path, language: Language, out: Path) -> None:
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A corpus in the order of its file: its words by provisional numbers, a word's being the order of its first occurrence."""
+
+    ids: np.ndarray
+    marks: np.ndarray
+    starts: np.ndarray  # of each document among the words, and their end
+    vocabulary: dict[str, int]
+
+
+def _streamed(documents: Iterator[Document], corpus: Path, language: Language, out: Path) -> _Read:
+    """Every document once; their words go to a file."""
     vocabulary: dict[str, int] = {}
     ids, marks, lengths = bytearray(), bytearray(), array("q")
-    with open(out / "stream", "wb") as stream:
+    with open(out, "wb") as stream:
         for found in documents:
             words = words_of(found.whole(), language)
             stream.write(array("i", [vocabulary.setdefault(word, len(vocabulary)) for word in words]).tobytes())
@@ -97,24 +108,32 @@ def _build(documents: Iterator[Document], corpus: Path, language: Language, out:
     if not vocabulary:
         raise DataError(f"{corpus}: no word in any of its {len(lengths):,} documents")
     names = np.array(bytes(ids).split(b"\0")[:-1], dtype=bytes)
-    order = np.argsort(names, kind="stable")
-    provisional = np.memmap(out / "stream", np.int32, mode="r")
     starts = np.concatenate([[0], np.cumsum(np.frombuffer(lengths, np.int64))])
-    frequency, word_order, texts = _by_frequency(provisional, starts, vocabulary)
-    renumbered = np.empty(len(vocabulary), np.int32)
-    renumbered[word_order] = np.arange(len(vocabulary), dtype=np.int32)
-    counts = np.diff(starts)[order]
+    return _Read(names, np.frombuffer(bytes(marks), np.uint8).reshape(-1, 16), starts, vocabulary)
+
+
+def _build(documents: Iterator[Document], corpus: Path, language: Language, out: Path) -> None:
+    """All arrays of a store, from one pass over the documents."""
+    read = _streamed(documents, corpus, language, out / "stream")
+    provisional = np.memmap(out / "stream", np.int32, mode="r")
+    frequency, word_order, texts = _by_frequency(provisional, read.starts, read.vocabulary)
+    renumbered = np.empty(len(read.vocabulary), np.int32)
+    renumbered[word_order] = np.arange(len(read.vocabulary), dtype=np.int32)
+    order = np.argsort(read.ids, kind="stable")
+    counts = np.diff(read.starts)[order]
     offsets = np.concatenate([[0], np.cumsum(counts)])
     tokens = np.lib.format.open_memmap(out / "tokens.npy", mode="w+", dtype=np.int32, shape=(len(provisional),))
     for first in range(0, len(order), BLOCK):
         rows = order[first : first + BLOCK]
         last = first + len(rows)
         within = np.arange(offsets[first], offsets[last]) - np.repeat(offsets[first:last], counts[first:last])
-        tokens[offsets[first] : offsets[last]] = renumbered[provisional[np.repeat(starts[rows], counts[first:last]) + within]]
+        tokens[offsets[first] : offsets[last]] = renumbered[
+            provisional[np.repeat(read.starts[rows], counts[first:last]) + within]
+        ]
     tokens.flush()
-    np.save(out / "ids.npy", names[order])
+    np.save(out / "ids.npy", read.ids[order])
     np.save(out / "offsets.npy", offsets.astype(np.int64))
-    np.save(out / "marks.npy", np.frombuffer(bytes(marks), np.uint8).reshape(-1, 16)[order])
+    np.save(out / "marks.npy", read.marks[order])
     np.save(out / "frequency.npy", frequency[word_order])
     np.save(out / "words.npy", np.array([text.encode() for text in texts], dtype=bytes))
     del provisional
