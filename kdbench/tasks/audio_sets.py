@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from kdbench.tasks.clips import Clips, ClipsConfig, HeldOut, HeldOutConfig
+from kdbench.tasks.clips import Clips, ClipsConfig, ValOfTrain, ValOfTrainConfig
 from kdbench.tasks.data.audio import audioset, clip_set, fsd50k, speech_commands
 from kdbench.tasks.data.audio.clip_set import ClipSet
 
@@ -38,11 +38,11 @@ class SpeechCommands(Clips):
         return clip_set.load(self.config.content, speech_commands.find(self.config.root), speech_commands.read)
 
 
-class AudioSetConfig(HeldOutConfig):
+class AudioSetConfig(ValOfTrainConfig):
     lists: Literal["balanced", "unbalanced", "both"] = Field("balanced", description="the lists of clips that are trained on")
 
 
-class AudioSet(HeldOut):
+class AudioSet(ValOfTrain):
     """AudioSet: ten-second clips of videos under 527 tags, as many of the listed ones as your copy has."""
 
     name = "audioset"

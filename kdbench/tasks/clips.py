@@ -103,7 +103,7 @@ class Clips(FromFolder, Tagging):
         least = {"train": 2, "val": 0, "test": 1}[split]
         if len(part) < least:
             raise DataError(f"{self.clips().folder}: {len(part)} clips for {split}, expected {least} at least")
-        return part.take(slice({"train": c.train, "test": c.test}.get(split)))
+        return part.rows(slice({"train": c.train, "test": c.test}.get(split)))
 
     def pictures(self, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """float16 pictures [N, 1, mels, frames], tags [N, K], and the recording of each."""
@@ -172,15 +172,15 @@ class Clips(FromFolder, Tagging):
         clip_sample.write(part.files, part.hot, self.clips().tags, path)
 
 
-class HeldOutConfig(ClipsConfig):
+class ValOfTrainConfig(ClipsConfig):
     val: int = Field(0, ge=0, description="training clips held out for choices, if the set has no val; 0 trains on all of them")
 
 
-class HeldOut(Clips):
+class ValOfTrain(Clips):
     """Clips of a set that may have no val: the last `val` of its training clips are it then."""
 
-    Config: ClassVar[type[ClipsConfig]] = HeldOutConfig
-    config: HeldOutConfig
+    Config: ClassVar[type[ClipsConfig]] = ValOfTrainConfig
+    config: ValOfTrainConfig
 
     def part(self, split: str) -> Part:
         c = self.config
@@ -191,4 +191,4 @@ class HeldOut(Clips):
         kept = len(whole) - c.val
         if kept < 2:
             raise DataError(f"{found.folder}: val holds out {c.val:,} of {len(whole):,} training clips; two must be left")
-        return whole.take(slice(kept, None) if split == "val" else slice(min(kept, c.train or kept)))
+        return whole.rows(slice(kept, None) if split == "val" else slice(min(kept, c.train or kept)))

@@ -32,10 +32,6 @@ def space(c: ScenesConfig) -> Space:
     return label_maps.own_space(c.names, c.palette)
 
 
-def taken(part: Part, rows: slice) -> Part:
-    return Part(part.stems[rows], part.images[rows], part.labels[rows])
-
-
 @dataclass(frozen=True)
 class SceneFiles:
     """The sets that a config names."""
@@ -64,7 +60,7 @@ class SceneFiles:
                 raise DataError(
                     f"{found.folder}: no labelled test or val images: it can only be a source (params: {{target: …}})"
                 )
-            return found, taken(parts[tests], slice(c.test))
+            return found, parts[tests].rows(slice(c.test))
         if name == "val" and tests == "test" and "val" in parts:
             return found, parts["val"]
         train, alone = parts["train"], c.target is None
@@ -73,9 +69,9 @@ class SceneFiles:
         if kept < 2:
             raise DataError(f"{found.folder}: {len(train.stems):,} training images, of which val: {held_out} are held out")
         if name == "val":
-            return found, taken(train, slice(kept, None))
+            return found, train.rows(slice(kept, None))
         most = c.source_train if name == "source" and not alone else c.train
-        return found, taken(train, slice(min(kept, most or kept)))
+        return found, train.rows(slice(min(kept, most or kept)))
 
     def table(self, found: SceneSet) -> tuple[Writing, np.ndarray]:
         """How the labels of a set are written, and which class each value is."""

@@ -25,7 +25,7 @@ from kdbench.tasks.data.scenes.scene_set import Part, SceneSet
 from kdbench.tasks.data.scenes.scene_sheet import contact_sheet
 from kdbench.tasks.from_folder import FromFolder
 from kdbench.tasks.maps import Segmentation
-from kdbench.tasks.scene_files import SceneFiles, space, taken
+from kdbench.tasks.scene_files import SceneFiles, space
 from kdbench.tasks.scene_params import ScenesConfig, Size
 from kdbench.tasks.segmentation import RECIPE
 
@@ -144,7 +144,7 @@ class Scenes(FromFolder, Segmentation):
         size, shown = self.config.size, []
         for name in ("source", "test"):
             found, part = self.files.part(name)
-            few = taken(part, slice(6))
+            few = part.rows(slice(6))
             images = [scene_cache.image(file, size).transpose(1, 2, 0) for file in few.images]
             pairs = zip(few.labels, few.images, strict=True)
             labels = [scene_cache.label(file, of, *self.files.table(found), size) for file, of in pairs]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from kdbench.tasks.clips import HeldOut, HeldOutConfig
+from kdbench.tasks.clips import ValOfTrain, ValOfTrainConfig
 from kdbench.tasks.data.audio import clip_set, tagged_csv
 from kdbench.tasks.data.audio.clip_set import ClipSet
 
 
-class TaggedAudioConfig(HeldOutConfig):
+class TaggedAudioConfig(ValOfTrainConfig):
     table: str = Field(
         tagged_csv.TABLE, min_length=1, description="the CSV in the set's folder: columns file, tags, split (and source)"
     )
     separator: str = Field(tagged_csv.SEPARATOR, min_length=1, description="what stands between the tags of a clip")
 
 
-class TaggedAudio(HeldOut):
+class TaggedAudio(ValOfTrain):
     """A CSV of sound files with their tags and splits, decoded once at one length."""
 
     name = "tagged_audio"

@@ -27,14 +27,14 @@ class Part:
     def __len__(self) -> int:
         return len(self.files)
 
-    def take(self, rows: np.ndarray | slice) -> Part:
-        files = self.files[rows] if isinstance(rows, slice) else [self.files[row] for row in rows]
-        return Part(files, self.hot[rows], self.marks[rows], self.source[rows])
+    def rows(self, some: np.ndarray | slice) -> Part:
+        files = self.files[some] if isinstance(some, slice) else [self.files[row] for row in some]
+        return Part(files, self.hot[some], self.marks[some], self.source[some])
 
     def ordered(self) -> Part:
         """By content; where every clip has one tag, tags take turns, so that every prefix is balanced."""
         labels = self.hot.argmax(1) if (self.hot.sum(1) == 1).all() else np.zeros(len(self), np.int64)
-        return self.take(canonical.order(self.marks, labels))
+        return self.rows(canonical.order(self.marks, labels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class ClipSet:
         if len(own) == 1:
             return own[0]
         if not own:
-            return next(iter(self.parts.values())).take(slice(0))
+            return next(iter(self.parts.values())).rows(slice(0))
         files = [file for part in own for file in part.files]
         columns = (np.concatenate([getattr(part, name) for part in own]) for name in ("hot", "marks", "source"))
         return Part(files, *columns).ordered()
@@ -73,9 +73,9 @@ def listed(folder: Path, read: Callable[..., ClipList], *given: str) -> ClipSet:
         if named
         else np.asarray(array_cache.digests(found.files, folder))
     )
-    whole = Part(found.files, found.hot, marks, found.source).take(by_name)
+    whole = Part(found.files, found.hot, marks, found.source).rows(by_name)
     part = found.part[by_name]
-    parts = {name: whole.take(np.flatnonzero(part == name)).ordered() for name in sorted(set(part.tolist()))}
+    parts = {name: whole.rows(np.flatnonzero(part == name)).ordered() for name in sorted(set(part.tolist()))}
     return ClipSet(folder, found.layout, found.tags, parts, found.listed, fingerprint(found.tags, parts))
 
 

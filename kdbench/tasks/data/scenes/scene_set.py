@@ -50,6 +50,9 @@ class Part:
     images: list[Path]
     labels: list[Path]
 
+    def rows(self, some: slice) -> Part:
+        return Part(self.stems[some], self.images[some], self.labels[some])
+
 
 @dataclass(frozen=True, eq=False)
 class SceneSet:
