@@ -87,7 +87,7 @@ def work(session: Session, planned: Plan, how: How) -> Work:
 def execute(session: Session, items: list[Planned], how: How) -> dict[str, Outcome]:
     """With progress for a person on stderr, or events for a program on stdout."""
     from kdbench.contract.errors import KdbenchError
-    from kdbench.execute.dispatch import ExecutorError
+    from kdbench.execute.base import ExecutorError
     from kdbench.execute.progress import reporter
 
     try:

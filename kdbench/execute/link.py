@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kdbench.execute.child import Order
-from kdbench.execute.dispatch import ExecutorError
+from kdbench.execute.base import ExecutorError
 from kdbench.execute.interrupts import ASKED
+from kdbench.execute.protocol import Order
 
 IGNORED = {signal.SIGINT, *ASKED}
 

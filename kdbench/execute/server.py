@@ -20,8 +20,9 @@ import traceback
 from typing import Any
 
 from kdbench.execute import child
-from kdbench.execute.child import Order
+from kdbench.execute.folders import read_payload
 from kdbench.execute.log import forgive
+from kdbench.execute.protocol import EXIT_CODES, Order
 
 _ASKED = {signal.SIGTERM, signal.SIGINT}
 
@@ -102,7 +103,7 @@ class Server:
 
     def _become(self, order: Order, server: int) -> None:
         """In the forked child: shed what belongs to the server, then be the job. Never returns."""
-        code = child.EXIT_CODES["error"]
+        code = EXIT_CODES["error"]
         try:
             os.setpgid(0, 0)
             child.die_with(server)
@@ -164,7 +165,7 @@ def prepare(order: Order) -> None:
     if share is None:
         return
     try:
-        made = share(child.read_payload(order.jobs[0][0]))
+        made = share(read_payload(order.jobs[0][0]))
     except Exception:  # the job will meet the same error, in its own process and log
         traceback.print_exc()
         return

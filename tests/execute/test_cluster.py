@@ -14,10 +14,9 @@ import pytest
 from execute_bench import Bench, gone, job
 
 from kdbench.execute import devices
-from kdbench.execute.base import FailureClass, JobSpec, Resources
+from kdbench.execute.base import ExecutorError, FailureClass, JobSpec, Resources
 from kdbench.execute.cluster.connect import connect
 from kdbench.execute.cluster.executor import gpus
-from kdbench.execute.dispatch import ExecutorError
 from kdbench.results import company
 
 pytest.importorskip("ray")

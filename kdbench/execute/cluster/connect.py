@@ -8,8 +8,8 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
+from kdbench.execute.base import ExecutorError
 from kdbench.execute.devices import default_workers
-from kdbench.execute.dispatch import ExecutorError
 
 PATIENCE = 10.0  # seconds for a cluster to answer
 VARIABLE = "RAY_ADDRESS"  # Ray's own

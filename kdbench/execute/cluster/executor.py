@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kdbench.execute import devices
-from kdbench.execute.base import DEFAULT_ENTRY
+from kdbench.execute.base import DEFAULT_ENTRY, ExecutorError
 from kdbench.execute.cluster.connect import connect, nodes
 from kdbench.execute.cluster.link import RayLink
-from kdbench.execute.dispatch import Dispatcher, ExecutorError
+from kdbench.execute.dispatch import Dispatcher
 
 
 class RayExecutor(Dispatcher):

@@ -16,12 +16,12 @@ from typing import Any
 
 from kdbench.contract.errors import KdbenchError
 from kdbench.execute import failures
-from kdbench.execute.base import FailureClass
-from kdbench.execute.child import EXIT_CODES, Order, read_payload
+from kdbench.execute.base import ExecutorError, FailureClass
 from kdbench.execute.cluster import leavings, node, parcel, task
 from kdbench.execute.cluster.connect import Node
 from kdbench.execute.cluster.post import Post
-from kdbench.execute.dispatch import ExecutorError
+from kdbench.execute.folders import read_payload
+from kdbench.execute.protocol import EXIT_CODES, Order
 from kdbench.results.home import VARIABLE
 from kdbench.results.store import record_path
 

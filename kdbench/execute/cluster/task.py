@@ -7,7 +7,6 @@ threads, and a job that crashes or hangs has to do so alone. The server dies wit
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -18,10 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kdbench.execute.child import Order
 from kdbench.execute.cluster import node, parcel
 from kdbench.execute.cluster.leavings import Leavings
+from kdbench.execute.folders import PAYLOAD, leave_payload, make_job_dir
 from kdbench.execute.link import ServerLink, start_method
+from kdbench.execute.protocol import Order
 from kdbench.execute.verdict import kernel_oom_kills
 from kdbench.results import company
 
@@ -69,7 +69,7 @@ def carry_out(
         assert sent is not None
         payloads, folders = _unpack(terms.run, order, payloads, sent)
         gathered = [Leavings(payload, folder) for payload, folder in zip(payloads, folders)]
-    order = replace(order, jobs=[(str(folder / "payload.json"), str(folder)) for folder in folders], env=_environ(order))
+    order = replace(order, jobs=[(str(folder / PAYLOAD), str(folder)) for folder in folders], env=_environ(order))
     _note_company(order, folders)
     node_id = ray.get_runtime_context().get_node_id()
     news = Newspaper(post, number, gathered)
@@ -172,10 +172,9 @@ def _unpack(run: str, order: Order, payloads: Sequence[Mapping[str, Any]], sent:
     for place, (stamp, reference) in sent.items():
         parcel.unpack(place, stamp, _getter(ray.get, reference), top)
     new = [parcel.moved(payload, top) for payload in payloads]
-    folders = [top / parcel.HOME / "jobs" / Path(job_dir).name for _, job_dir in order.jobs]
+    folders = [make_job_dir(top / parcel.HOME, Path(job_dir).name) for _, job_dir in order.jobs]
     for payload, folder in zip(new, folders):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "payload.json").write_text(json.dumps(payload, sort_keys=True), encoding="utf-8")
+        leave_payload(folder, payload)
     if "home" in new[0]:
         for name in (parcel.HOME, parcel.RESULTS):
             (top / name).mkdir(exist_ok=True)
