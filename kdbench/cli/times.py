@@ -90,7 +90,7 @@ def forecast_of(session: Session, planned: Plan) -> Forecast:
     asked = session.suite.resources
     try:
         slots = Slots(asked.workers or default_workers(), resolve(asked.device))
-        slots.has(asked.gpus)
+        slots.require(asked.gpus)
     except DeviceError as error:
         return Forecast(f"time: not known on this machine: {error}")
     past = session.past(slots.gpus)

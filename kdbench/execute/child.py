@@ -25,7 +25,7 @@ from kdbench.execute.events import EventWriter
 from kdbench.execute.folders import LOG, read_payload
 from kdbench.execute.log import forgive
 from kdbench.execute.memory import keep_freed
-from kdbench.execute.protocol import EXIT_CODES, Order
+from kdbench.execute.protocol import EXIT_CODES, STOP_SIGNALS, Order
 
 
 def run_entry(
@@ -143,11 +143,11 @@ def die_with(parent: int) -> None:
 
 
 def _catch_stop() -> list[int]:
-    """SIGTERM and SIGINT ask the job to checkpoint and end; the list is empty until one of them came."""
+    """A list that is empty until the job is asked to stop."""
     received: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda signum, frame: received.append(signum))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     return received
 
 

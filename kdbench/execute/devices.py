@@ -11,7 +11,7 @@ from typing import Any
 
 from kdbench.execute.base import Resources
 
-_WHOLE = 1000  # shares are counted in thousandths, so that ten times 0.1 is a whole device
+WHOLE = 1000  # shares are counted in thousandths, so that ten times 0.1 is a whole device
 MARGIN = 1.25  # of what a job was measured to hold, so much is kept for it: one may hold a little more than the next
 CONTEXT = 512 * 2**20  # bytes that CUDA takes for each process, beside what PyTorch reserves
 
@@ -58,7 +58,7 @@ class Slots:
         self.packed = bool(memory)
         self._cpus = workers
         # Of each GPU while nothing runs on it; one that is full already takes a job at a time, which then says so.
-        self._room = tuple(max(1, free) for free in memory) or (_WHOLE,) * len(self.gpus)
+        self._room = tuple(max(1, free) for free in memory) or (WHOLE,) * len(self.gpus)
         self._left = list(self._room)
 
     def take(self, resources: Resources, *, exclusive: bool = False) -> Grant | None:
@@ -92,7 +92,7 @@ class Slots:
         names = ",".join(self.gpus[gpu] for gpu in free)
         return Grant(cpus, tuple(free), tuple(self._room[gpu] for gpu in free), "cuda", {"CUDA_VISIBLE_DEVICES": names})
 
-    def has(self, gpus: int) -> None:
+    def require(self, gpus: int) -> None:
         """Raise a DeviceError where a job of so many GPUs would wait for ever. On a CPU its processes share what there is."""
         if self.gpus and len(self.gpus) < gpus:
             raise DeviceError(f"a job on {gpus} GPUs cannot run where there are {len(self.gpus)}")
@@ -101,7 +101,7 @@ class Slots:
         """How much room of a GPU a job needs; None for all of one."""
         if self.packed:
             return None if resources.memory is None else round(resources.memory * MARGIN) + CONTEXT
-        return max(1, round(resources.gpu * _WHOLE)) if resources.gpu else None
+        return max(1, round(resources.gpu * WHOLE)) if resources.gpu else None
 
     def give(self, grant: Grant) -> None:
         self._cpus += grant.cpus

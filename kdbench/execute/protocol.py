@@ -1,8 +1,9 @@
-"""What the parent and the processes that do its jobs tell each other: orders, messages about what became of them, exit codes."""
+"""What the parent and the processes that do its jobs tell each other: orders, signals, messages, exit codes."""
 
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
@@ -20,6 +21,8 @@ EXIT_CODES: Mapping[str, int] = {
     "interrupted": 75,  # EX_TEMPFAIL: try again later
 }
 STATUSES = {code: status for status, code in EXIT_CODES.items()}
+STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})  # either asks a job to save where it is, and to end
+UNHEARD_BY_SERVER = STOP_SIGNALS | {signal.SIGUSR1}  # a cluster sends them to everybody; when to end is the parent's word
 LATER = "later"  # the status of a member for which a gang had no room; a process has no such end
 
 

@@ -22,9 +22,7 @@ from typing import Any
 from kdbench.execute import child
 from kdbench.execute.folders import read_payload
 from kdbench.execute.log import forgive
-from kdbench.execute.protocol import EXIT_CODES, Order
-
-_ASKED = {signal.SIGTERM, signal.SIGINT}
+from kdbench.execute.protocol import EXIT_CODES, STOP_SIGNALS, UNHEARD_BY_SERVER, Order
 
 
 class Server:
@@ -90,13 +88,13 @@ class Server:
 
     def _fork(self, order: Order) -> int:
         server = os.getpid()
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED)  # kept for the child until it can hear them
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # kept for the child until it can hear them
         try:
             pid = os.fork()
             if pid == 0:
                 self._become(order, server)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         with contextlib.suppress(OSError):  # whoever comes first, parent or child, makes the group
             os.setpgid(pid, pid)
         return pid
@@ -121,7 +119,7 @@ class Server:
         command = [sys.executable, "-m", "kdbench.execute.child", order.to_json(), str(os.getpid())]
         environ = {**os.environ, **order.env}
         # Blocked, and so kept until it can hear them, as in a fork.
-        return os.posix_spawn(sys.executable, command, environ, setpgroup=0, setsigdef=_ASKED, setsigmask=_ASKED)
+        return os.posix_spawn(sys.executable, command, environ, setpgroup=0, setsigdef=STOP_SIGNALS, setsigmask=STOP_SIGNALS)
 
     def _reap(self) -> None:
         while self._keys:
@@ -186,9 +184,9 @@ def main() -> None:
     os.close(nothing)
     os.dup2(2, 1)
     forgive()
-    for number in (*_ASKED, signal.SIGUSR1):  # Slurm sends them to every process of a step
-        signal.signal(number, signal.SIG_IGN)  # when to end is the parent's word, and its end; jobs inherit it until they listen
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_ASKED, signal.SIGUSR1))
+    for number in UNHEARD_BY_SERVER:
+        signal.signal(number, signal.SIG_IGN)  # jobs inherit it until they listen
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, UNHEARD_BY_SERVER)
     child.limit_threads(1)
     # Lets torch count GPUs without a CUDA context, which no forked job could use.
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"

@@ -11,7 +11,8 @@ import time
 from contextlib import closing
 
 import pytest
-from execute_bench import alive, children, gone, job, open_files, parent_of, wait_for
+from execute_bench import job, open_files, wait_for
+from processes import alive, children, gone, parent_of
 
 from kdbench.execute import devices, failures
 from kdbench.execute.base import ExecutorError, FailureClass, JobSpec, Policy, Resources

@@ -7,7 +7,8 @@ import signal
 import time
 
 import pytest
-from execute_bench import gone, job, wait_for
+from execute_bench import job, wait_for
+from processes import gone
 
 from kdbench.execute import devices, failures, ranks
 from kdbench.execute.base import FailureClass, Resources
@@ -136,12 +137,12 @@ def test_on_a_cpu_ranks_take_a_slot_each_but_never_more_than_there_are():
     slots = Slots(4)
     assert slots.take(Resources(gpus=3)).cpus == 3 and slots.take(Resources(gpus=2)) is None
     assert Slots(2).take(Resources(cpus=2, gpus=3)).cpus == 2
-    Slots(1).has(5)
+    Slots(1).require(5)
 
 
 def test_what_cannot_be_given_is_refused():
     with pytest.raises(DeviceError, match="a job on 3 GPUs cannot run where there are 2"):
-        Slots(8, ["0", "1"]).has(3)
+        Slots(8, ["0", "1"]).require(3)
     with pytest.raises(ValueError, match="has each to itself"):
         Resources(gpu=0.5, gpus=2)
     with pytest.raises(ValueError, match="at least 1, not 0"):

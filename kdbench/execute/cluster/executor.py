@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kdbench.execute import devices
 from kdbench.execute.base import DEFAULT_ENTRY, ExecutorError
-from kdbench.execute.cluster.connect import connect, nodes
+from kdbench.execute.cluster.connect import capacities, connect
 from kdbench.execute.cluster.link import RayLink
 from kdbench.execute.dispatch import Dispatcher
 
@@ -31,7 +31,7 @@ class RayExecutor(Dispatcher):
         self.home = Path(home).absolute()
         self.results = Path(results).absolute() if results is not None else None
         connect(address)
-        self.nodes = nodes()
+        self.nodes = capacities()
         self.gpus = gpus(device, sum(node.gpus for node in self.nodes))
         self.workers = workers or sum(node.cpus for node in self.nodes)
         if not self.workers:

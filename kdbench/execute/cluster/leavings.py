@@ -15,7 +15,7 @@ from typing import Any
 
 from kdbench.contract.errors import DataError
 from kdbench.execute import claims, events
-from kdbench.execute.cluster.parcel import stamp_of
+from kdbench.execute.cluster.parcel import Stamp, stamp_of
 from kdbench.execute.folders import LOG, PAYLOAD
 from kdbench.results import company
 from kdbench.results.files import write_atomically
@@ -66,7 +66,7 @@ class Leavings:
         gone = [path for path in before if path not in self._checkpoints]
         return [("checkpoint", path.name, _content(path)) for path in (*changed, *gone)]
 
-    def _stamps(self) -> dict[Path, tuple[int, int]]:
+    def _stamps(self) -> dict[Path, Stamp]:
         if "home" not in self._payload:
             return {}
         found = (Home(Path(self._payload["home"])).checkpoints / self._payload["key"]).glob("[!.]*.safetensors")

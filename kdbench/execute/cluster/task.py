@@ -19,6 +19,8 @@ from typing import Any
 
 from kdbench.execute.cluster import node, parcel
 from kdbench.execute.cluster.leavings import Leavings
+from kdbench.execute.cluster.parcel import Stamp
+from kdbench.execute.devices import WHOLE
 from kdbench.execute.folders import PAYLOAD, leave_payload, make_job_dir
 from kdbench.execute.link import ServerLink, start_method
 from kdbench.execute.protocol import Order
@@ -28,9 +30,8 @@ from kdbench.results import company
 TICK = 0.1  # seconds between looks at the job's process
 ASK = 0.5  # seconds between words with the run
 PATIENCE = 30.0  # seconds without an answer, after which the run is taken to be gone
-WHOLE = 1000
 
-Sent = Mapping[str, tuple[tuple[int, int], Any]]  # by place: stamp, and what Ray gets the content from
+Sent = Mapping[str, tuple[Stamp, Any]]  # by place: stamp, and what Ray gets the content from
 _servers: dict[tuple[str, ...], ServerLink] = {}  # the last one used: Ray's workers serve one order after the other
 
 
@@ -166,11 +167,9 @@ def _note_company(order: Order, folders: Sequence[Path]) -> None:
 
 
 def _unpack(run: str, order: Order, payloads: Sequence[Mapping[str, Any]], sent: Sent) -> tuple[list[dict[str, Any]], list[Path]]:
-    import ray
-
     top = node.scratch(run)
     for place, (stamp, reference) in sent.items():
-        parcel.unpack(place, stamp, _getter(ray.get, reference), top)
+        parcel.unpack(place, stamp, _getter(reference), top)
     new = [parcel.moved(payload, top) for payload in payloads]
     folders = [make_job_dir(top / parcel.HOME, Path(job_dir).name) for _, job_dir in order.jobs]
     for payload, folder in zip(new, folders):
@@ -181,8 +180,10 @@ def _unpack(run: str, order: Order, payloads: Sequence[Mapping[str, Any]], sent:
     return new, folders
 
 
-def _getter(get: Callable[[Any], bytes], reference: Any) -> Callable[[], bytes]:
-    return lambda: get(reference)
+def _getter(reference: Any) -> Callable[[], bytes]:
+    import ray
+
+    return lambda: ray.get(reference)
 
 
 def forget(run: str) -> None:
