@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kdbench.contract.errors import KdbenchError
 
 if TYPE_CHECKING:
-    from kdbench.execute.devices import Slots
+    from kdbench.execute.slots import Slots
     from kdbench.jobs.job import Job
 
 

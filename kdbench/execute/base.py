@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from kdbench.execute.devices import Slots
+    from kdbench.execute.slots import Slots
 
 DEFAULT_ENTRY = "kdbench.train.job:run"
 

@@ -6,7 +6,6 @@ A gang of jobs in one process tells each one's status in its events, as soon as 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import importlib
 import os
@@ -24,7 +23,7 @@ from kdbench.execute.claims import PATIENCE, JobBusy, claim
 from kdbench.execute.events import EventWriter
 from kdbench.execute.folders import LOG, read_payload
 from kdbench.execute.log import forgive
-from kdbench.execute.memory import keep_freed
+from kdbench.execute.own_process import die_with, keep_freed, limit_threads, volunteer_for_the_oom_killer
 from kdbench.execute.protocol import EXIT_CODES, STOP_SIGNALS, Order
 
 
@@ -64,7 +63,7 @@ def execute(order: Order) -> int:
     os.environ.update(order.env)
     limit_threads(order.cpus)
     keep_freed()
-    _volunteer_for_the_oom_killer()
+    volunteer_for_the_oom_killer()
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)  # the parent asks a job that hangs where it is before it ends it
     work = _one if len(order.jobs) == 1 else _several
@@ -123,25 +122,6 @@ def _end(directory: Path, emit: EventWriter, outcome: str | BaseException) -> No
     emit({"event": "end", "status": outcome})
 
 
-def limit_threads(count: int) -> None:
-    """Numerical libraries take all cores by default, which with a job a core means a crowd on each."""
-    for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"):
-        os.environ[f"{name}_NUM_THREADS"] = str(count)
-    os.environ["VECLIB_MAXIMUM_THREADS"] = str(count)
-    if (torch := sys.modules.get("torch")) is not None:  # imported before, so the variables come too late
-        torch.set_num_threads(count)
-
-
-def die_with(parent: int) -> None:
-    """Have the kernel end this process when its parent ends, however that happens (Linux only)."""
-    if sys.platform != "linux":
-        return
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() != parent:  # it was quicker
-        os._exit(EXIT_CODES["interrupted"])
-
-
 def _catch_stop() -> list[int]:
     """A list that is empty until the job is asked to stop."""
     received: list[int] = []
@@ -163,12 +143,6 @@ def _redirect(directories: Sequence[Path]) -> None:
     os.close(target)
     forgive()
     print(time.strftime("--- %Y-%m-%d %H:%M:%S"), f"process {os.getpid()}")
-
-
-def _volunteer_for_the_oom_killer() -> None:
-    """If memory runs out the kernel should end a job, not the server of all jobs or the user's session."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def main() -> None:

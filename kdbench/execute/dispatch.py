@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kdbench.execute import devices, failures
+from kdbench.execute import failures
 from kdbench.execute.base import DEFAULT_POLICY, Event, ExecutorError, FailureClass, JobSpec, Outcome, Policy, together
 from kdbench.execute.ends import Ends
 from kdbench.execute.events import EventTail
@@ -21,6 +21,7 @@ from kdbench.execute.interrupts import Interrupts
 from kdbench.execute.ledger import Ledger
 from kdbench.execute.process import Process
 from kdbench.execute.protocol import Link, Order
+from kdbench.execute.slots import Grant, Slots
 from kdbench.execute.verdict import Verdict
 from kdbench.results import company
 from kdbench.results.files import StorageError
@@ -37,7 +38,7 @@ class Dispatcher(ABC):
     grace: float
 
     @abstractmethod
-    def slots(self) -> devices.Slots: ...
+    def slots(self) -> Slots: ...
 
     @abstractmethod
     def new_link(self) -> Link: ...
@@ -166,7 +167,7 @@ class Run:
                 return  # the first in line waits for its slot; letting others by could make it wait for ever
             self.start(*seated)
 
-    def seat(self, first: JobSpec) -> tuple[list[JobSpec], devices.Grant] | None:
+    def seat(self, first: JobSpec) -> tuple[list[JobSpec], Grant] | None:
         """The job that is next with those that go with it, and what they hold together; None where there is no room yet."""
         exclusive = self.ends.exclusive(first)
         grant = self.slots.take(first.resources, exclusive=exclusive)
@@ -178,7 +179,7 @@ class Run:
             grant = self.slots.take(together([job.resources for job in jobs]))
         return (jobs, grant) if grant else None
 
-    def start(self, jobs: Sequence[JobSpec], grant: devices.Grant) -> None:
+    def start(self, jobs: Sequence[JobSpec], grant: Grant) -> None:
         """Order a process for jobs, whose folders say what they have to do."""
         home = self.executor.home
         folders = [job_dir(home, job.key) for job in jobs]
@@ -210,7 +211,7 @@ class Run:
             )
         )
 
-    def beside(self, grant: devices.Grant) -> list[list[Path]]:
+    def beside(self, grant: Grant) -> list[list[Path]]:
         """The folders of each process's jobs that are on a GPU of this grant now."""
         there = [process for process in self.running.values() if set(process.grant.gpus) & set(grant.gpus)]
         return [[job_dir(self.executor.home, key) for key in process.jobs] for process in there]

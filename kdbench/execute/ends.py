@@ -9,12 +9,12 @@ from typing import Any
 
 from kdbench.execute import failures
 from kdbench.execute.base import FailureClass, JobSpec, Policy
-from kdbench.execute.devices import Slots
 from kdbench.execute.folders import LOG, job_dir
 from kdbench.execute.gangs import Gangs
 from kdbench.execute.ledger import Ledger
 from kdbench.execute.process import Process
 from kdbench.execute.protocol import EXIT_CODES, LATER, STATUSES
+from kdbench.execute.slots import Slots
 from kdbench.execute.verdict import Verdict
 
 MAX_MOVES = 3  # of a job from machines that died under it

@@ -18,6 +18,7 @@ from kdbench.execute.folders import job_dir, leave_payload, make_job_dir
 from kdbench.execute.interrupts import Interrupts
 from kdbench.execute.ledger import Ledger
 from kdbench.execute.protocol import EXIT_CODES
+from kdbench.execute.slots import Slots
 from kdbench.execute.verdict import Verdict, judge
 from kdbench.results.files import StorageError
 
@@ -35,8 +36,8 @@ class InlineExecutor:
         self.device = "cuda" if self.gpus else "cpu"
         self.entry = entry
 
-    def slots(self) -> devices.Slots:
-        return devices.Slots(1, self.gpus)
+    def slots(self) -> Slots:
+        return Slots(1, self.gpus)
 
     def run(
         self, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy = DEFAULT_POLICY

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kdbench.execute import devices, failures
+from kdbench.execute import failures
 from kdbench.execute.base import JobSpec
 from kdbench.execute.events import EventTail
+from kdbench.execute.slots import Grant
 from kdbench.execute.verdict import Verdict, judge, kernel_oom_kills
 
 
@@ -19,7 +20,7 @@ class Process:
     """`jobs` are those that have not ended."""
 
     jobs: dict[str, JobSpec]
-    grant: devices.Grant
+    grant: Grant
     tails: dict[str, EventTail]
     pid: int | None = None  # None until the link has said that it exists
     began: float = field(default_factory=time.monotonic)

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.execute.interrupts import signal_name
+from kdbench.execute.own_process import die_with, limit_threads
 from kdbench.execute.protocol import STOP_SIGNALS
 
 Emit = Callable[[dict[str, Any]], None]
@@ -197,8 +198,6 @@ def be(
     parent: int,
 ) -> None:
     """In a rank: do the job with the others. Never returns."""
-    from kdbench.execute.child import die_with, limit_threads
-
     die_with(parent)
     for signum in STOP_SIGNALS:
         signal.signal(signum, signal.SIG_IGN)  # when to stop is the word of who started it

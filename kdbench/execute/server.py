@@ -22,6 +22,7 @@ from typing import Any
 from kdbench.execute import child
 from kdbench.execute.folders import read_payload
 from kdbench.execute.log import forgive
+from kdbench.execute.own_process import die_with, limit_threads
 from kdbench.execute.protocol import EXIT_CODES, STOP_SIGNALS, UNHEARD_BY_SERVER, Order
 
 
@@ -104,7 +105,7 @@ class Server:
         code = EXIT_CODES["error"]
         try:
             os.setpgid(0, 0)
-            child.die_with(server)
+            die_with(server)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for descriptor in self._private:
@@ -151,7 +152,7 @@ def preload(modules: list[str]) -> None:
             importlib.import_module(module)
         except Exception:
             traceback.print_exc()
-    child.limit_threads(1)
+    limit_threads(1)
     gc.collect()
     gc.freeze()  # the collector would otherwise write to, and so copy, every page that a job inherits
 
@@ -187,7 +188,7 @@ def main() -> None:
     for number in UNHEARD_BY_SERVER:
         signal.signal(number, signal.SIG_IGN)  # jobs inherit it until they listen
     signal.pthread_sigmask(signal.SIG_UNBLOCK, UNHEARD_BY_SERVER)
-    child.limit_threads(1)
+    limit_threads(1)
     # Lets torch count GPUs without a CUDA context, which no forked job could use.
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
     began = time.monotonic()

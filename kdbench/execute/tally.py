@@ -10,9 +10,9 @@ from typing import Any
 
 from kdbench.contract.numbers import is_number, is_whole
 from kdbench.execute.base import Event, JobSpec
-from kdbench.execute.devices import Slots
 from kdbench.execute.events import NOT_METRICS
 from kdbench.execute.forecast import wall
+from kdbench.execute.slots import Slots
 
 
 @dataclass

@@ -14,10 +14,10 @@ import pytest
 from execute_bench import Bench, job
 from processes import gone, parent_of
 
-from kdbench.execute import devices
 from kdbench.execute.base import ExecutorError, FailureClass, JobSpec, Resources
 from kdbench.execute.cluster.connect import connect
 from kdbench.execute.cluster.executor import gpus
+from kdbench.execute.slots import Slots
 from kdbench.results import company
 
 pytest.importorskip("ray")
@@ -190,4 +190,4 @@ def test_what_cannot_be_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ExecutorError, match=r"pip install 'kdbench\[ray\]'"):
         connect()
-    assert devices.Slots(2, ("0",)).facts == {"workers": 2, "gpus": 1}
+    assert Slots(2, ("0",)).facts == {"workers": 2, "gpus": 1}

@@ -10,11 +10,12 @@ import pytest
 from execute_bench import job, wait_for
 from processes import gone
 
-from kdbench.execute import devices, failures, ranks
+from kdbench.execute import failures, ranks
 from kdbench.execute.base import FailureClass, Resources
-from kdbench.execute.devices import DeviceError, Slots
+from kdbench.execute.devices import DeviceError
 from kdbench.execute.events import read_events
 from kdbench.execute.gangs import Gangs
+from kdbench.execute.slots import Grant, Slots
 
 
 def ranked(bench, key, do="ok", count=2, **payload):
@@ -153,4 +154,4 @@ def test_a_job_on_several_devices_is_in_no_gang():
     alike = [job(str(n), resources=Resources(gpus=2)) for n in range(3)]
     alike = [type(spec)(**{**{f: getattr(spec, f) for f in spec.__slots__}, "gang": "g"}) for spec in alike]
     assert Gangs(1).of(alike[0], lambda: alike) == [alike[0]]
-    assert devices.Grant(1).gpu is None
+    assert Grant(1).gpu is None

@@ -21,9 +21,9 @@ from kdbench.execute.cluster import leavings, node, parcel, task
 from kdbench.execute.cluster.connect import Capacity
 from kdbench.execute.cluster.parcel import Stamp
 from kdbench.execute.cluster.post import Post
-from kdbench.execute.devices import WHOLE
 from kdbench.execute.folders import read_payload
 from kdbench.execute.protocol import EXIT_CODES, Order
+from kdbench.execute.slots import WHOLE
 from kdbench.results.home import VARIABLE
 from kdbench.results.store import record_path
 

@@ -20,10 +20,10 @@ from typing import Any
 from kdbench.execute.cluster import node, parcel
 from kdbench.execute.cluster.leavings import Leavings
 from kdbench.execute.cluster.parcel import Stamp
-from kdbench.execute.devices import WHOLE
 from kdbench.execute.folders import PAYLOAD, leave_payload, make_job_dir
 from kdbench.execute.link import ServerLink, start_method
 from kdbench.execute.protocol import Order
+from kdbench.execute.slots import WHOLE
 from kdbench.execute.verdict import kernel_oom_kills
 from kdbench.results import company
 
