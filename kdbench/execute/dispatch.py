@@ -152,6 +152,7 @@ class Run:
         processes, self.running = list(self.running.values()), {}
         for process in processes:
             self.slots.give(process.grant)
+            self.forward(process)  # a gang's member may have ended before
             if process.pid is not None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)  # helpers of the job, whom the kernel does not end with it
