@@ -20,7 +20,7 @@ RESULTS, PICTURE, README = HERE / "results.json", HERE / "step.svg", HERE / "REA
 
 def main(argv: list[str] | None = None) -> int:
     asked = parser().parse_args(argv)
-    from kdbench.execute.child import limit_threads
+    from kdbench.execute.own_process import limit_threads
 
     limit_threads(1)  # before numerical libraries are imported
     os.environ.pop("KDBENCH_HOME", None)  # all that is written lies in a folder of its own

@@ -75,6 +75,6 @@ class Runs:
         self.store.write(Record.read(replace(self.waiting["results"].pop(), outputs=outputs).data()))
 
     def tracker(self) -> None:
-        done = sync([self.waiting["tracker"].pop()], self.store.home.jobs, "benchmark", home=self.store.home)
+        done = sync([self.waiting["tracker"].pop()], self.store.home, "benchmark")
         if done.failed or done.created != 1:
             raise RuntimeError(f"MLflow was not updated: {done}")

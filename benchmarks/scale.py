@@ -93,7 +93,7 @@ def tracked(suite: Large, count: int, at: float) -> list[Line]:
     home = suite.session.home.ensure()
 
     def bring() -> None:
-        done = sync(some, home.jobs, "large", home=home)
+        done = sync(some, home, "large")
         if done.failed:
             raise RuntimeError(done.failed)
 

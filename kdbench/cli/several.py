@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kdbench.contract.errors import KdbenchError
 
 if TYPE_CHECKING:
-    from kdbench.execute.devices import Slots
+    from kdbench.execute.slots import Slots
     from kdbench.jobs.job import Job
 
 
@@ -22,7 +22,7 @@ def several(gpus: int, jobs: Iterable[Job], slots: Slots, inline: bool) -> None:
     if inline:
         raise KdbenchError(f"{asked} is a process for each device, and --executor inline runs a job in one")
     try:
-        slots.has(gpus)
+        slots.require(gpus)
     except DeviceError as error:
         raise KdbenchError(f"{asked}: {error}") from error
     for job in jobs:

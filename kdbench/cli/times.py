@@ -11,7 +11,7 @@ from kdbench.cli.text import count
 
 if TYPE_CHECKING:
     from kdbench.execute.base import JobSpec
-    from kdbench.execute.devices import Slots
+    from kdbench.execute.slots import Slots
     from kdbench.jobs.plan import Plan
 
 
@@ -82,7 +82,8 @@ class Forecast:
 def forecast_of(session: Session, planned: Plan) -> Forecast:
     """Of what is to run, as the suite's own resources would have it run."""
     from kdbench.execute.base import JobSpec, Resources
-    from kdbench.execute.devices import DeviceError, Slots, default_workers, resolve
+    from kdbench.execute.devices import DeviceError, default_workers, resolve
+    from kdbench.execute.slots import Slots
 
     jobs = [item.job for item in planned.in_state("run")]
     if not jobs:
@@ -90,7 +91,7 @@ def forecast_of(session: Session, planned: Plan) -> Forecast:
     asked = session.suite.resources
     try:
         slots = Slots(asked.workers or default_workers(), resolve(asked.device))
-        slots.has(asked.gpus)
+        slots.require(asked.gpus)
     except DeviceError as error:
         return Forecast(f"time: not known on this machine: {error}")
     past = session.past(slots.gpus)

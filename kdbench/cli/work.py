@@ -87,7 +87,7 @@ def work(session: Session, planned: Plan, how: How) -> Work:
 def execute(session: Session, items: list[Planned], how: How) -> dict[str, Outcome]:
     """With progress for a person on stderr, or events for a program on stdout."""
     from kdbench.contract.errors import KdbenchError
-    from kdbench.execute.dispatch import ExecutorError
+    from kdbench.execute.base import ExecutorError
     from kdbench.execute.progress import reporter
 
     try:
@@ -119,8 +119,8 @@ def make_runner(session: Session, how: How, jobs: list[Job]) -> Executor:
         from kdbench.execute.local import LocalExecutor
 
         return LocalExecutor(session.home.path, workers=how.workers, device=how.device, preload=preload, pack=how.pack)
-    from kdbench.execute.child import limit_threads
     from kdbench.execute.inline import InlineExecutor
+    from kdbench.execute.own_process import limit_threads
 
     limit_threads(1)  # as a job has in its own process: the number of threads changes the last digits of a result
     return InlineExecutor(session.home.path, device=how.device)

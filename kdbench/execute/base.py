@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from kdbench.results.files import write_atomically
-
 if TYPE_CHECKING:
-    from kdbench.execute.devices import Slots
+    from kdbench.execute.slots import Slots
 
 DEFAULT_ENTRY = "kdbench.train.job:run"
 
 State = Literal["done", "diverged", "failed", "interrupted", "blocked"]
 EventKind = Literal["begin", "queued", "started", "progress", "retry", "finished", "stopping", "note", "tick"]
+
+
+class ExecutorError(Exception):
+    """Jobs cannot be run at all here; the message says why."""
 
 
 class FailureClass(StrEnum):
@@ -127,29 +128,3 @@ class Executor(Protocol):
         """What a run may occupy, all of it free."""
 
     def run(self, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy = ...) -> dict[str, Outcome]: ...
-
-
-def job_dir(home: Path, key: str) -> Path:
-    return home / "jobs" / key
-
-
-def made(directory: Path) -> Path:
-    """A job's directory, there and without links: a home that came as an archive could have us write wherever they point."""
-    if directory.is_symlink():
-        directory.unlink()
-    directory.mkdir(parents=True, exist_ok=True)
-    for entry in directory.iterdir():
-        if entry.is_symlink():
-            entry.unlink()
-    return directory
-
-
-def leave_payload(directory: Path, spec: JobSpec) -> Path:
-    """Write what a job has to do into its directory."""
-    path = directory / "payload.json"
-    write_atomically(path, json.dumps(spec.payload, sort_keys=True).encode(), durable=False)
-    return path
-
-
-def log_path(home: Path, key: str) -> Path:
-    return job_dir(home, key) / "log.txt"

@@ -1,21 +1,18 @@
-"""One job in a process of its own: output to its log, one verdict as exit code, failure.json when it went wrong.
+"""One job in a process of its own: output to its log, its status as exit code, failure.json when it went wrong.
 
-A gang of jobs in one process tells each one's verdict in its events, as soon as it ends.
+A gang of jobs in one process tells each one's status in its events, as soon as it ends.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import importlib
-import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,50 +21,10 @@ from kdbench.execute import failures, ranks
 from kdbench.execute.base import FailureClass
 from kdbench.execute.claims import PATIENCE, JobBusy, claim
 from kdbench.execute.events import EventWriter
+from kdbench.execute.folders import LOG, read_payload
 from kdbench.execute.log import forgive
-from kdbench.execute.memory import keep_freed
-
-# 0 is no verdict: a library that calls exit(0) in the middle of a job must not look like success.
-EXIT_CODES: Mapping[str, int] = {
-    "done": 40,
-    "diverged": 41,
-    "error": 42,
-    "oom": 43,
-    "data": 44,
-    "timeout": 45,
-    "killed": 46,
-    "busy": 47,
-    "interrupted": 75,  # EX_TEMPFAIL: try again later
-}
-LATER = "later"  # a member for which a gang had no room
-VERDICTS = {code: name for name, code in EXIT_CODES.items()}
-
-
-@dataclass(frozen=True)
-class Order:
-    """Everything a process needs, as the server gets it on its line and a spawned child in its arguments.
-
-    `jobs` are payload and directory of each; where there are several, the entry's module runs them `together`. It computes on
-    `cpus`; `room` (CPUs kept for it), `share` (of a GPU, in thousandths) and `memory` (bytes that a job like it held) are for
-    those who choose the machine.
-    """
-
-    key: str
-    entry: str
-    jobs: Sequence[tuple[str, str]]
-    device: str = "cpu"
-    cpus: int = 1
-    env: dict[str, str] = field(default_factory=dict)
-    room: int = 1
-    share: int = 0
-    memory: int = 0
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Order:
-        return cls(**json.loads(text))
+from kdbench.execute.own_process import die_with, keep_freed, limit_threads, volunteer_for_the_oom_killer
+from kdbench.execute.protocol import EXIT_CODES, STOP_SIGNALS, Order
 
 
 def run_entry(
@@ -85,7 +42,7 @@ def run_entry(
         if status not in ("done", "diverged", "interrupted"):
             raise ValueError(f"{entry} returned the status {status!r}, not done, diverged or interrupted")
         return status, None
-    except BaseException as error:  # whatever a job throws, even SystemExit, must end as a verdict
+    except BaseException as error:  # whatever a job throws, even SystemExit, must end as a status
         failure = _failed(job_dir, error)
     return failure.failure_class.value, failure
 
@@ -106,7 +63,7 @@ def execute(order: Order) -> int:
     os.environ.update(order.env)
     limit_threads(order.cpus)
     keep_freed()
-    _volunteer_for_the_oom_killer()
+    volunteer_for_the_oom_killer()
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)  # the parent asks a job that hangs where it is before it ends it
     work = _one if len(order.jobs) == 1 else _several
@@ -165,41 +122,18 @@ def _end(directory: Path, emit: EventWriter, outcome: str | BaseException) -> No
     emit({"event": "end", "status": outcome})
 
 
-def read_payload(path: str) -> dict[str, Any]:
-    return json.loads(Path(path).read_text(encoding="utf-8"))
-
-
-def limit_threads(count: int) -> None:
-    """Numerical libraries take all cores by default, which with a job a core means a crowd on each."""
-    for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"):
-        os.environ[f"{name}_NUM_THREADS"] = str(count)
-    os.environ["VECLIB_MAXIMUM_THREADS"] = str(count)
-    if (torch := sys.modules.get("torch")) is not None:  # imported before, so the variables come too late
-        torch.set_num_threads(count)
-
-
-def die_with(parent: int) -> None:
-    """Have the kernel end this process when its parent ends, however that happens (Linux only)."""
-    if sys.platform != "linux":
-        return
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() != parent:  # it was quicker
-        os._exit(EXIT_CODES["interrupted"])
-
-
 def _catch_stop() -> list[int]:
-    """SIGTERM and SIGINT ask the job to checkpoint and end; the list is empty until one of them came."""
+    """A list that is empty until the job is asked to stop."""
     received: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda signum, frame: received.append(signum))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     return received
 
 
 def _redirect(directories: Sequence[Path]) -> None:
     """All output, that of C libraries included, goes to the (first) job's log, after what earlier attempts wrote."""
-    log, *others = (directory / "log.txt" for directory in directories)
+    log, *others = (directory / LOG for directory in directories)
     for other in others:
         with contextlib.suppress(OSError), open(other, "a", encoding="utf-8") as file:
             print(time.strftime("--- %Y-%m-%d %H:%M:%S"), f"process {os.getpid()}, in lockstep with others; see {log}", file=file)
@@ -211,17 +145,11 @@ def _redirect(directories: Sequence[Path]) -> None:
     print(time.strftime("--- %Y-%m-%d %H:%M:%S"), f"process {os.getpid()}")
 
 
-def _volunteer_for_the_oom_killer() -> None:
-    """If memory runs out the kernel should end a job, not the server of all jobs or the user's session."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500")
-
-
 def main() -> None:
     """A spawned child: `python -m kdbench.execute.child ORDER PARENT_PID`."""
     die_with(int(sys.argv[2]))
     code = execute(Order.from_json(sys.argv[1]))
-    os._exit(code)  # what a library wants to do at exit must not change the verdict
+    os._exit(code)  # what a library wants to do at exit must not change the status
 
 
 if __name__ == "__main__":

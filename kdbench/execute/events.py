@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import from_json
 
 FILE = "events.jsonl"
+NOT_METRICS = {"t", "event", "step", "steps", "epoch", "seed", "pid", "device", "status"}  # fields; other numbers are metrics
 
 
 def plain(value: Any) -> Any:

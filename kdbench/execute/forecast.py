@@ -6,8 +6,8 @@ import heapq
 from collections.abc import Mapping, Sequence
 
 from kdbench.execute.base import JobSpec
-from kdbench.execute.devices import Grant, Slots
 from kdbench.execute.ready import ReadyQueue
+from kdbench.execute.slots import Grant, Slots
 
 
 def wall(jobs: Sequence[JobSpec], seconds: Mapping[str, float], slots: Slots, begun: Sequence[str] = ()) -> float:

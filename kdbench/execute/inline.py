@@ -9,14 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kdbench.execute import base, devices
+from kdbench.execute import devices
 from kdbench.execute.base import DEFAULT_ENTRY, DEFAULT_POLICY, Event, FailureClass, JobSpec, Outcome, Policy
-from kdbench.execute.child import EXIT_CODES, run_entry
-from kdbench.execute.claims import LOOK, WAITING, Elsewhere, JobBusy, claim
+from kdbench.execute.child import run_entry
+from kdbench.execute.claims import LOOK, JobBusy, claim
 from kdbench.execute.events import EventWriter
+from kdbench.execute.folders import job_dir, leave_payload, make_job_dir
 from kdbench.execute.interrupts import Interrupts
-from kdbench.execute.ready import ReadyQueue
-from kdbench.execute.verdict import NOT_BEGUN, judge
+from kdbench.execute.ledger import Ledger
+from kdbench.execute.protocol import EXIT_CODES
+from kdbench.execute.slots import Slots
+from kdbench.execute.verdict import Verdict, judge
 from kdbench.results.files import StorageError
 
 
@@ -33,61 +36,47 @@ class InlineExecutor:
         self.device = "cuda" if self.gpus else "cpu"
         self.entry = entry
 
-    def slots(self) -> devices.Slots:
-        return devices.Slots(1, self.gpus)
+    def slots(self) -> Slots:
+        return Slots(1, self.gpus)
 
     def run(
         self, jobs: Sequence[JobSpec], on_event: Callable[[Event], None], policy: Policy = DEFAULT_POLICY
     ) -> dict[str, Outcome]:
-        queue = ReadyQueue(jobs)
-        outcomes: dict[str, Outcome] = {}
-        specs = {job.key: job for job in jobs}
-        interrupts = Interrupts()
-        elsewhere = Elsewhere()
-
-        def settle(spec: JobSpec, outcome: Outcome) -> None:
-            outcomes[spec.key] = outcome
-            on_event(Event("finished", time.time(), spec, outcome=outcome))
-            for lost, reason in queue.settle(spec.key, outcome.state):
-                settle(lost, Outcome(lost.key, "blocked", None, reason))
-
-        on_event(Event("begin", time.time(), data={"jobs": len(jobs), **self.slots().facts}))
-        for job in jobs:
-            on_event(Event("queued", time.time(), job))
+        ledger, interrupts = Ledger(jobs, on_event, policy), Interrupts()
+        ledger.begin(self.slots().facts)
         with interrupts.caught():
-            while len(outcomes) < len(specs):
-                for left in elsewhere.drain() if interrupts.level else elsewhere.free():
-                    queue.put_back(left.key)
-                spec = queue.first()
-                if spec is None:
-                    time.sleep(LOOK)
-                    continue
-                queue.take(spec.key)
+            while not ledger.complete:
+                ledger.look_elsewhere()
                 if interrupts.level:
-                    settle(spec, Outcome(spec.key, NOT_BEGUN.state, NOT_BEGUN.failure, NOT_BEGUN.message))
-                elif policy.limit_reached(outcomes.values()):
-                    settle(spec, Outcome(spec.key, "blocked", None, "not started: too many jobs failed"))
+                    ledger.stop()
+                elif (job := ledger.queue.first()) is not None:
+                    ledger.queue.take(job.key)
+                    self._run_one(job, ledger, interrupts)
                 else:
-                    try:
-                        settle(spec, self._run_one(spec, on_event, interrupts))
-                    except JobBusy:
-                        elsewhere.add(spec, base.job_dir(self.home, spec.key))
-                        on_event(Event("retry", time.time(), spec, {"message": WAITING, "why": WAITING}))
-                    except (StorageError, OSError) as error:  # not of the job, which tells its own: there was no room to begin
-                        settle(spec, Outcome(spec.key, "failed", FailureClass.error, str(error)))
-        return {key: outcomes[key] for key in specs}
+                    time.sleep(LOOK)
+        return ledger.outcomes
 
-    def _run_one(self, spec: JobSpec, on_event: Callable[[Event], None], interrupts: Interrupts) -> Outcome:
-        directory = base.made(base.job_dir(self.home, spec.key))
-        payload = json.loads(json.dumps(spec.payload))  # as a process would get it
-        on_event(Event("started", time.time(), spec, {"device": self.device}))
+    def _run_one(self, job: JobSpec, ledger: Ledger, interrupts: Interrupts) -> None:
         began = time.monotonic()
+        try:
+            verdict = self._verdict(job, ledger, interrupts)
+        except JobBusy:
+            ledger.wait_for_other_run(job, job_dir(self.home, job.key))
+        except (StorageError, OSError) as error:  # not of the job, which tells its own: there was no room to begin
+            ledger.settle(job, Verdict("failed", FailureClass.error, str(error)))
+        else:
+            ledger.settle(job, verdict, time.monotonic() - began)
+
+    def _verdict(self, job: JobSpec, ledger: Ledger, interrupts: Interrupts) -> Verdict:
+        directory = make_job_dir(self.home, job.key)
+        payload = json.loads(json.dumps(job.payload))  # as a process would get it
+        ledger.tell("started", job, {"device": self.device})
         with claim(directory), contextlib.closing(EventWriter(directory)) as write:
-            base.leave_payload(directory, spec)
+            leave_payload(directory, job.payload)
 
             def tell(record: Mapping[str, Any]) -> None:
                 write(record)
-                on_event(Event("progress", time.time(), spec, record))
+                ledger.tell("progress", job, record)
 
             def emit(record: Mapping[str, Any]) -> None:
                 tell(record)
@@ -97,6 +86,4 @@ class InlineExecutor:
             tell({"event": "start", "device": self.device})
             status, failure = run_entry(self.entry, payload, directory, self.device, emit, lambda: interrupts.level > 0)
             tell({"event": "end", "status": status})
-        end = judge({"code": EXIT_CODES[status]}, failure, timeout=None, stopping=interrupts.level > 0, oom_kills=0)
-        seconds = time.monotonic() - began
-        return Outcome(spec.key, end.state, end.failure, end.message, seconds=seconds, traceback=end.traceback)
+        return judge({"code": EXIT_CODES[status]}, failure, timeout=None, stopping=interrupts.level > 0, oom_kills=0)

@@ -13,17 +13,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kdbench.execute.child import Order
-from kdbench.execute.dispatch import ExecutorError
-from kdbench.execute.interrupts import ASKED
-
-IGNORED = {signal.SIGINT, *ASKED}
+from kdbench.execute.base import ExecutorError
+from kdbench.execute.protocol import UNHEARD_BY_SERVER, Order
 
 
 @contextlib.contextmanager
 def _held() -> Iterator[None]:
     """A process that starts now is sent no signal before it can say that it ignores it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, UNHEARD_BY_SERVER)
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from kdbench.execute import devices
 from kdbench.execute.base import DEFAULT_ENTRY
 from kdbench.execute.dispatch import Dispatcher
 from kdbench.execute.link import ServerLink, start_method
+from kdbench.execute.slots import Slots
 
 
 class LocalExecutor(Dispatcher):
@@ -36,8 +37,8 @@ class LocalExecutor(Dispatcher):
         self.start = start_method(start)
         self.grace = grace
 
-    def slots(self) -> devices.Slots:
-        return devices.Slots(self.workers, self.gpus, self.memory)
+    def slots(self) -> Slots:
+        return Slots(self.workers, self.gpus, self.memory)
 
     def new_link(self) -> ServerLink:
         return ServerLink(self.home, self.preload, self.start)

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kdbench.execute import devices, failures
+from kdbench.execute import failures
 from kdbench.execute.base import JobSpec
 from kdbench.execute.events import EventTail
+from kdbench.execute.slots import Grant
 from kdbench.execute.verdict import Verdict, judge, kernel_oom_kills
 
 
 @dataclass
 class Process:
-    """`specs` are those of its jobs that have not ended."""
+    """`jobs` are those that have not ended."""
 
-    specs: dict[str, JobSpec]
-    grant: devices.Grant
+    jobs: dict[str, JobSpec]
+    grant: Grant
     tails: dict[str, EventTail]
-    pid: int | None = None  # None until the server has said that it exists
+    pid: int | None = None  # None until the link has said that it exists
     began: float = field(default_factory=time.monotonic)
     timed_out: bool = False
     kill_at: float | None = None
     oom_kills: int = field(default_factory=kernel_oom_kills)
 
     def __post_init__(self) -> None:
-        self.size = len(self.specs)
+        self.size = len(self.jobs)
         self._ours: set[str] = set()  # its jobs whose events are its own: another run may have been at one
-        limits = [spec.resources.timeout for spec in self.specs.values()]
+        limits = [job.resources.timeout for job in self.jobs.values()]
         self.timeout = sum(limit for limit in limits if limit) if all(limits) else None  # of all its jobs together
 
     @property
@@ -42,7 +43,20 @@ class Process:
         """For each of its jobs."""
         return (time.monotonic() - self.began) / self.size
 
-    def heard(self, key: str, record: Mapping[str, Any]) -> bool:
+    def overdue(self, now: float) -> bool:
+        """Whether it has had its time, and has not been told so."""
+        if self.timeout is None or self.pid is None or self.timed_out or not self.jobs:
+            return False
+        return now - self.began > self.timeout
+
+    def news(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What its jobs have said since the last call; nothing after a job's end."""
+        for key, tail in self.tails.items():
+            for record in tail.read():
+                if self._is_own(key, record) and key in self.jobs:
+                    yield key, record
+
+    def _is_own(self, key: str, record: Mapping[str, Any]) -> bool:
         """Whether an event of one of its jobs is its own."""
         if record.get("event") == "start" and record.get("pid") == self.pid:
             self._ours.add(key)

@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.execute.interrupts import signal_name
+from kdbench.execute.own_process import die_with, limit_threads
+from kdbench.execute.protocol import STOP_SIGNALS
 
 Emit = Callable[[dict[str, Any]], None]
 Entry = Callable[..., Mapping[str, Any]]
@@ -49,6 +51,37 @@ class InRank(Exception):
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
+
+
+@dataclass(frozen=True)
+class Thrown:
+    """An exception on its way to another process: itself where it can be sent, and what tells of it where not."""
+
+    pickled: bytes | None
+    message: str
+    where: str
+    failure_class: str | None  # that it declares
+
+    @classmethod
+    def of(cls, error: BaseException) -> Thrown:
+        try:
+            pickled = pickle.dumps(error)
+            pickle.loads(pickled)  # many can be written and not be read
+        except Exception:
+            pickled = None
+        message = "".join(traceback.format_exception_only(error)).strip()
+        return cls(pickled, message, "".join(traceback.format_exception(error)), getattr(error, "failure_class", None))
+
+    def error(self) -> BaseException:
+        error: BaseException
+        if self.pickled is not None:
+            error = pickle.loads(self.pickled)
+        else:
+            error = RuntimeError(self.message)
+            if self.failure_class is not None:
+                error.failure_class = self.failure_class  # type: ignore[attr-defined]
+        error.__cause__ = InRank(self.where)
+        return error
 
 
 @dataclass(frozen=True)
@@ -123,7 +156,7 @@ def attend(ranks: Sequence[Rank], emit: Emit, stop: Callable[[], bool]) -> Any:
                 elif kind == "result":
                     results[rank.number] = what
                 else:
-                    raise blamed(ranks, rank) or unpacked(*what)
+                    raise blamed(ranks, rank) or what.error()
             if ended and rank.number not in results:
                 raise lost(rank, len(ranks))
     return results[0]
@@ -165,10 +198,8 @@ def be(
     parent: int,
 ) -> None:
     """In a rank: do the job with the others. Never returns."""
-    from kdbench.execute.child import die_with, limit_threads
-
     die_with(parent)
-    for signum in (signal.SIGTERM, signal.SIGINT):
+    for signum in STOP_SIGNALS:
         signal.signal(signum, signal.SIG_IGN)  # when to stop is the word of who started it
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)
@@ -180,7 +211,7 @@ def be(
     try:
         said: tuple[str, Any] = ("result", entry(payload, job_dir, device, teller(line, number), asked(line), rank=rank))
     except BaseException as error:
-        said = ("error", packed(error))
+        said = ("error", Thrown.of(error))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     line.send(said)
@@ -204,27 +235,3 @@ def asked(line: Connection) -> Callable[[], bool]:
         return bool(heard)
 
     return stop
-
-
-def packed(error: BaseException) -> tuple[bytes | None, str, str, str | None]:
-    """An exception to be sent: itself where it can be, its message, where it was thrown, and the class that it declares."""
-    where = "".join(traceback.format_exception(error))
-    message = "".join(traceback.format_exception_only(error)).strip()
-    try:
-        itself = pickle.dumps(error)
-        pickle.loads(itself)  # many can be written and not be read
-    except Exception:
-        itself = None
-    return itself, message, where, getattr(error, "failure_class", None)
-
-
-def unpacked(itself: bytes | None, message: str, where: str, declared: str | None) -> BaseException:
-    error: BaseException
-    if itself is not None:
-        error = pickle.loads(itself)
-    else:
-        error = RuntimeError(message)
-        if declared is not None:
-            error.failure_class = declared  # type: ignore[attr-defined]
-    error.__cause__ = InRank(where)
-    return error

@@ -20,10 +20,10 @@ import traceback
 from typing import Any
 
 from kdbench.execute import child
-from kdbench.execute.child import Order
+from kdbench.execute.folders import read_payload
 from kdbench.execute.log import forgive
-
-_ASKED = {signal.SIGTERM, signal.SIGINT}
+from kdbench.execute.own_process import die_with, limit_threads
+from kdbench.execute.protocol import EXIT_CODES, STOP_SIGNALS, UNHEARD_BY_SERVER, Order
 
 
 class Server:
@@ -89,23 +89,23 @@ class Server:
 
     def _fork(self, order: Order) -> int:
         server = os.getpid()
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED)  # kept for the child until it can hear them
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # kept for the child until it can hear them
         try:
             pid = os.fork()
             if pid == 0:
                 self._become(order, server)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         with contextlib.suppress(OSError):  # whoever comes first, parent or child, makes the group
             os.setpgid(pid, pid)
         return pid
 
     def _become(self, order: Order, server: int) -> None:
         """In the forked child: shed what belongs to the server, then be the job. Never returns."""
-        code = child.EXIT_CODES["error"]
+        code = EXIT_CODES["error"]
         try:
             os.setpgid(0, 0)
-            child.die_with(server)
+            die_with(server)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for descriptor in self._private:
@@ -120,7 +120,7 @@ class Server:
         command = [sys.executable, "-m", "kdbench.execute.child", order.to_json(), str(os.getpid())]
         environ = {**os.environ, **order.env}
         # Blocked, and so kept until it can hear them, as in a fork.
-        return os.posix_spawn(sys.executable, command, environ, setpgroup=0, setsigdef=_ASKED, setsigmask=_ASKED)
+        return os.posix_spawn(sys.executable, command, environ, setpgroup=0, setsigdef=STOP_SIGNALS, setsigmask=STOP_SIGNALS)
 
     def _reap(self) -> None:
         while self._keys:
@@ -152,7 +152,7 @@ def preload(modules: list[str]) -> None:
             importlib.import_module(module)
         except Exception:
             traceback.print_exc()
-    child.limit_threads(1)
+    limit_threads(1)
     gc.collect()
     gc.freeze()  # the collector would otherwise write to, and so copy, every page that a job inherits
 
@@ -164,7 +164,7 @@ def prepare(order: Order) -> None:
     if share is None:
         return
     try:
-        made = share(child.read_payload(order.jobs[0][0]))
+        made = share(read_payload(order.jobs[0][0]))
     except Exception:  # the job will meet the same error, in its own process and log
         traceback.print_exc()
         return
@@ -185,10 +185,10 @@ def main() -> None:
     os.close(nothing)
     os.dup2(2, 1)
     forgive()
-    for number in (*_ASKED, signal.SIGUSR1):  # Slurm sends them to every process of a step
-        signal.signal(number, signal.SIG_IGN)  # when to end is the parent's word, and its end; jobs inherit it until they listen
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_ASKED, signal.SIGUSR1))
-    child.limit_threads(1)
+    for number in UNHEARD_BY_SERVER:
+        signal.signal(number, signal.SIG_IGN)  # jobs inherit it until they listen
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, UNHEARD_BY_SERVER)
+    limit_threads(1)
     # Lets torch count GPUs without a CUDA context, which no forked job could use.
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
     began = time.monotonic()

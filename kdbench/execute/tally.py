@@ -10,10 +10,9 @@ from typing import Any
 
 from kdbench.contract.numbers import is_number, is_whole
 from kdbench.execute.base import Event, JobSpec
-from kdbench.execute.devices import Slots
+from kdbench.execute.events import NOT_METRICS
 from kdbench.execute.forecast import wall
-
-_NOT_METRICS = {"t", "event", "step", "steps", "pid", "device", "status", "epoch", "seed"}
+from kdbench.execute.slots import Slots
 
 
 @dataclass
@@ -174,6 +173,6 @@ def numbers(record: Mapping[str, Any]) -> dict[str, float]:
     for name, value in record.items():
         if isinstance(value, Mapping):
             found |= numbers(value)
-        elif name not in _NOT_METRICS and (isinstance(value, float) or is_whole(value)):
+        elif name not in NOT_METRICS and (isinstance(value, float) or is_whole(value)):
             found[name] = float(value)
     return found

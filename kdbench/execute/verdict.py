@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdbench.execute.base import FailureClass, State
-from kdbench.execute.child import VERDICTS
 from kdbench.execute.failures import Failure
 from kdbench.execute.interrupts import signal_name
+from kdbench.execute.protocol import STATUSES
 
 _NO_OOM_KILL_SEEN = "by someone, or by a limit on memory (the kernel's or the container's)"
 _OOM_KILL_SEEN = "most likely by the kernel: memory ran out on this machine while the job ran"
@@ -35,23 +35,23 @@ def judge(end: Mapping[str, Any], left: Failure | None, *, timeout: float | None
     `timeout` is given if the job was ended for exceeding it, `stopping` if the user asked the run to stop, and
     `oom_kills` says how many processes the kernel ended for want of memory meanwhile.
     """
-    said = VERDICTS.get(end.get("code", -1))
-    if said == "done":
+    status = STATUSES.get(end.get("code", -1))
+    if status == "done":
         return Verdict("done")
-    if said == "diverged":
+    if status == "diverged":
         return Verdict("diverged", FailureClass.diverged)
     if timeout is not None:
         return _unsaid(FailureClass.timeout, f"took longer than its {timeout:g} s")
-    if said == "interrupted":
+    if status == "interrupted":
         return Verdict("interrupted", FailureClass.interrupted, "stopped when asked")
     if stopping and end.get("signal") in (signal.SIGTERM, signal.SIGKILL):
         lost = "ended by force; what it did since its last checkpoint is lost"
         return Verdict("interrupted", FailureClass.interrupted, lost)
-    if said == "busy":
+    if status == "busy":
         return Verdict("failed", FailureClass.error, "another run is at this job now; it shares this home directory")
-    if said is not None:
-        failure = left or Failure(FailureClass(said), "the log says why")
-        return Verdict("failed", FailureClass(said), failure.message, failure.traceback)
+    if status is not None:
+        failure = left or Failure(FailureClass(status), "the log says why")
+        return Verdict("failed", FailureClass(status), failure.message, failure.traceback)
     if "signal" in end:
         return _unsaid(FailureClass.killed, killed_by(end["signal"], oom_kills))
     why = end.get("error") or f"the process ended with exit code {end.get('code')} in the middle of the job"

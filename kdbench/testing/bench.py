@@ -17,10 +17,10 @@ from kdbench.contract.task import Task
 from kdbench.suite.recipe import RECIPE_DEFAULTS
 from kdbench.testing.setting import Setting
 from kdbench.train import build, checkpoint
-from kdbench.train.learner import make_learner
 from kdbench.train.loop import Learner
 from kdbench.train.seeding import reseed
 from kdbench.train.stream import Tick
+from kdbench.train.workshop import make_learner
 
 STEPS = 8
 CPU = torch.device("cpu")

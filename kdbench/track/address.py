@@ -11,7 +11,9 @@ import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
+
+from kdbench.track.redact import redact
 
 PATIENCE_SECONDS = 3.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -19,9 +21,6 @@ _FILE_STORE = (
     "MLflow's file store is in maintenance mode and raises an error unless MLFLOW_ALLOW_FILE_STORE is set; "
     "use sqlite:///path/to/mlflow.db (`mlflow migrate-filestore` carries old runs over)"
 )
-
-
-SECRET = "password|passwd|pwd|token|secret|signature|sig|credential|auth|api[_-]?key|access[_-]?key(?:_?id)?"
 
 
 class Unusable(Exception):
@@ -34,22 +33,6 @@ class Held:
 
     runs: dict[str, str]
     reports: str
-
-
-def redact(text: str, uri: str = "") -> str:
-    """`text` without the user and password of any URI in it, nor the value of a query that looks like a secret; what is secret of
-    `uri` goes wherever it stands, since those who complain of a URI quote parts of it."""
-    for secret in sorted(_secrets(uri), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    text = re.sub(r"([A-Za-z][A-Za-z0-9+.-]*://(?!/))\S*@", r"\1***@", text)  # to the last @: a password may hold / and @
-    return re.sub(rf"(?i)((?:{SECRET})=)[^&\s'\"]+", r"\1***", text)
-
-
-def _secrets(uri: str) -> set[str]:
-    given = re.match(r"[^:/]+://(?!/)(.*)@", uri)
-    password = given[1].partition(":")[2] if given else ""
-    found = {password, *([given[1]] if given else []), *re.findall(rf"(?i)(?:{SECRET})=([^&]+)", uri)}
-    return {part for secret in found for part in (secret, unquote(secret)) if len(part) > 3}  # shorter ones are in any text
 
 
 def sqlite_path(uri: str) -> Path | None:

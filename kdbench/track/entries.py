@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdbench.contract.numbers import is_number, is_whole
-from kdbench.execute.events import parse
+from kdbench.execute.events import NOT_METRICS, parse
 from kdbench.results.record import Record, canonical, comparable
 from kdbench.results.timing import MARKS, marks
 
 LAYOUT = 3  # of what is logged of a record: runs of another one are written again
 NAME_LIMIT, PARAM_LIMIT, TAG_LIMIT = 250, 6000, 5000
-_NOT_METRICS = ("t", "event", "step", "steps", "epoch", "pid", "seed")
 
 
 class Point(NamedTuple):
@@ -129,7 +128,7 @@ def _curves(events: Path) -> Iterator[Point]:
         if not is_whole(step) or not is_number(seconds):
             continue
         for name, value in event.items():
-            if name not in _NOT_METRICS and is_number(value):
+            if name not in NOT_METRICS and is_number(value):
                 points[name, step] = Point(_name(name), float(value), round(seconds * 1000), step)
     yield from sorted(points.values(), key=lambda point: (point.step, point.name))
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from kdbench.results.home import Home
 from kdbench.results.record import Record
-from kdbench.track.address import Unusable, check, held_by_sqlite, redact, sqlite_path
+from kdbench.track.address import Held, Unusable, check, held_by_sqlite, sqlite_path
 from kdbench.track.entries import Entry, digest, entry
-from kdbench.track.surroundings import fresh, one_writer, quiet, unsynced
+from kdbench.track.redact import reason, redact
+from kdbench.track.surroundings import one_writer, open_client, quiet, unsynced
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -46,30 +47,28 @@ def experiment_of(suite: str) -> str:
 
 def sync(
     records: Iterable[Record],
-    events_dir: str | Path,
+    home: Home,
     suite_name: str,
     tracking_uri: str | None = None,
     report_paths: Sequence[str | Path] = (),
-    home: Home | None = None,
 ) -> SyncReport:
     """Bring experiment `kdbench/<suite>` up to these records: one parent run, and under it a run a record, tagged `kdbench.key`.
 
     A run holds its record as an artifact. One whose digest equals its record's is skipped; one that was cut short or belongs to
-    an older record of the same job is replaced. `events_dir` is `.kdbench/jobs`. Reports are artifacts of the parent run, sent
-    again when they change. Never raises.
+    an older record of the same job is replaced. Reports are artifacts of the parent run, sent again when they change. Never
+    raises.
     """
-    home = home or Home(Path(events_dir).absolute().parent)
     uri = tracking_uri or default_uri(home)
     done = _Progress()
     try:
         found = sorted(records, key=lambda record: record.key)
-        work = _Work(experiment_of(suite_name), suite_name, found, Path(events_dir), [Path(p) for p in report_paths])
+        work = _Work(suite_name, found, home, [Path(path) for path in report_paths])
         path = sqlite_path(uri)
         if path is not None and work.is_held(held_by_sqlite(path, work.experiment)):
             return SyncReport(redact(uri), 0, len(found))
         check(uri)
         with one_writer(home), quiet(), unsynced(uri == default_uri(home)):
-            _write(uri, work, home, done)
+            _write(uri, work, done)
     except Exception as error:  # whatever a tracker, its network or its database may raise
         hint = "; it can be deleted: the next run rebuilds it" if "malformed" in str(error) and uri == default_uri(home) else ""
         return SyncReport(redact(uri), done.created, done.skipped, reason(error, uri) + hint)
@@ -85,13 +84,13 @@ class _Progress:
 class _Work:
     """What the store should hold."""
 
-    def __init__(self, experiment: str, suite: str, records: list[Record], events: Path, reports: list[Path]) -> None:
-        self.experiment, self.suite, self.records, self.events = experiment, suite, records, events
+    def __init__(self, suite: str, records: list[Record], home: Home, reports: list[Path]) -> None:
+        self.experiment, self.suite, self.records, self.home = experiment_of(suite), suite, records, home
         self.digests = {record.key: digest(record) for record in records}
         self.reports = [path for path in reports if path.exists()]
         self.reports_digest = _digest_of(self.reports) if self.reports else ""
 
-    def is_held(self, held: Any) -> bool:
+    def is_held(self, held: Held | None) -> bool:
         return (
             held is not None
             and self.digests.items() <= held.runs.items()
@@ -99,16 +98,13 @@ class _Work:
         )
 
     def entry(self, record: Record) -> Entry:
-        return entry(record, self.events / record.key / "events.jsonl")
+        return entry(record, self.home.events(record.key))
 
 
-def _write(uri: str, work: _Work, home: Home, done: _Progress) -> None:
-    from mlflow.tracking import MlflowClient
-
-    path = sqlite_path(uri)
-    client = MlflowClient(tracking_uri=uri if path is None else fresh(uri, path))
-    experiment = _experiment(client, work.experiment, home if path is not None else None)
-    runs = search(client, experiment)
+def _write(uri: str, work: _Work, done: _Progress) -> None:
+    client = open_client(uri)
+    experiment = _experiment(client, work.experiment, work.home if sqlite_path(uri) is not None else None)
+    runs = active_runs(client, experiment)
     present = {run.data.tags.get("kdbench.key"): run for run in runs}
     parent, sent = _parent(client, experiment, work, runs)
     last: list[int] = []
@@ -141,8 +137,8 @@ def _experiment(client: MlflowClient, name: str, home: Home | None) -> str:
     return found.experiment_id
 
 
-def search(client: MlflowClient, experiment: str) -> list[Any]:
-    """All active runs, however many pages they fill."""
+def active_runs(client: MlflowClient, experiment: str) -> list[Any]:
+    """All of them, however many pages they fill."""
     runs: list[Any] = []
     token = None
     while True:
@@ -190,9 +186,3 @@ def _digest_of(paths: Sequence[Path]) -> str:
             found.update(f"{path.name}/{file.relative_to(path).as_posix()}\0".encode())
             found.update(hashlib.sha256(file.read_bytes()).digest())
     return found.hexdigest()
-
-
-def reason(error: Exception, uri: str = "") -> str:
-    """What went wrong, without credentials and at a length that can be read."""
-    text = redact(" ".join(str(error).split()) or type(error).__name__, uri)  # first: a URI cut in half would keep its password
-    return text if len(text) < 400 else f"{text[:400]}…"

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from kdbench.contract.errors import KdbenchError
 from kdbench.results.record import Record, RecordError
-from kdbench.track.address import Unusable, check, redact, sqlite_path
+from kdbench.track.address import Unusable, check, sqlite_path
 from kdbench.track.entries import digest
-from kdbench.track.mlflow import RECORD, reason, search
-from kdbench.track.surroundings import fresh, quiet
+from kdbench.track.mlflow import RECORD, active_runs
+from kdbench.track.redact import reason, redact
+from kdbench.track.surroundings import open_client, quiet
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -39,19 +40,18 @@ def pull(uri: str, experiment: str) -> Pulled:
         raise Unusable(f"there is no {path}")
     check(uri)
     with quiet():
-        from mlflow.tracking import MlflowClient
-
         try:
-            client = MlflowClient(tracking_uri=uri if path is None else fresh(uri, path))
-            return _read(client, [run for run in search(client, _known(client, experiment, uri)) if _kind(run)])
+            client = open_client(uri)
+            runs = active_runs(client, _experiment(client, experiment, uri))
+            return _read(client, [run for run in runs if run.data.tags.get("kdbench.kind")])
         except KdbenchError:
             raise
         except Exception as error:  # whatever a tracker, its network or its database may raise
             raise Unusable(f"{redact(uri)}: {reason(error, uri)}") from error
 
 
-def _known(client: MlflowClient, name: str, uri: str) -> str:
-    """The experiment's id."""
+def _experiment(client: MlflowClient, name: str, uri: str) -> str:
+    """Its id."""
     from kdbench.suite.errors import nearest
 
     found = client.get_experiment_by_name(name)
@@ -61,10 +61,6 @@ def _known(client: MlflowClient, name: str, uri: str) -> str:
     near = nearest(name, names)
     hint = f"did you mean '{near}'?" if near else f"it has {', '.join(names)}"
     raise KdbenchError(f"{redact(uri)} has no experiment '{name}'; {hint}")
-
-
-def _kind(run: Any) -> str | None:
-    return run.data.tags.get("kdbench.kind")
 
 
 def _read(client: MlflowClient, runs: Iterable[Any]) -> Pulled:

@@ -8,10 +8,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kdbench.results.home import Home
-from kdbench.track.address import Unusable
+from kdbench.track.address import Unusable, sqlite_path
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 LOCK_SECONDS = 20
 _SETTINGS = {
@@ -78,8 +81,15 @@ def quiet() -> Iterator[None]:
 _seen: dict[Path, tuple[tuple[int, int] | None, int]] = {}
 
 
-def fresh(uri: str, path: Path) -> str:
-    """The URI, spelled anew when its file is another one than last time.
+def open_client(uri: str) -> MlflowClient:
+    from mlflow.tracking import MlflowClient
+
+    path = sqlite_path(uri)
+    return MlflowClient(tracking_uri=uri if path is None else _spelled_anew(uri, path))
+
+
+def _spelled_anew(uri: str, path: Path) -> str:
+    """The URI, in another spelling when its file is another one than last time.
 
     MLflow keeps one connection a URI for the life of the process, and would write into a deleted file for ever.
     """

@@ -15,7 +15,7 @@ from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw, seed_for
 from kdbench.contract.errors import DataError
 from kdbench.contract.method import Method, NetSpec, Specs
-from kdbench.contract.model import Config, Facts, ModelFamily, ModelPlugin, Net
+from kdbench.contract.model import Config, ModelFamily, ModelPlugin, Net
 from kdbench.contract.source import Source
 from kdbench.contract.stage import After, Stage
 from kdbench.contract.task import Task
@@ -41,7 +41,7 @@ def _task(target: str, params: str) -> Task:
 def make_net(task: Task, model: Mapping[str, Any], targets: Mapping[str, str], device: torch.device) -> Net:
     """The network of {model, params}, initialised from the generator as it stands."""
     plugin = model_plugin(model["model"], targets)
-    facts = facts_for(task, plugin)
+    facts = task.facts
     if model.get("outputs"):  # a teacher that was trained on other answers
         facts = replace(facts, outputs=model["outputs"])
     backbone = plugin.build(facts, plugin.Config(**model["params"]))
@@ -58,10 +58,6 @@ def model_plugin(name: str, targets: Mapping[str, str]) -> ModelPlugin:
     return plugin.named(name, model_plugin(member, targets) if f"model:{member}" in targets else None)
 
 
-def facts_for(task: Task, plugin: ModelPlugin) -> Facts:
-    return task.facts
-
-
 def load_teacher(task: Task, teacher: Mapping[str, Any], targets: Mapping[str, str], device: torch.device) -> Net:
     """A trained teacher: built as it was, with the weights of its job or of a given file."""
     reseed(device, "teacher", teacher["key"])
@@ -71,23 +67,6 @@ def load_teacher(task: Task, teacher: Mapping[str, Any], targets: Mapping[str, s
         raise DataError(f"the weights of teacher {teacher['key'][:12]} are not at {path}")
     weights.load_into(net.backbone, path)
     return net.eval().requires_grad_(False)
-
-
-@torch.no_grad()
-def start(net: Net, init: Any, teachers: Sequence[Net]) -> None:
-    """Move a fresh student towards its teacher: θ = λ·θ_teacher + (1 − λ)·θ_fresh, over weights and running statistics alike.
-
-    At λ = 1 the student is its teacher, bit for bit; what cannot be mixed (counts) is the nearer one's.
-    """
-    if init == "fresh" or "mix" not in init:  # given weights are loaded whole
-        return
-    share, own = init["mix"], net.backbone.state_dict()
-    theirs = teachers[0].backbone.state_dict()
-    for name, value in own.items():
-        if value.is_floating_point():
-            value.lerp_(theirs[name], share)
-        elif share >= 0.5:
-            value.copy_(theirs[name])
 
 
 def make_streams(task: Task, identity: Mapping[str, Any], targets: Mapping[str, str], device: torch.device) -> dict[str, Stream]:

@@ -1,6 +1,9 @@
-"""From a trained net to raw evaluation outputs, and from those (and the teachers') to metrics."""
+"""From a trained net to raw outputs: on held-out splits and on the distillation set, to which its teachers speak too."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,6 +12,7 @@ from kdbench.contract.batch import Batch, Outputs
 from kdbench.contract.draw import seed_for
 from kdbench.contract.model import Net
 from kdbench.contract.task import Forward, Task
+from kdbench.train.common import Common
 from kdbench.train.stream import Stream
 
 DISTIL_ITEMS = {"classification": 10_000, "tagging": 10_000, "retrieval": 1_000, "segmentation": 64}
@@ -44,3 +48,13 @@ def on_distillation_set(task: Task, net: Net, stream: Stream) -> dict[str, np.nd
     arrays = {VALUES[task.family]: [task.stored(ask(batch).values.float()) for batch in shown]}
     arrays |= {name: [batch[name] for batch in shown] for name in task.kept}
     return {f"distil/{name}": torch.cat(parts).cpu().numpy() for name, parts in arrays.items()}
+
+
+def evaluate(task: Task, net: Net, teachers: Mapping[str, Net], stream: Stream, common: Common) -> dict[str, np.ndarray]:
+    """The net on the held-out splits and on the distillation set, and what its teachers say to the latter (equal for all
+    students of a teacher and view, and so asked once in a process and stored once)."""
+    found = {**on_splits(task, net, common.device), **on_distillation_set(task, net, stream)}
+    for number, (key, teacher) in enumerate(teachers.items()):
+        taught = common.once(partial(on_distillation_set, task, teacher, stream), "taught", id(stream), key)
+        found |= {f"taught{number}/{name.removeprefix('distil/')}": array for name, array in taught.items()}
+    return found

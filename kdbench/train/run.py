@@ -17,13 +17,12 @@ from kdbench.contract.errors import Diverged
 from kdbench.results.files import StorageError
 from kdbench.results.home import Home
 from kdbench.results.provenance import now, source_digest
-from kdbench.train import build, checkpoint, elders, footprint, recording
+from kdbench.train import build, checkpoint, elders, footprint, recording, start
 from kdbench.train.common import Common
-from kdbench.train.learner import make_learner
 from kdbench.train.ranks.shared import agree, share
 from kdbench.train.seeding import reseed
-from kdbench.train.start import take
 from kdbench.train.stream import Stream, Tick
+from kdbench.train.workshop import make_learner
 
 REPORTS = 20  # points of a training curve
 Emit = Callable[[dict[str, Any]], None]
@@ -35,22 +34,22 @@ class Run:
     def __init__(self, job: Mapping[str, Any], emit: Emit, common: Common):
         self.job, self.emit, self.common = job, emit, common
         self.started, began = now(), time.perf_counter()
-        identity, targets, where = job["identity"], job["targets"], common.device
+        identity, targets, device = job["identity"], job["targets"], common.device
         self.home = Home(Path(job["home"]))
         self.task = build.make_task(identity, targets)
         elders.check(job, common)
         self.streams = common.streams(self.task, job)
-        reseed(where, identity["role"], identity["seed"], "init")
-        net = build.make_net(self.task, identity["student"], targets, where)
+        reseed(device, identity["role"], identity["seed"], "init")
+        net = build.make_net(self.task, identity["student"], targets, device)
         if job.get("init_weights"):
-            take(net.backbone, Path(job["init_weights"]), identity["init"].get("part", ()))
+            start.from_weights(net.backbone, Path(job["init_weights"]), identity["init"].get("part", ()))
         self.teachers = [common.teacher(self.task, teacher, targets) for teacher in job["teachers"]]
-        build.start(net, identity["init"], self.teachers)
+        start.towards_teacher(net, identity["init"], self.teachers)
         self.learner = make_learner(self.task, job, net, self.teachers, self.streams, self.home.signals)
         self.saved = self.home.checkpoints / job["key"] / "state.safetensors"
         code = source_digest(recording.modules(job["sources"]))
         self.about = {"key": job["key"], "code": json.dumps(code, sort_keys=True)}
-        state = checkpoint.load(self.saved, where, self.about)
+        state = checkpoint.load(self.saved, device, self.about)
         if state is not None:
             self.learner.resume(state)
         self.resumed = state is not None

@@ -8,7 +8,6 @@ from torch import Tensor
 from kdbench.contract.errors import DataError
 from kdbench.contract.task import Samples
 
-SAMPLERS = ("shuffled", "balanced", "grouped")
 GROUP = 4  # samples of one class that stand together
 
 

@@ -13,22 +13,10 @@ import pytest
 from cli_bench import Bench, finish, gone, kill
 
 pytest.importorskip("ray")
-from cluster_bench import Cluster, cluster, idle, namespaces
+from cluster_bench import MINE, Cluster, cluster, idle, namespaces
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 RUN = ("run", "tiny.yaml", "--no-track", "--executor", "ray")
-PLUGIN = """\
-from kdbench.api import Method, Term
-
-
-class Mine(Method):
-    \"\"\"A method that is a file beside the suite.\"\"\"
-
-    name = "mine"
-
-    def terms(self, step):
-        return {"task": Term(step.supervised)}
-"""
 APART = pytest.param(True, marks=pytest.mark.skipif(not namespaces(), reason="no mounts of our own here"), id="apart")
 
 
@@ -99,7 +87,7 @@ def test_without_an_address_it_starts_a_cluster_here_and_ends_it(tiny: Bench, wh
 @pytest.mark.skipif(not namespaces(), reason="no mounts of our own here")
 def test_nodes_that_share_nothing_get_what_jobs_read_and_send_what_they_leave(bench: Bench, temporary: Path):
     """Teachers' weights and outputs, a later generation's start, and a plugin given as a file."""
-    bench.write("mine.py", PLUGIN)
+    bench.write("mine.py", MINE)
     bench.write(
         "far.yaml",
         "version: 1\nname: far\nseeds: 2\nplugins: mine.py\n"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -71,36 +69,5 @@ def wait_for(condition: Callable, seconds: float = 15.0):
     return value
 
 
-def alive(pid: int) -> bool:
-    """Whether a process still does anything; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def gone(*pids: int, seconds: float = 5.0) -> bool:
-    until = time.monotonic() + seconds
-    while any(map(alive, pids)) and time.monotonic() < until:
-        time.sleep(0.02)
-    return not any(map(alive, pids))
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-
-
-def children() -> set[int]:
-    found = set()
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdecimal() and parent_of(int(entry.name)) == os.getpid():
-                found.add(int(entry.name))
-    return found
-
-
 def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
-
-
-assert sys.platform == "linux", "the executors' tests look at /proc"

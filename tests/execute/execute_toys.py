@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from processes import alive
+
 
 def ok(payload, job_dir, device, emit, stop):
     """Emits its steps and writes a result, as a training job does."""
@@ -102,13 +104,6 @@ def ranked(payload, job_dir, device, emit, stop, rank):
             return {"status": "interrupted"}
         time.sleep(0.01)
     return {"status": "done", "number": number}
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def _odd(payload, job_dir, stop):

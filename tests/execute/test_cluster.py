@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
-from execute_bench import Bench, gone, job
+from execute_bench import Bench, job
+from processes import gone, parent_of
 
-from kdbench.execute import devices
-from kdbench.execute.base import FailureClass, JobSpec, Resources
+from kdbench.execute.base import ExecutorError, FailureClass, JobSpec, Resources
 from kdbench.execute.cluster.connect import connect
 from kdbench.execute.cluster.executor import gpus
-from kdbench.execute.dispatch import ExecutorError
+from kdbench.execute.slots import Slots
 from kdbench.results import company
 
 pytest.importorskip("ray")
@@ -104,9 +104,8 @@ def test_a_node_dies_and_its_job_goes_on_elsewhere(bench: Bench, two_nodes: Clus
 def test_a_job_whose_worker_is_killed_again_and_again_is_given_up(bench: Bench, two_nodes: Cluster):
     def react(event):
         if event.kind == "started" and event.job.key == "victim":
-            server = int(Path(f"/proc/{event.data['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1])
-            worker = int(Path(f"/proc/{server}/stat").read_text().rsplit(")", 1)[1].split()[1])
-            os.kill(worker, signal.SIGKILL)
+            server = parent_of(event.data["pid"])
+            os.kill(parent_of(server), signal.SIGKILL)  # Ray's worker
             bench.pids = [event.data["pid"], server]
 
     bench.react = react
@@ -123,7 +122,7 @@ def test_a_server_that_is_killed_takes_its_job_and_another_try_succeeds(bench: B
 
     def react(event):
         if event.kind == "started" and not go.exists():
-            os.kill(int(Path(f"/proc/{event.data['pid']}/stat").read_text().rsplit(")", 1)[1].split()[1]), signal.SIGKILL)
+            os.kill(parent_of(event.data["pid"]), signal.SIGKILL)
             go.write_text("")
             time.sleep(0.5)
 
@@ -191,4 +190,4 @@ def test_what_cannot_be_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ExecutorError, match=r"pip install 'kdbench\[ray\]'"):
         connect()
-    assert devices.Slots(2, ("0",)).facts == {"workers": 2, "gpus": 1}
+    assert Slots(2, ("0",)).facts == {"workers": 2, "gpus": 1}

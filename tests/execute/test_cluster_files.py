@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from cluster_bench import MINE
 
 from kdbench.contract.errors import DataError
 from kdbench.execute.cluster import leavings, node, parcel
@@ -32,18 +33,6 @@ methods:
   - mine
   - {method: kd, rounds: {count: 2}}
 """
-PLUGIN = """\
-from kdbench.api import Method, Term
-
-
-class Mine(Method):
-    \"\"\"A method that is a file beside the suite.\"\"\"
-
-    name = "mine"
-
-    def terms(self, step):
-        return {"task": Term(step.supervised)}
-"""
 
 
 @pytest.fixture
@@ -51,7 +40,7 @@ def payloads(tmp_path: Path) -> dict[str, dict]:
     """What the jobs of a suite get, by their cells; every job that another needs has a result."""
     import numpy as np
 
-    (tmp_path / "mine.py").write_text(PLUGIN)
+    (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "far.yaml").write_text(SUITE)
     registry = Registry([tmp_path / "mine.py"], packages=False)
     suite = read_suite(tmp_path / "far.yaml", registry)
@@ -84,7 +73,7 @@ def test_a_moved_job_names_no_place_of_this_machine_and_finds_its_files_there(pa
             record = store.read(key)
             assert OutputStore(Home(Path(moved["home"]))).get(record.outputs["test/logits"], verify=True).shape == (3,)
     target = parcel.moved(payloads["mine"], tmp_path / "node" / payloads["mine"]["key"])["targets"]["method"]
-    assert Path(target.rpartition(":")[0]).read_text() == PLUGIN and target.endswith(":Mine")
+    assert Path(target.rpartition(":")[0]).read_text() == MINE and target.endswith(":Mine")
 
 
 def test_a_file_that_is_there_already_is_not_asked_for_again(tmp_path):

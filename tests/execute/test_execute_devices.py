@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kdbench.execute import devices
 from kdbench.execute.base import Resources, together
-from kdbench.execute.devices import CONTEXT, MARGIN, DeviceError, Slots, default_workers, free_memory, resolve, visible_gpus
+from kdbench.execute.devices import DeviceError, default_workers, free_memory, resolve, visible_gpus
+from kdbench.execute.slots import CONTEXT, MARGIN, Slots
 
 UUIDS = ["GPU-aa11", "GPU-bb22", "GPU-cc33"]
 

@@ -10,8 +10,8 @@ import pytest
 
 from kdbench.execute import failures
 from kdbench.execute.base import FailureClass, Outcome
-from kdbench.execute.child import EXIT_CODES
 from kdbench.execute.failures import Failure, group_failures
+from kdbench.execute.protocol import EXIT_CODES
 from kdbench.execute.verdict import judge
 
 

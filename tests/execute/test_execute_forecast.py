@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdbench.execute.base import Resources
-from kdbench.execute.devices import Slots
 from kdbench.execute.forecast import wall
+from kdbench.execute.slots import Slots
 
 
 def play(jobs, slots, begun=()):

@@ -7,12 +7,14 @@ import signal
 from dataclasses import replace
 
 import pytest
-from execute_bench import job
+from execute_bench import job, wait_for
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import parent_of
 
 from kdbench.execute import failures
 from kdbench.execute.base import FailureClass, JobSpec, Resources
+from kdbench.execute.events import read_events
 from kdbench.execute.gangs import MOST, Gangs
 
 
@@ -94,6 +96,22 @@ def test_where_its_process_dies_the_unfinished_run_one_by_one(bench, run):
     assert processes(bench) == [{0, 1}, {1}, {2}, {3}]
     retry = next(event for event in bench.events if event.kind == "retry")
     assert "SIGSEGV" in retry.data["why"] and "by itself" in retry.data["why"]
+
+
+def test_who_had_ended_before_the_server_died_is_done(bench, run):
+    """Though the run has not looked since: what it has not heard yet, it reads before it gives the process up."""
+    killed: list[int] = []
+
+    def react(event):
+        if event.kind == "tick" and not killed and "started" in bench.kinds("m1"):
+            wait_for(lambda: "end" in [record["event"] for record in read_events(bench.file("m0", ""))])
+            killed.append(parent_of(next(e.data["pid"] for e in bench.events if e.kind == "started")))
+            os.kill(killed[0], signal.SIGKILL)
+
+    bench.react = react
+    outcomes = run("slow", "wait")
+    assert outcomes["m0"].state == "done"
+    assert outcomes["m1"].failure is FailureClass.killed and "server died" in outcomes["m1"].message
 
 
 def test_one_without_room_waits_for_another_process_and_one_without_memory_gets_its_own(bench, run):

@@ -11,17 +11,17 @@ import time
 from contextlib import closing
 
 import pytest
-from execute_bench import alive, children, gone, job, open_files, parent_of, wait_for
+from execute_bench import job, open_files, wait_for
+from processes import alive, children, gone, parent_of
 
 from kdbench.execute import devices, failures
-from kdbench.execute.base import FailureClass, JobSpec, Policy, Resources
-from kdbench.execute.child import EXIT_CODES, Order
+from kdbench.execute.base import ExecutorError, FailureClass, JobSpec, Policy, Resources
 from kdbench.execute.claims import WAITING
-from kdbench.execute.dispatch import ExecutorError
 from kdbench.execute.events import read_events
 from kdbench.execute.inline import InlineExecutor
 from kdbench.execute.link import ServerLink
 from kdbench.execute.local import LocalExecutor
+from kdbench.execute.protocol import EXIT_CODES, Order
 from kdbench.results import company
 
 

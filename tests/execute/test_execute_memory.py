@@ -7,7 +7,7 @@ import pytest
 
 STEPS = """
 import resource, sys
-from kdbench.execute.memory import keep_freed
+from kdbench.execute.own_process import keep_freed
 if sys.argv[1] == "keep":
     keep_freed()
 def step():
@@ -27,6 +27,6 @@ def test_pages_are_cleared_once_and_not_at_every_step():
 
 
 def test_every_job_does_so():
-    from kdbench.execute import child, memory
+    from kdbench.execute import child, own_process
 
-    assert child.keep_freed is memory.keep_freed and "keep_freed" in child.execute.__code__.co_names
+    assert child.keep_freed is own_process.keep_freed and "keep_freed" in child.execute.__code__.co_names

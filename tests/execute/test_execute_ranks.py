@@ -7,13 +7,15 @@ import signal
 import time
 
 import pytest
-from execute_bench import gone, job, wait_for
+from execute_bench import job, wait_for
+from processes import gone
 
-from kdbench.execute import devices, failures, ranks
+from kdbench.execute import failures, ranks
 from kdbench.execute.base import FailureClass, Resources
-from kdbench.execute.devices import DeviceError, Slots
+from kdbench.execute.devices import DeviceError
 from kdbench.execute.events import read_events
 from kdbench.execute.gangs import Gangs
+from kdbench.execute.slots import Grant, Slots
 
 
 def ranked(bench, key, do="ok", count=2, **payload):
@@ -136,12 +138,12 @@ def test_on_a_cpu_ranks_take_a_slot_each_but_never_more_than_there_are():
     slots = Slots(4)
     assert slots.take(Resources(gpus=3)).cpus == 3 and slots.take(Resources(gpus=2)) is None
     assert Slots(2).take(Resources(cpus=2, gpus=3)).cpus == 2
-    Slots(1).has(5)
+    Slots(1).require(5)
 
 
 def test_what_cannot_be_given_is_refused():
     with pytest.raises(DeviceError, match="a job on 3 GPUs cannot run where there are 2"):
-        Slots(8, ["0", "1"]).has(3)
+        Slots(8, ["0", "1"]).require(3)
     with pytest.raises(ValueError, match="has each to itself"):
         Resources(gpu=0.5, gpus=2)
     with pytest.raises(ValueError, match="at least 1, not 0"):
@@ -152,4 +154,4 @@ def test_a_job_on_several_devices_is_in_no_gang():
     alike = [job(str(n), resources=Resources(gpus=2)) for n in range(3)]
     alike = [type(spec)(**{**{f: getattr(spec, f) for f in spec.__slots__}, "gang": "g"}) for spec in alike]
     assert Gangs(1).of(alike[0], lambda: alike) == [alike[0]]
-    assert devices.Grant(1).gpu is None
+    assert Grant(1).gpu is None

@@ -11,7 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from execute_bench import Bench, alive, gone, parent_of, wait_for
+from execute_bench import Bench, wait_for
+from processes import alive, gone, parent_of
 
 from kdbench.execute.link import ServerLink
 

@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from execute_bench import Bench, children, gone, job, open_files, parent_of
+from execute_bench import Bench, job, open_files
+from processes import children, gone, parent_of
 
 from kdbench.execute import failures
 from kdbench.execute.base import Policy, Resources

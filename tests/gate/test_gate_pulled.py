@@ -44,7 +44,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, dict]:
         bench.further({Cell("digits", "default", "none"): (7, 8)}, salt=2)
         session = bench.session()
         records = {**session.records(), **further_records(session)}
-        done = sync(records.values(), session.home.jobs, "made", PULL[1], home=session.home)
+        done = sync(records.values(), session.home, "made", PULL[1])
         assert done.failed is None and done.created == len(records) == 11
         expected = report(bench)
         bench.empty()

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from test_hostile_pickles import attacks
 
 from kdbench.cli.verbs.run import writable
-from kdbench.execute.base import made
+from kdbench.execute.folders import make_job_dir
 from kdbench.execute.link import ServerLink
 from kdbench.results.against import Against
 from kdbench.results.files import StorageError
@@ -172,7 +172,7 @@ def test_links_in_a_strangers_home_are_not_written_through(tmp_path: Path) -> No
     (home.jobs / ("cd" * 12)).symlink_to(tmp_path / "documents")
     (home.path / "server.log").symlink_to(mine)
     for key in (KEY, "cd" * 12):
-        assert not any(path.is_symlink() for path in (made(home.jobs / key), *(home.jobs / key).iterdir()))
+        assert not any(path.is_symlink() for path in (make_job_dir(home.path, key), *(home.jobs / key).iterdir()))
     ServerLink(home.path, [], "spawn").close()
     assert mine.read_text() == "precious" and not any((tmp_path / "documents").iterdir())
 
@@ -229,7 +229,7 @@ def test_what_is_made_is_for_its_owner_to_write(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         home = Home(tmp_path / ".kdbench").ensure()
-        made(home.jobs / KEY)
+        make_job_dir(home.path, KEY)
     finally:
         os.umask(before)
     assert all(path.stat().st_mode & 0o077 == 0 for path in (home.path, home.jobs, home.jobs / KEY))

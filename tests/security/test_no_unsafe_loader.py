@@ -45,8 +45,7 @@ ALLOWED_MODULES = {
     ("subprocess", "results/provenance.py"): "the name of the processor, on macOS",
     ("subprocess", "compare/revision.py"): "the class of an error",
     ("subprocess", "execute/link.py"): "the server of jobs, a list of words and no shell",
-    ("ctypes", "execute/child.py"): "prctl: a job dies with its parent",
-    ("ctypes", "execute/memory.py"): "malloc's options",
+    ("ctypes", "execute/own_process.py"): "prctl: a job dies with its parent; malloc's options",
 }
 CALLS = {
     "eval": "runs text",

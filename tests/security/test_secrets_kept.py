@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from kdbench.results.provenance import public_url
 from kdbench.results.store import ResultStore
-from kdbench.track.address import Unusable, check, redact
-from kdbench.track.mlflow import reason
+from kdbench.track.address import Unusable, check
+from kdbench.track.redact import reason, redact
 
 CANARY = "c4n4ry"
 SUITE = """\

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdbench.results.record import Record
-from kdbench.track.address import redact
 from kdbench.track.entries import NAME_LIMIT, PARAM_LIMIT, TAG_LIMIT, digest, entry
+from kdbench.track.redact import redact
 
 text = st.text(st.characters(blacklist_categories=["Cs"]), max_size=300)
 tree = st.recursive(

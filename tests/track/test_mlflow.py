@@ -57,17 +57,17 @@ def in_fresh_process(home: Home, records: list[Record], report: Path) -> str:
     listed.write_text("\0".join(each.dumps() for each in records))
     program = (
         "import os, sys\nfrom pathlib import Path\nfrom kdbench.results.record import Record\n"
-        "from kdbench.track.mlflow import sync\n"
+        "from kdbench.results.home import Home\nfrom kdbench.track.mlflow import sync\n"
         "records = [Record.loads(text) for text in Path(sys.argv[1]).read_text().split('\\0')]\n"
         "before = dict(os.environ)\n"
-        "done = sync(records, sys.argv[2], 'smoke', report_paths=[sys.argv[3], 'no/such/report.html'])\n"
+        "done = sync(records, Home(Path(sys.argv[2])), 'smoke', report_paths=[sys.argv[3], 'no/such/report.html'])\n"
         "assert dict(os.environ) == before and 'torch' not in sys.modules and os.listdir() == []\n"
         "print(done.created, done.skipped, done.failed, 'mlflow' in sys.modules, 'sqlalchemy' in sys.modules)"
     )
     strange = home.path.parent / "elsewhere"
     strange.mkdir(exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-c", program, listed, home.jobs, report], cwd=strange, text=True,
+        [sys.executable, "-c", program, listed, home.path, report], cwd=strange, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "HOME": str(strange)},
     )  # fmt: skip
@@ -156,7 +156,7 @@ def test_a_deleted_store_is_rebuilt_the_same(synced: tuple[Home, list[Record], P
     copy = Home(tmp_path / ".kdbench")
     shutil.copytree(home.path, copy.path, ignore=shutil.ignore_patterns("mlflow.lock"))
     before = content(copy.path / "mlflow.db")
-    arguments = (records, copy.jobs, "smoke", None, [report])
+    arguments = (records, copy, "smoke", None, [report])
     assert sync(*arguments).skipped == 6
     extra = sync([*records, record(7)], *arguments[1:])  # this process has now held the copy open
     assert (extra.created, extra.skipped, extra.failed) == (1, 6, None)
@@ -182,7 +182,7 @@ def test_what_changed_is_replaced_and_what_was_cut_short_is_done_again(
         db.execute("DELETE FROM metrics WHERE run_uuid = ?", [cut])
     new_report = tmp_path / "changed.md"
     new_report.write_text("# Changed\n")
-    done = sync([rerun, *records[1:]], copy.jobs, "smoke", report_paths=[new_report])
+    done = sync([rerun, *records[1:]], copy, "smoke", report_paths=[new_report])
     assert (done.created, done.skipped, done.failed) == (2, 4, None)
     after = content(copy.path / "mlflow.db")
     assert after[records[1].key] == before[records[1].key]
@@ -190,8 +190,8 @@ def test_what_changed_is_replaced_and_what_was_cut_short_is_done_again(
     assert after[rerun.key]["params"] == before[rerun.key]["params"]
     assert after["parent"]["tags"]["kdbench.reports"] != before["parent"]["tags"]["kdbench.reports"]
     assert len(list(home.path.rglob("changed.md"))) == 1  # the copied store still names the first one's folder
-    assert sync([rerun, *records[1:]], copy.jobs, "smoke", report_paths=[new_report]).created == 0
-    other_suite = sync(records[:1], copy.jobs, "other")  # a suite of its own, with its own run of the shared record
+    assert sync([rerun, *records[1:]], copy, "smoke", report_paths=[new_report]).created == 0
+    other_suite = sync(records[:1], copy, "other")  # a suite of its own, with its own run of the shared record
     assert (other_suite.created, other_suite.failed) == (1, None)
 
 
@@ -219,7 +219,7 @@ def test_a_tracker_that_cannot_be_used_costs_a_message(tmp_path: Path, uri: str,
     (tmp_path / "taken").write_text("a file")
     (tmp_path / "rubbish.db").write_text("no database at all, but long enough to be looked at as if it were one" * 9)
     start = time.monotonic()
-    done = sync([record()], tmp_path / ".kdbench" / "jobs", "smoke", uri.format(port=port, tmp=tmp_path))
+    done = sync([record()], Home(tmp_path / ".kdbench"), "smoke", uri.format(port=port, tmp=tmp_path))
     assert time.monotonic() - start < 10
     assert done.created == 0 and done.failed is not None
     assert reason.format(port=port) in done.failed
@@ -243,7 +243,7 @@ def test_a_server_that_answers_nonsense_costs_a_message(tmp_path: Path) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         start = time.monotonic()
-        done = sync([record()], tmp_path / "jobs", "smoke", f"http://me:s3cret@127.0.0.1:{server.server_port}")
+        done = sync([record()], Home(tmp_path), "smoke", f"http://me:s3cret@127.0.0.1:{server.server_port}")
         assert time.monotonic() - start < 20
     finally:
         server.shutdown()
@@ -255,5 +255,5 @@ def test_a_locked_store_costs_a_message(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("kdbench.track.address.PATIENCE_SECONDS", 0.2)
     with closing(sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        done = sync([record()], tmp_path / "jobs", "smoke")
+        done = sync([record()], Home(tmp_path), "smoke")
     assert done.failed is not None and "another program is writing to it" in done.failed

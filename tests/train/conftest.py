@@ -13,10 +13,10 @@ from kdbench.registry import Registry, load_target
 from kdbench.suite.recipe import RECIPE_DEFAULTS
 from kdbench.train import build
 from kdbench.train.frozen import frozen
-from kdbench.train.learner import make_learner
 from kdbench.train.loop import Learner
 from kdbench.train.seeding import reseed
 from kdbench.train.stream import Tick
+from kdbench.train.workshop import make_learner
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")

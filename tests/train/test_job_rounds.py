@@ -20,7 +20,7 @@ from kdbench.results.store import ResultStore
 from kdbench.suite import expand, parse_suite
 from kdbench.suite.yaml import loads
 from kdbench.train import job as training
-from kdbench.train.start import take
+from kdbench.train.start import from_weights
 
 NET = {"model": "lenet8", "recipe": {"steps": 8, "lr": 0.01}}
 SUITE: dict[str, Any] = {
@@ -120,9 +120,9 @@ def test_weights_are_taken_in_part(tmp_path):
     path = tmp_path / "a.safetensors"
     save_file({f"0.{name}": value for name, value in given.state_dict().items()} | {"1.weight": torch.zeros(9)}, path)
     before = own[1].weight.detach().clone()
-    take(own, path, ["0."])
+    from_weights(own, path, ["0."])
     assert torch.equal(own[0].weight, given.weight) and torch.equal(own[1].weight, before)
     with pytest.raises(WeightsError, match=r"1.weight is \[9\], the student has \[3, 2\]"):
-        take(own, path, ["1."])
+        from_weights(own, path, ["1."])
     with pytest.raises(WeightsError, match="no weights whose names begin with 'stem'"):
-        take(own, path, ["stem"])
+        from_weights(own, path, ["stem"])

@@ -7,6 +7,7 @@ from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.registry import load_target
 from kdbench.train import build
+from kdbench.train.start import towards_teacher
 from kdbench.train.stream import Stream, Tick, ViewSpec
 from kdbench.train.views.mixup import Mixup
 
@@ -167,7 +168,7 @@ def state(net):
 def test_the_ends_of_a_start_are_exact(init, end):
     nets = pair_of_nets()
     before = [state(net) for net in nets]
-    build.start(nets[0], init, [nets[1]])
+    towards_teacher(nets[0], init, [nets[1]])
     after, taught = (state(net) for net in nets)
     assert all(torch.equal(after[name], before[end][name]) for name in after)
     assert all(torch.equal(taught[name], before[1][name]) for name in taught), "the teacher stays as it is"
@@ -176,7 +177,7 @@ def test_the_ends_of_a_start_are_exact(init, end):
 def test_a_start_lies_between_weights_and_statistics():
     student, teacher = pair_of_nets()
     own, theirs = state(student), state(teacher)
-    build.start(student, {"mix": 0.25}, [teacher])
+    towards_teacher(student, {"mix": 0.25}, [teacher])
     for name, value in state(student).items():
         expected = 0.25 * theirs[name].double() + 0.75 * own[name].double() if value.is_floating_point() else own[name]
         torch.testing.assert_close(value.double(), expected.double(), atol=1e-6, rtol=1e-6)

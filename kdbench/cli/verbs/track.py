@@ -64,4 +64,4 @@ def further_records(session: Session) -> dict[str, Record]:
 def sync_session(session: Session, records: Mapping[str, Record], tracking_uri: str | None, pages: Sequence[Path]) -> SyncReport:
     from kdbench.track.mlflow import sync as sync_records
 
-    return sync_records(records.values(), session.home.jobs, session.suite.name, tracking_uri, pages, session.home)
+    return sync_records(records.values(), session.home, session.suite.name, tracking_uri, pages)

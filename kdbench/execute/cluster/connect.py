@@ -8,16 +8,16 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
+from kdbench.execute.base import ExecutorError
 from kdbench.execute.devices import default_workers
-from kdbench.execute.dispatch import ExecutorError
 
 PATIENCE = 10.0  # seconds for a cluster to answer
 VARIABLE = "RAY_ADDRESS"  # Ray's own
 
 
 @dataclass(frozen=True)
-class Node:
-    """What a machine of the cluster has in all."""
+class Capacity:
+    """What a machine has in all."""
 
     cpus: int
     gpus: int
@@ -60,8 +60,9 @@ def _call(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
 
 
-def nodes() -> list[Node]:
+def capacities() -> list[Capacity]:
+    """Of the cluster's machines."""
     import ray
 
     found = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return [Node(int(has.get("CPU", 0)), int(has.get("GPU", 0)), int(has.get("memory", 0))) for has in found]
+    return [Capacity(int(has.get("CPU", 0)), int(has.get("GPU", 0)), int(has.get("memory", 0))) for has in found]

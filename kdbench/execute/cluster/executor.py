@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kdbench.execute import devices
-from kdbench.execute.base import DEFAULT_ENTRY
-from kdbench.execute.cluster.connect import connect, nodes
+from kdbench.execute.base import DEFAULT_ENTRY, ExecutorError
+from kdbench.execute.cluster.connect import capacities, connect
 from kdbench.execute.cluster.link import RayLink
-from kdbench.execute.dispatch import Dispatcher, ExecutorError
+from kdbench.execute.dispatch import Dispatcher
+from kdbench.execute.slots import Slots
 
 
 class RayExecutor(Dispatcher):
@@ -31,7 +31,7 @@ class RayExecutor(Dispatcher):
         self.home = Path(home).absolute()
         self.results = Path(results).absolute() if results is not None else None
         connect(address)
-        self.nodes = nodes()
+        self.nodes = capacities()
         self.gpus = gpus(device, sum(node.gpus for node in self.nodes))
         self.workers = workers or sum(node.cpus for node in self.nodes)
         if not self.workers:
@@ -40,8 +40,8 @@ class RayExecutor(Dispatcher):
         self.preload = tuple(preload)
         self.grace = grace
 
-    def slots(self) -> devices.Slots:
-        return devices.Slots(self.workers, self.gpus)
+    def slots(self) -> Slots:
+        return Slots(self.workers, self.gpus)
 
     def new_link(self) -> RayLink:
         return RayLink(self.home, self.results, self.preload, self.nodes)

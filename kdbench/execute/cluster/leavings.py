@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from kdbench.contract.errors import DataError
-from kdbench.execute import events
-from kdbench.execute.cluster.parcel import stamp_of
+from kdbench.execute import claims, events
+from kdbench.execute.cluster.parcel import Stamp, stamp_of
+from kdbench.execute.folders import LOG, PAYLOAD
+from kdbench.results import company
 from kdbench.results.files import write_atomically
 from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore
 from kdbench.results.record import Record, RecordError, check_key
 from kdbench.results.store import ResultStore, record_path
 
-LOG = "log.txt"
-OURS = {LOG, events.FILE, "payload.json", "company", "lock"}  # not the node's to replace
+OURS = {LOG, events.FILE, PAYLOAD, company.FILE, claims.FILE}  # not the node's to replace
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 Leaving = tuple[str, str, bytes | None]  # what it is, its name, and its content; None where it is there no more
 
@@ -65,7 +66,7 @@ class Leavings:
         gone = [path for path in before if path not in self._checkpoints]
         return [("checkpoint", path.name, _content(path)) for path in (*changed, *gone)]
 
-    def _stamps(self) -> dict[Path, tuple[int, int]]:
+    def _stamps(self) -> dict[Path, Stamp]:
         if "home" not in self._payload:
             return {}
         found = (Home(Path(self._payload["home"])).checkpoints / self._payload["key"]).glob("[!.]*.safetensors")

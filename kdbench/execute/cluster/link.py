@@ -16,12 +16,14 @@ from typing import Any
 
 from kdbench.contract.errors import KdbenchError
 from kdbench.execute import failures
-from kdbench.execute.base import FailureClass
-from kdbench.execute.child import EXIT_CODES, Order, read_payload
+from kdbench.execute.base import ExecutorError, FailureClass
 from kdbench.execute.cluster import leavings, node, parcel, task
-from kdbench.execute.cluster.connect import Node
+from kdbench.execute.cluster.connect import Capacity
+from kdbench.execute.cluster.parcel import Stamp
 from kdbench.execute.cluster.post import Post
-from kdbench.execute.dispatch import ExecutorError
+from kdbench.execute.folders import read_payload
+from kdbench.execute.protocol import EXIT_CODES, Order
+from kdbench.execute.slots import WHOLE
 from kdbench.results.home import VARIABLE
 from kdbench.results.store import record_path
 
@@ -35,7 +37,7 @@ class Held:
     number: int
     order: Order
     payloads: list[dict[str, Any]]
-    before: list[Any]  # the stamps of its jobs' records when it began; None for those that have none
+    before: list[Stamp | None]  # the stamps of its jobs' records when it began; None for those that have none
     started: bool = False
     cancelled: bool = False
     refused: str = ""  # why something that it sent could not be kept
@@ -50,12 +52,12 @@ class Held:
 class RayLink:
     """A link as the local executor has one, with tasks of Ray's for processes."""
 
-    def __init__(self, home: Path, results: Path | None, preload: Sequence[str], nodes: Sequence[Node]) -> None:
+    def __init__(self, home: Path, results: Path | None, preload: Sequence[str], nodes: Sequence[Capacity]) -> None:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self._ray, self._beside = ray, NodeAffinitySchedulingStrategy
-        self._largest = Node(*(max(sizes) for sizes in zip(*((n.cpus, n.gpus, n.memory) for n in nodes))))
+        self._largest = Capacity(*(max(sizes) for sizes in zip(*((n.cpus, n.gpus, n.memory) for n in nodes))))
         environ = {name: value for name, value in os.environ.items() if name.startswith("KDBENCH_") and name != VARIABLE}
         self._terms = task.Terms(
             run=secrets.token_hex(8),
@@ -72,7 +74,7 @@ class RayLink:
         self._numbers = itertools.count()
         self._held: dict[Any, Held] = {}  # by the reference of the task
         self._apart = False  # whether some node does not see the run's folders, so that files are sent
-        self._sent: dict[Path, tuple[tuple[int, int], Any]] = {}
+        self._sent: dict[Path, tuple[Stamp, Any]] = {}
         self._nodes: set[str] = set()  # that have run something
 
     def start(self, order: Order) -> None:
@@ -83,7 +85,7 @@ class RayLink:
         order, largest = held.order, self._largest
         options: dict[str, Any] = {"num_cpus": min(order.room, largest.cpus or order.room), "max_retries": 0}
         if order.device != "cpu":
-            options["num_gpus"] = whole = order.share / task.WHOLE
+            options["num_gpus"] = whole = order.share / WHOLE
             if whole > largest.gpus:
                 raise ExecutorError(f"a job on {whole:g} GPUs: no node of the cluster has more than {largest.gpus}")
         elif order.memory:
@@ -94,7 +96,7 @@ class RayLink:
 
     def _pack(self, held: Held) -> task.Sent:
         """What its jobs read, put into Ray's store once for all who read it."""
-        sent: dict[str, tuple[tuple[int, int], Any]] = {}
+        sent: dict[str, tuple[Stamp, Any]] = {}
         for place, path in (item for payload in held.payloads for item in parcel.reads(payload).items()):
             stamp = parcel.stamp_of(path)
             if stamp is None:  # gone meanwhile: the job will say so
@@ -217,12 +219,6 @@ class RayLink:
         return "Ray's logs tell more"
 
 
-def record_stamp(payload: dict[str, Any]) -> Any:
+def record_stamp(payload: dict[str, Any]) -> Stamp | None:
     """By which a new record is told from an older one of the same job."""
-    if "results" not in payload:
-        return None
-    try:
-        state = record_path(payload).stat()
-    except OSError:
-        return None
-    return state.st_mtime_ns, state.st_ino
+    return parcel.stamp_of(record_path(payload)) if "results" in payload else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from kdbench.results.record import check_key
 from kdbench.results.store import ResultStore
 
 HOME, RESULTS, GIVEN = "home", "results", "given"
+Stamp = tuple[int, int]  # size, and when it was changed: by which a file is known to be another one now
 
 
 def reads(payload: Mapping[str, Any]) -> dict[str, Path]:
@@ -62,7 +63,7 @@ def moved(payload: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
     return new
 
 
-def unpack(place: str, stamp: tuple[int, int], content: Any, scratch: Path) -> None:
+def unpack(place: str, stamp: Stamp, content: Callable[[], bytes], scratch: Path) -> None:
     """Write a file as it was sent; `content` is asked for it only where it is not there already."""
     path = scratch / place
     if stamp_of(path) != stamp:
@@ -70,8 +71,8 @@ def unpack(place: str, stamp: tuple[int, int], content: Any, scratch: Path) -> N
         os.utime(path, ns=(stamp[1], stamp[1]))
 
 
-def stamp_of(path: Path) -> tuple[int, int] | None:
-    """By which a file is known to have changed; None where there is none."""
+def stamp_of(path: Path) -> Stamp | None:
+    """None where there is no such file."""
     try:
         state = path.stat()
     except FileNotFoundError:

@@ -7,7 +7,6 @@ threads, and a job that crashes or hangs has to do so alone. The server dies wit
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -18,19 +17,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kdbench.execute.child import Order
 from kdbench.execute.cluster import node, parcel
 from kdbench.execute.cluster.leavings import Leavings
+from kdbench.execute.cluster.parcel import Stamp
+from kdbench.execute.folders import PAYLOAD, leave_payload, make_job_dir
 from kdbench.execute.link import ServerLink, start_method
+from kdbench.execute.protocol import Order
+from kdbench.execute.slots import WHOLE
 from kdbench.execute.verdict import kernel_oom_kills
 from kdbench.results import company
 
 TICK = 0.1  # seconds between looks at the job's process
 ASK = 0.5  # seconds between words with the run
 PATIENCE = 30.0  # seconds without an answer, after which the run is taken to be gone
-WHOLE = 1000
 
-Sent = Mapping[str, tuple[tuple[int, int], Any]]  # by place: stamp, and what Ray gets the content from
+Sent = Mapping[str, tuple[Stamp, Any]]  # by place: stamp, and what Ray gets the content from
 _servers: dict[tuple[str, ...], ServerLink] = {}  # the last one used: Ray's workers serve one order after the other
 
 
@@ -69,7 +70,7 @@ def carry_out(
         assert sent is not None
         payloads, folders = _unpack(terms.run, order, payloads, sent)
         gathered = [Leavings(payload, folder) for payload, folder in zip(payloads, folders)]
-    order = replace(order, jobs=[(str(folder / "payload.json"), str(folder)) for folder in folders], env=_environ(order))
+    order = replace(order, jobs=[(str(folder / PAYLOAD), str(folder)) for folder in folders], env=_environ(order))
     _note_company(order, folders)
     node_id = ray.get_runtime_context().get_node_id()
     news = Newspaper(post, number, gathered)
@@ -166,24 +167,23 @@ def _note_company(order: Order, folders: Sequence[Path]) -> None:
 
 
 def _unpack(run: str, order: Order, payloads: Sequence[Mapping[str, Any]], sent: Sent) -> tuple[list[dict[str, Any]], list[Path]]:
-    import ray
-
     top = node.scratch(run)
     for place, (stamp, reference) in sent.items():
-        parcel.unpack(place, stamp, _getter(ray.get, reference), top)
+        parcel.unpack(place, stamp, _getter(reference), top)
     new = [parcel.moved(payload, top) for payload in payloads]
-    folders = [top / parcel.HOME / "jobs" / Path(job_dir).name for _, job_dir in order.jobs]
+    folders = [make_job_dir(top / parcel.HOME, Path(job_dir).name) for _, job_dir in order.jobs]
     for payload, folder in zip(new, folders):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "payload.json").write_text(json.dumps(payload, sort_keys=True), encoding="utf-8")
+        leave_payload(folder, payload)
     if "home" in new[0]:
         for name in (parcel.HOME, parcel.RESULTS):
             (top / name).mkdir(exist_ok=True)
     return new, folders
 
 
-def _getter(get: Callable[[Any], bytes], reference: Any) -> Callable[[], bytes]:
-    return lambda: get(reference)
+def _getter(reference: Any) -> Callable[[], bytes]:
+    import ray
+
+    return lambda: ray.get(reference)
 
 
 def forget(run: str) -> None:

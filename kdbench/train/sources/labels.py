@@ -8,7 +8,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -81,15 +81,16 @@ def most_certain(members: Sequence[Decisions]) -> tuple[Tensor, Tensor]:
     return labels[best, rows], certainty[best, rows]
 
 
-def fused(signal: Signal, config: Any, teacher_of: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def fused(signal: Signal, config: LabelConfig, teacher_of: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Label and certainty of all teachers together; without members, or any choice among them, of their mean."""
     members = [member.decisions for member in signal.members]
-    fusion = getattr(config, "fusion", "average") if members else "average"
+    fusion = config.fusion if members and isinstance(config, FusionConfig) else "average"
     if fusion == "majority":
         return majority(members, signal.decisions)
     if fusion == "certainty":
         return most_certain(members)
     if fusion == "channel":
-        assert teacher_of is not None
+        assert teacher_of is not None and isinstance(config, FusionConfig)
         return channel(members, teacher_of.to(signal.decisions.values.device), config.reach)
     return answer(signal.decisions)
 
@@ -108,24 +109,27 @@ def best_of_each(label: Tensor, certainty: Tensor, answers: int, share: float) -
     return torch.zeros_like(kept).scatter_(0, order, kept)
 
 
-def labelled(signal: Signal, config: Any, teacher_of: Tensor | None = None) -> Signal:
+def counted(label: Tensor, certainty: Tensor, answers: int, config: LabelConfig) -> dict[str, Tensor]:
+    """How much each label counts, as fields of decisions: which are valid, or what they weigh; none where all count alike."""
+    if config.labels == "argmax":
+        return {}
+    if config.labels == "certainty":
+        return {"weight": certainty}
+    if config.labels == "uniform":
+        return {"weight": (certainty >= config.threshold).to(certainty.dtype).mean().expand_as(certainty)}
+    if config.labels == "share":
+        kept = best_of_each(label, certainty, answers, config.keep)
+    else:
+        kept = certainty >= config.threshold
+    return {"valid": kept} if config.abstain == "kept" else {"weight": kept.to(certainty.dtype)}
+
+
+def labelled(signal: Signal, config: LabelConfig, teacher_of: Tensor | None = None) -> Signal:
     """The signal with pseudo-labels in its decisions, if the configuration asks for some."""
     if config.labels == "none":
         return signal
     decisions = signal.decisions
     label, certainty = fused(signal, config, teacher_of)
-    if config.labels in ("threshold", "share"):
-        kept = (
-            certainty >= config.threshold
-            if config.labels == "threshold"
-            else best_of_each(label, certainty, decisions.answers, config.keep)
-        )
-        given = {"valid": kept} if config.abstain == "kept" else {"weight": kept.to(certainty.dtype)}
-    elif config.labels == "uniform":
-        given = {"weight": (certainty >= config.threshold).to(certainty.dtype).mean().expand_as(certainty)}
-    elif config.labels == "certainty":
-        given = {"weight": certainty}
-    else:
-        given = {}
+    given = counted(label, certainty, decisions.answers, config)
     named = decisions.but(labels=label.detach(), valid=None, weight=None).but(**{k: v.detach() for k, v in given.items()})
     return Signal(named, signal.taps, signal.members)

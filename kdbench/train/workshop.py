@@ -1,4 +1,4 @@
-"""From a job and its networks to the learner that trains them: source, method, stages behind the source, further nets."""
+"""Where a learner is made: from a job and its networks, with source, method, stages behind the source, and further nets."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from kdbench.train.stream import Stream
 from kdbench.train.sweep import TrainingSweep
 
 
-def comparable(method: Method, specs: Specs, task: Task) -> None:
-    """Refuse to compare answers with a teacher that has others."""
+def refuse_other_answers(method: Method, specs: Specs, task: Task) -> None:
+    """A method that compares answers has no use for a teacher that decides among others than the student."""
     wants, ours = method.wants(), specs.student.outputs
     for theirs in (teacher.outputs for teacher in specs.teachers):
         if wants.signal and not wants.foreign and task.axis != "candidate" and theirs != ours:
@@ -46,13 +46,13 @@ class Workshop:
         identity = self.job["identity"]
         reseed(self.stream.device, identity["role"], identity["seed"], *what)
 
-    def method(self, net: Net, *number: object) -> tuple[Net, Method]:
-        """The method, built for a student, and the student as it is then trained."""
+    def with_method(self, net: Net, *number: object) -> tuple[Net, Method]:
+        """A student as it will be trained, and the method, built for it."""
         method = build.make_method(self.job)
         self.seed("method", *number)
         shown = (net,) * self.kin or self.teachers
         specs = build.specs_of(net, shown, self.stream)
-        comparable(method, specs, self.task)
+        refuse_other_answers(method, specs, self.task)
         method.build(specs, self.task)
         method.to(self.stream.device)
         return method.adapt(net, self.teachers), method
@@ -61,7 +61,7 @@ class Workshop:
         """Another student of the same kind. It starts elsewhere: two equal ones would stay equal for ever."""
         self.seed("init", "peer", number)
         net = build.make_net(self.task, self.job["identity"]["student"], self.job["targets"], self.stream.device)
-        return self.method(net, "peer", number)
+        return self.with_method(net, "peer", number)
 
     def fresh_teacher(self) -> Net:
         """The first teacher's network, untrained."""
@@ -77,7 +77,7 @@ def make_learner(
     source = build.make_source(task, job, teachers, stream, folder)
     kin = source.gives.kin(source.c.model_dump()) if source is not None else 0
     workshop = Workshop(task, job, tuple(teachers), stream, kin)
-    net, method = workshop.method(net)
+    net, method = workshop.with_method(net)
     seed = seed_for(identity["role"], identity["seed"])
     after = build.make_after(identity, job["targets"], stream)
     learner = Learner(task, net, method, source, identity["recipe"], seed, stream.device, after, workshop)
