@@ -223,7 +223,7 @@ def read_a_preset(data: bytes) -> None:
 
 
 def read_a_recipe(data: bytes) -> None:
-    from kdbench.registry import written
+    from kdbench.registry.shipped import written
 
     try:
         plugin = written("recipe", file("own.yaml", data), "test")
