@@ -12,17 +12,17 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from kdbench.suite.catalogue import Catalogue, find
+from kdbench.suite.document import Document
 from kdbench.suite.entry import Params, Text
 from kdbench.suite.errors import Problem, SuiteError, listing, nearest
 from kdbench.suite.marks import Many, OneOrMany, Strict, identity, runtime
 from kdbench.suite.params import misses
-from kdbench.suite.read import validated
-from kdbench.suite.yaml import Document, load
+from kdbench.suite.validate import needs_mapping, validated
+from kdbench.suite.yaml import load
 
 FOLDER = "teachers"
 FOLDER_VARIABLE = "KDBENCH_TEACHERS"
 WEIGHTS_VARIABLE = "KDBENCH_WEIGHTS"
-NAME = r"^[A-Za-z0-9_-]+$"
 
 
 class Normalisation(Strict):
@@ -153,18 +153,17 @@ def read_card(path: Path, catalogue: Catalogue) -> Card:
 
 
 def card_in(document: Document, catalogue: Catalogue) -> Card:
-    if not isinstance(document.data, dict) and not document.problems:
-        document.problems.append(document.problem((), "this is no card", "a mapping with version, task, model and weights"))
+    needs_mapping(document, "version, task, model and weights")
     if document.problems:
         raise SuiteError(document.problems, document.text)
     card, problems = validated(document, Card)
-    problems += plugin_problems(document, catalogue)
+    problems += _plugin_problems(document, catalogue)
     if problems or card is None:
         raise SuiteError(problems, document.text)
     return card
 
 
-def plugin_problems(document: Document, catalogue: Catalogue) -> list[Problem]:
+def _plugin_problems(document: Document, catalogue: Catalogue) -> list[Problem]:
     """Task and model that there are not, and params that they do not take."""
     found: list[Problem] = []
     for kind, params in (("task", "task_params"), ("model", "params")):

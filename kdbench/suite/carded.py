@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from kdbench.suite import card as cards
 from kdbench.suite.card import Card
 from kdbench.suite.catalogue import Catalogue, Plugin
+from kdbench.suite.document import Loc
 from kdbench.suite.errors import Problem, SuiteError, listing, nearest
-from kdbench.suite.yaml import Loc
 
 
 class Reporting(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from kdbench.suite.arm import Arm, ArmClaim, Expansion
 from kdbench.suite.catalogue import Catalogue
 from kdbench.suite.claims import resolve_claims
+from kdbench.suite.document import Cursor
 from kdbench.suite.errors import Problem, SuiteError, listing, nearest
 from kdbench.suite.matrix import Planner
 from kdbench.suite.only import keep
@@ -17,7 +18,6 @@ from kdbench.suite.resolve import Resolver
 from kdbench.suite.schema import Exclude, Profile, Suite
 from kdbench.suite.settle import renamed, settle
 from kdbench.suite.tuning import Place
-from kdbench.suite.yaml import Cursor
 
 
 def expand(

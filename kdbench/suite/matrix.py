@@ -11,6 +11,7 @@ from typing import Any
 from kdbench.suite.arm import Arm
 from kdbench.suite.catalogue import Plugin, learns_alone, reads_transfer
 from kdbench.suite.choice import Choice, chain_length, choices, in_order
+from kdbench.suite.document import Loc
 from kdbench.suite.entry import Arm as ArmEntry
 from kdbench.suite.errors import SuiteError
 from kdbench.suite.naming import Namer
@@ -21,7 +22,6 @@ from kdbench.suite.schema import Profile
 from kdbench.suite.supply import enough, ordered
 from kdbench.suite.tuner import Tuner, varied
 from kdbench.suite.tuning import Place, Tuning
-from kdbench.suite.yaml import Loc
 
 CONTROL = "none"
 MOST = 50_000  # arms, each of their seeds, rounds and settings to be tried counted: sweeps multiply before one sees it

@@ -10,9 +10,10 @@ from kdbench.suite.choice import Choice
 from kdbench.suite.entry import Arm as ArmEntry
 from kdbench.suite.entry import Entry
 from kdbench.suite.label import cell_label, changes
-from kdbench.suite.params import canonical, same
+from kdbench.suite.params import canonical_params
 from kdbench.suite.recipe import merged
 from kdbench.suite.resolve import PairPlan, Resolver
+from kdbench.suite.shape import same
 
 
 class Namer:
@@ -43,8 +44,8 @@ class Namer:
         if self.name is None:
             return last.method
         plugin = self.resolver.catalogue.method(choice.method)
-        known = {**plugin.defaults, **canonical(plugin, self.base.params)}
-        now = {**plugin.defaults, **canonical(plugin, choice.params)}
+        known = {**plugin.defaults, **canonical_params(plugin, self.base.params)}
+        now = {**plugin.defaults, **canonical_params(plugin, choice.params)}
         params = {key: value for key, value in now.items() if key not in known or not same(value, known[key])}
         wrap = [] if choice.wrap == self.base.wrap else last.method["wrap"]
         return {"name": self.name, "params": params, "wrap": wrap}

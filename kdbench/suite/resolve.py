@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from kdbench.suite.carded import carded
 from kdbench.suite.catalogue import Catalogue, Plugin
+from kdbench.suite.document import Loc
 from kdbench.suite.errors import Problem, listing, nearest
-from kdbench.suite.params import canonical
+from kdbench.suite.params import canonical_params
 from kdbench.suite.recipe import RECIPE_DEFAULTS, Recipe, conflicts, merged
 from kdbench.suite.recipes import with_recipes
 from kdbench.suite.references import ALWAYS, DEFAULT
 from kdbench.suite.schema import Pair, Profile, Suite, Task, Teacher, View
-from kdbench.suite.yaml import Loc
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ class Resolver:
         plugin: Plugin = getattr(self.catalogue, kind)(name)
         # Models are called by the key they have everywhere else in a suite.
         key = "model" if kind == "model" else "name"
-        return {key: plugin.name, "version": plugin.version, "params": canonical(plugin, params)}
+        return {key: plugin.name, "version": plugin.version, "params": canonical_params(plugin, params)}
 
     def tasks(self) -> list[TaskPlan]:
         plans = []
         for i, entry in enumerate(self.suite.tasks):
             plugin = self.catalogue.task(entry.task)
-            params = canonical(plugin, {**entry.params, **self.profile.params.get(entry.label, {})})
+            params = canonical_params(plugin, {**entry.params, **self.profile.params.get(entry.label, {})})
             data = {"name": entry.label, "plugin": plugin.name, "version": plugin.version, "params": params}
             plan = TaskPlan(entry, ("tasks", i), plugin, data, [])
             for j, pair in enumerate(entry.pairs or (Pair(name=DEFAULT),)):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kdbench.suite.document import Loc
 from kdbench.suite.entry import EARLIER, INITIAL
 from kdbench.suite.resolve import PairPlan, Resolver
-from kdbench.suite.yaml import Loc
 
 
 def ordered(resolver: Resolver, source: dict[str, Any] | None, init: Any, loc: Loc, number: int) -> None:

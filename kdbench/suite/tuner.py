@@ -11,14 +11,14 @@ from typing import Any
 from kdbench.metrics.catalogue import METRICS, MetricInfo, primary
 from kdbench.suite.arm import Arm
 from kdbench.suite.choice import Choice
+from kdbench.suite.document import Loc
 from kdbench.suite.entry import Arm as ArmEntry
 from kdbench.suite.errors import listing, nearest
-from kdbench.suite.params import canonical, misses, swept
+from kdbench.suite.params import canonical_params, misses, swept
 from kdbench.suite.recipe import Recipe, merged
 from kdbench.suite.resolve import Resolver, TaskPlan
 from kdbench.suite.tune import Tune
 from kdbench.suite.tuning import Place, Setting, Tuning, Variant
-from kdbench.suite.yaml import Loc
 
 VAL = ("val", "val_fold")  # the params by which tasks hold a validation split out of train: 0 where they train on all
 
@@ -148,7 +148,7 @@ class Tuner:
             if same is not setting:
                 self.resolver.report(grid.loc, f"{same} and {setting} make the same arm of '{arm.cell}'", "settings that differ")
         place: Place = (arm.task["name"], arm.pair, arm.cell)
-        trial = {**arm.task, "params": canonical(task.plugin, self.trial_params(task, grid.tune))}
+        trial = {**arm.task, "params": canonical_params(task.plugin, self.trial_params(task, grid.tune))}
         tried = tuple(Variant(setting, variant) for setting, variant in zip(grid.settings, variants))
         return Tuning(place, tried, grid.tune.seeds, grid.metric, trial, grid.tune.hold_out)
 
