@@ -55,7 +55,7 @@ def add(
     """
     from kdbench.contract.errors import KdbenchError
     from kdbench.models.weight_files import content_of
-    from kdbench.suite.card import path_of
+    from kdbench.suite.cards import path_of
     from kdbench.teachers import admit, hub, writing
 
     path = path_of(name)
@@ -84,7 +84,7 @@ def list_cards(plugin: PluginOption = None, as_json: JsonOption = False) -> int:
 
     Example: kdbench teacher list
     """
-    from kdbench.suite import card as cards
+    from kdbench.suite import cards
     from kdbench.teachers.standing import lines, said
 
     registry = plugins(plugin)
@@ -117,7 +117,7 @@ def verify(
     Example: kdbench teacher verify --all
     """
     from kdbench.contract.errors import KdbenchError
-    from kdbench.suite import card as cards
+    from kdbench.suite import cards
     from kdbench.teachers import admit
 
     chosen = cards.names() if every else list(names or ())
@@ -141,7 +141,7 @@ def remove(name: NameArgument) -> int:
 
     Example: kdbench teacher remove r34
     """
-    from kdbench.suite.card import path_of
+    from kdbench.suite.cards import path_of
 
     path = path_of(here(name))
     path.unlink()
@@ -169,7 +169,7 @@ def tell(verdict: Verdict) -> Exit:
 def here(name: str) -> str:
     """The name, where there is such a card."""
     from kdbench.contract.errors import KdbenchError
-    from kdbench.suite import card as cards
+    from kdbench.suite import cards
     from kdbench.suite.errors import listing, nearest
 
     if not cards.path_of(name).is_file():

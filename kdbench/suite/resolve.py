@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from kdbench.suite.carded import carded
 from kdbench.suite.catalogue import Catalogue, Plugin
 from kdbench.suite.document import Loc
+from kdbench.suite.entry import View
 from kdbench.suite.errors import Problem, listing, nearest
 from kdbench.suite.params import canonical_params
 from kdbench.suite.recipe import RECIPE_DEFAULTS, Recipe, conflicts, merged
 from kdbench.suite.recipes import with_recipes
 from kdbench.suite.references import ALWAYS, DEFAULT
-from kdbench.suite.schema import Pair, Profile, Suite, Task, Teacher, View
+from kdbench.suite.schema import Pair, Profile, Suite, Task, Teacher
 
 
 @dataclass(frozen=True)

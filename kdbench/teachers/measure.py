@@ -25,6 +25,7 @@ from kdbench.results.units import Units, unpack
 from kdbench.stats.bootstrap import RESAMPLES, Run, replicates
 from kdbench.suite.arm import Arm
 from kdbench.suite.card import Card, Measured, Score
+from kdbench.suite.carded import pool_of, taken
 from kdbench.suite.params import canonical_params
 
 GROUP = {"test": "truth", "val": "val"}
@@ -72,9 +73,7 @@ def job_of(card: Card, weights: Path, registry: Registry, root: str) -> Job:
     task, model = registry.task(card.task), registry.model(card.model)
     params = canonical_params(task, {**card.task_params, **({"root": root} if root else {})})
     network = {"model": model.name, "version": model.version, "params": canonical_params(model, card.params)}
-    shown = None if card.normalisation is None else card.normalisation.model_dump(mode="json")
-    given = {"name": "given", "weights": str(weights), "sha256": card.weights.sha256, "normalisation": shown, "origin": None}
-    teacher = {**network, "recipe": None, "view": None, "pool": 1, "weights": None, "cards": [given]}
+    teacher = pool_of(network, [taken("given", card, weights, None)])
     arm = Arm(
         task={"name": task.name, "plugin": task.name, "version": task.version, "params": params},
         pair="default",

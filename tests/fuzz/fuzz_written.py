@@ -32,7 +32,7 @@ from kdbench.jobs.plan import plan
 from kdbench.jobs.planned import planned
 from kdbench.registry import Registry
 from kdbench.results import imported, published
-from kdbench.suite import card, only
+from kdbench.suite import cards, only
 from kdbench.suite.errors import SuiteError
 from kdbench.suite.expand import expand
 from kdbench.suite.presets import read_preset
@@ -190,9 +190,9 @@ def suite_words() -> list[str]:
 def read_a_card(data: bytes) -> None:
     path = file("card.yaml", data)
     try:
-        found = card.read_card(path, registry())
+        found = cards.read_card(path, registry())
         found.faults()
-        card.weights_of(found, path)
+        cards.weights_of(found, path)
     except SuiteError as error:
         in_the_file(error, path, data)
         raise

@@ -15,7 +15,8 @@ from kdbench.jobs.plan import payload
 from kdbench.models.weight_files import content_of
 from kdbench.registry import Registry
 from kdbench.suite import parse_suite
-from kdbench.suite.card import Card, Measured, Score, path_of
+from kdbench.suite.card import Card, Measured, Score
+from kdbench.suite.cards import path_of
 from kdbench.suite.errors import SuiteError
 from kdbench.suite.expand import expand
 from kdbench.suite.yaml import loads
