@@ -29,7 +29,7 @@ def graph(arms: Sequence[Arm], registry: Registry, root: Path = Path(".")) -> Jo
     pools: dict[tuple[str, str], list[Job]] = {}
     designs: dict[Cell, list[Design]] = {}  # of each round, the arm's own last
     for arm in arms:
-        cell = Cell(arm.task["name"], arm.pair, arm.cell)
+        cell = Cell(*arm.place)
         if cell not in reasons:
             reasons[cell] = refused(arm, registry)
             if reasons[cell]:

@@ -9,7 +9,7 @@ from typing import Any
 from kdbench.suite.errors import Problem
 
 Loc = tuple[str | int, ...]  # the keys and numbers that lead to a value
-Place = tuple[int, int]  # line and column, from 1
+Position = tuple[int, int]  # line and column, from 1
 
 
 @dataclass
@@ -19,11 +19,11 @@ class Document:
     name: str
     text: str
     data: Any = None
-    values: dict[Loc, Place] = field(default_factory=dict)
-    keys: dict[Loc, Place] = field(default_factory=dict)
+    values: dict[Loc, Position] = field(default_factory=dict)
+    keys: dict[Loc, Position] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def place(self, loc: Loc, key: bool = False) -> Place:
+    def place(self, loc: Loc, key: bool = False) -> Position:
         """Where a value stands (or its key); for a loc that is not in the file, where its nearest parent stands."""
         if key and loc in self.keys:
             return self.keys[loc]

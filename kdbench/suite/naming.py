@@ -25,7 +25,7 @@ class Namer:
         self.base: Entry = entry._preset[1] if entry._preset else Entry(method=entry.method)
         self.recipe = merged(pair.recipe, self.base.recipe.given(), resolver.profile.recipe.given())
 
-    def cell(self, last: Arm, choice: Choice, count: int | None) -> str:
+    def cell(self, last: Arm, choice: Choice) -> str:
         """The label of an arm; `last` is what it comes to, `choice` what it was told."""
         source = last.source["name"] if last.source else self.base.source[0]
         usual = (self.base.source[0], self.base.view[0])
@@ -33,7 +33,7 @@ class Namer:
         if choice.init != self.base.init[0]:
             plain = choice.init.plain()
             changed |= {f"init.{key}": value for key, value in plain.items()} if isinstance(plain, dict) else {"init": plain}
-        changed |= self.rounds(count)
+        changed |= self.rounds(choice.count)
         return cell_label(self.method(last, choice), source, last.view["name"], changed, usual)
 
     def told_recipe(self, choice: Choice) -> dict[str, Any]:

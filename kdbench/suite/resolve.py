@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from kdbench.suite.carded import carded
 from kdbench.suite.catalogue import Catalogue, Plugin
 from kdbench.suite.document import Loc
-from kdbench.suite.entry import View
+from kdbench.suite.entry import Arm, View
 from kdbench.suite.errors import Problem, listing, nearest
 from kdbench.suite.params import canonical_params
 from kdbench.suite.recipe import RECIPE_DEFAULTS, Recipe, conflicts, merged
@@ -32,11 +32,23 @@ class PairPlan:
 
 @dataclass(frozen=True)
 class TaskPlan:
+    """A task of a suite with its pairs; `data` is what an arm says of it."""
+
     entry: Task
     loc: Loc
     plugin: Plugin
     data: dict[str, Any]
     pairs: list[PairPlan]
+
+
+@dataclass(frozen=True)
+class EntryPlan:
+    """An arm's entry in one pair of a task, and where it is written."""
+
+    task: TaskPlan
+    pair: PairPlan
+    entry: Arm
+    loc: Loc
 
 
 def side(plugin: Plugin, role: str) -> dict[str, Any]:

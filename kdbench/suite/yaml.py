@@ -18,7 +18,7 @@ from ruamel.yaml.reader import ReaderError
 
 from kdbench.contract.numbers import is_whole
 from kdbench.contract.text import unshown
-from kdbench.suite.document import Document, Loc, Place
+from kdbench.suite.document import Document, Loc, Position
 from kdbench.suite.errors import Problem, SuiteError, cut, nearest
 
 CORE = "tag:yaml.org,2002:"
@@ -114,7 +114,7 @@ class _Reader:
         self.open: set[int] = set()  # nodes being read, to find an anchor that contains itself
 
     def read(self, node: Node, loc: Loc) -> Any:
-        self.document.values[loc] = _place(node)
+        self.document.values[loc] = _position(node)
         self.count += 1
         if self.count == MOST_VALUES:
             self.report(node, f"aliases make more than {MOST_VALUES} values of this file")
@@ -175,10 +175,10 @@ class _Reader:
                 first = self.document.keys[(*loc, key)][0]
                 self.report(key_node, f"duplicate key '{key}', first written in line {first}", "every key once")
                 continue
-            self.document.keys[(*loc, key)] = _place(key_node)
+            self.document.keys[(*loc, key)] = _position(key_node)
             out[key] = self.read(value_node, (*loc, key))
             if out[key] is None and value_node.start_mark.index == value_node.end_mark.index:
-                self.document.values[(*loc, key)] = _place(key_node)  # nothing is written, so there is no place but the key
+                self.document.values[(*loc, key)] = _position(key_node)  # nothing is written, so there is no place but the key
         for merge in merges:
             for source in merge.value if isinstance(merge, SequenceNode) else [merge]:
                 self.merge(source, loc, out)
@@ -207,7 +207,7 @@ class _Reader:
 
     def report(self, node: Node, message: str, expected: str | None = None) -> None:
         value = node.value if isinstance(node, ScalarNode) else None
-        self.document.problems.append(Problem(self.document.name, *_place(node), value, message, expected))
+        self.document.problems.append(Problem(self.document.name, *_position(node), value, message, expected))
 
 
 def comment_of(text: str) -> str:
@@ -220,10 +220,10 @@ def _lines_alike(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _end(text: str) -> Place:
+def _end(text: str) -> Position:
     """Where a text ends."""
     return text.count("\n") + 1, len(text) - text.rfind("\n")
 
 
-def _place(node: Node) -> Place:
+def _position(node: Node) -> Position:
     return node.start_mark.line + 1, node.start_mark.column + 1
