@@ -122,8 +122,8 @@ def gather(session: Session, root: Path) -> Gathered:
     from kdbench.gate.candidates import collect
     from kdbench.gate.experiments import Experiments
     from kdbench.jobs.job import Cell
-    from kdbench.jobs.plan import modules_of
     from kdbench.jobs.planned import planned
+    from kdbench.jobs.sources import modules_of
     from kdbench.results.provenance import source_digest
     from kdbench.suite.only import parse
 

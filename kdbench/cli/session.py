@@ -132,7 +132,8 @@ class Session:
         return of_imported(found.records.values(), self.expansion.arms, self.families, self.against)
 
     def plan(self, records: Mapping[str, Record | Outline], stale: StalePolicy = "keep") -> Plan:
-        from kdbench.jobs.plan import modules_of, plan
+        from kdbench.jobs.plan import plan
+        from kdbench.jobs.sources import modules_of
         from kdbench.results.provenance import source_digest
 
         attempts = {key: f"failed: {failure.failure_class}" for key, failure in self.failures(records).items()}

@@ -66,3 +66,13 @@ def answering(arm: Arm, before: Sequence[Arm]) -> list[str]:
     for name in arm.source.get("also", ()) if arm.source else ():
         found.append(before[-1 if name == EARLIER else -arm.init[EARLIER]].student["model"])
     return found or [arm.student["model"]]
+
+
+def unshowable(arm: Arm, registry: Registry) -> list[str]:
+    """Every stage that changes fields which the task does not have."""
+    fields = registry.task(arm.task["plugin"]).facts["fields"]
+    return [
+        f"stage {stage['name']} changes {', '.join(sorted(missing))}, task {arm.task['plugin']} has {', '.join(fields)}"
+        for stage in arm.view.get("stages", ())
+        if (missing := set(registry.stage(stage["name"]).facts["reads"]) - set(fields))
+    ]

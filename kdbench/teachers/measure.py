@@ -13,9 +13,9 @@ import numpy as np
 from kdbench.contract.errors import KdbenchError
 from kdbench.execute.base import JobSpec, Outcome, Resources
 from kdbench.execute.local import LocalExecutor
-from kdbench.jobs.graph import teacher_job
 from kdbench.jobs.job import Job, JobSet
-from kdbench.jobs.plan import payload
+from kdbench.jobs.payload import payload
+from kdbench.jobs.pool import teacher_job
 from kdbench.registry import Registry
 from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore, arrays

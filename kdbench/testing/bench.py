@@ -147,7 +147,7 @@ def start(
     """
     size = setting.family.batch if batch is None else batch
     job = described(setting, {"steps": steps, "batch": {"labelled": size, "transfer": size}, **(recipe or {})})
-    identity, targets = job["identity"], job["targets"]
+    identity, targets = job["spec"], job["targets"]
     task = lens(build.make_task(identity, targets))
     streams = build.make_streams(task, identity, targets, CPU)
     reseed(CPU, "student", 0, "init")
@@ -214,4 +214,4 @@ def described(setting: Setting, recipe: Mapping[str, Any]) -> dict[str, Any]:
         "recipe": {**RECIPE_DEFAULTS, **recipe},
     }
     teachers = [{"key": f"conformance{n}", **setting.teacher} for n in range(source.teachers if source else 0)]
-    return {"identity": identity, "targets": targets, "teachers": teachers}
+    return {"spec": identity, "targets": targets, "teachers": teachers}

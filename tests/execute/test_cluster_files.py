@@ -14,7 +14,7 @@ import pytest
 
 from kdbench.contract.errors import DataError
 from kdbench.execute.cluster import leavings, node, parcel
-from kdbench.jobs.plan import payload as planned_payload
+from kdbench.jobs.payload import payload as planned_payload
 from kdbench.jobs.planned import planned
 from kdbench.registry import Registry
 from kdbench.results.home import Home
