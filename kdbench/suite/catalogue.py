@@ -45,6 +45,12 @@ def find(catalogue: Catalogue, kind: str, name: str) -> Plugin | None:
         return None
 
 
+def side(plugin: Plugin, role: str) -> dict[str, Any]:
+    """The task's own teacher (the first, of several) or student, as it declares it."""
+    own = plugin.facts["pair"][role]
+    return dict(own if isinstance(own, Mapping) else own[0])
+
+
 def learns_alone(method: Plugin, wrappers: Sequence[Plugin] = ()) -> bool:
     """Whether neither a method nor its wrappers need anything of a teacher. Such arms bear no source."""
     return not any(part.facts["needs"]["signal"] or part.facts["needs"]["teacher_taps"] for part in (method, *wrappers))

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kdbench.suite.carded import carded
-from kdbench.suite.catalogue import Catalogue, Plugin
+from kdbench.suite.catalogue import Catalogue, Plugin, side
 from kdbench.suite.document import Loc
 from kdbench.suite.entry import Arm, View
 from kdbench.suite.errors import Problem, listing, nearest
@@ -49,12 +49,6 @@ class EntryPlan:
     pair: PairPlan
     entry: Arm
     loc: Loc
-
-
-def side(plugin: Plugin, role: str) -> dict[str, Any]:
-    """The task's own teacher (the first, of several) or student, as it declares it."""
-    own = plugin.facts["pair"][role]
-    return dict(own if isinstance(own, Mapping) else own[0])
 
 
 @dataclass

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from kdbench.registry import PluginInfo, load_target
-from kdbench.testing.bench import CPU, Run, described, start
+from kdbench.testing.bench import CPU, described, start
 from kdbench.testing.case import Case, difference, several
+from kdbench.testing.run import Run
 from kdbench.testing.setting import Setting
 from kdbench.testing.verdict import Verdict, fails, holds, rule, skips
 from kdbench.train import build
