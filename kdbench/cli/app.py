@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from kdbench.cli import (
+from kdbench.cli.careful import be_careful
+from kdbench.cli.exits import Exit
+from kdbench.cli.help import Verbs
+from kdbench.cli.verbs import (
     baseline,
     compare,
     data,
@@ -33,21 +37,17 @@ from kdbench.cli import (
     test_task,
     track,
 )
-from kdbench.cli.careful import be_careful
-from kdbench.cli.exits import Exit
 
 DEBUG = "KDBENCH_DEBUG"
 
-app = typer.Typer(
+app = Verbs(
     name="kdbench",
     help="Benchmark knowledge distillation: methods × tasks × seeds, with controls, intervals and fidelity beside accuracy.",
     epilog="Start with: kdbench init, then kdbench run suite.yaml. Exit codes: 0 ok, 1 regressed or a claim failed, 2 wrong "
     "usage or suite, 3 jobs missing or failed, 4 nothing to compare, 5 undecided (gate --strict), 6 a plugin does not conform, "
     "70 internal error, 75 stopped with checkpoints (run again to go on), 130 interrupted. Where several hold: 2, 3, 1, 4, 5.",
-    no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # importing rich would double the time that --help takes
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -69,31 +69,49 @@ def options(
         os.environ[DEBUG] = "1"
 
 
-app.command("init")(init.init)
-app.command("check")(plan.check)
-app.command("plan")(plan.plan)
-app.command("run")(run.run)
-app.command("status")(status.status)
-app.command("report")(report.report)
-app.command("compare")(compare.compare)
-app.command("gate")(gate.gate)
-app.add_typer(baseline.app, name="baseline")
-app.add_typer(data.app, name="data")
-app.command("history")(history.history)
-app.command("score")(score.score)
-app.command("rescore")(rescore.rescore)
-app.add_typer(results.app, name="results")
-app.command("list")(list_.list_plugins)
-app.command("describe")(describe.describe)
-app.command("export")(export.export)
-app.command("schema")(schema.schema)
-app.command("doctor")(doctor.doctor)
-app.command("test-method")(test_method.test_method)
-app.command("test-task")(test_task.test_task)
-app.command("new-method")(new.new_method)
-app.command("new-task")(new.new_task)
-app.add_typer(teacher.app, name="teacher")
-app.add_typer(track.app, name="track")
+VERBS: dict[str, dict[str, Callable[..., int] | Verbs]] = {
+    "A suite, from the first line to the report": {
+        "init": init.init,
+        "check": plan.check,
+        "plan": plan.plan,
+        "run": run.run,
+        "status": status.status,
+        "report": report.report,
+    },
+    "What is better, and what got worse": {
+        "compare": compare.compare,
+        "gate": gate.gate,
+        "baseline": baseline.app,
+        "history": history.history,
+    },
+    "What there is": {
+        "list": list_.list_plugins,
+        "describe": describe.describe,
+        "data": data.app,
+        "teacher": teacher.app,
+        "doctor": doctor.doctor,
+        "schema": schema.schema,
+    },
+    "Methods and tasks of your own": {
+        "new-method": new.new_method,
+        "test-method": test_method.test_method,
+        "new-task": new.new_task,
+        "test-task": test_task.test_task,
+    },
+    "Numbers and networks, in and out": {
+        "score": score.score,
+        "rescore": rescore.rescore,
+        "export": export.export,
+        "results": results.app,
+        "track": track.app,
+    },
+}
+for section, verbs in VERBS.items():
+    for name, verb in verbs.items():
+        if isinstance(verb, Verbs):
+            app.add_typer(verb, name=name, rich_help_panel=section)
+        else:
+            app.command(name, rich_help_panel=section)(verb)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def beside_published(session: Session | None, results: Path, names: Sequence[str], folder: Path | None, as_json: bool) -> int:
     """Print a line for each cell and figure of it; exit code 4 where none can be compared."""
-    from kdbench.cli.compare import check_names, groups_here, meant
+    from kdbench.cli.verbs.compare import check_names, groups_here, meant
     from kdbench.compare.beside import beside
     from kdbench.contract.errors import KdbenchError
     from kdbench.results.published import HERE, find, read

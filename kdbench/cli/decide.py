@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdbench.cli.gate import judge
 from kdbench.cli.session import Session
 from kdbench.cli.text import count
+from kdbench.cli.verbs.gate import judge
 from kdbench.cli.work import How, Work, work
 
 if TYPE_CHECKING:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from kdbench.cli import complete
+
 
 class Stale(StrEnum):
     """What to do with results that older code made."""
@@ -17,7 +19,12 @@ class Stale(StrEnum):
     fail = "fail"
 
 
-SuiteArgument = Annotated[Path, typer.Argument(help="A suite file, or the name of one (kdbench list suites).", metavar="SUITE")]
+SuiteArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="A suite file, or the name of one (kdbench list suites).", metavar="SUITE", autocompletion=complete.suites
+    ),
+]
 ProfileOption = Annotated[str | None, typer.Option("--profile", "-p", help="A profile of the suite, e.g. smoke.")]
 OnlyOption = Annotated[str | None, typer.Option("--only", help="Only some arms, e.g. 'task=digits,method=kd|dkd,seed=0'.")]
 PluginOption = Annotated[

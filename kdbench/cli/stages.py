@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdbench.cli.choices import told
-from kdbench.cli.plan import counted
 from kdbench.cli.session import Session
+from kdbench.cli.verbs.plan import counted
 from kdbench.cli.work import How, Work, work
 
 if TYPE_CHECKING:

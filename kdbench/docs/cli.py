@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Union, get_args, get_origin
 
-from typer import Typer
 from typer.models import ArgumentInfo, OptionInfo
 
-from kdbench.cli.app import app
+from kdbench.cli.app import VERBS
 from kdbench.cli.exits import ORDER, Exit
+from kdbench.cli.help import Verbs, first_sentence
 from kdbench.docs.markdown import made, table
 
 INTRODUCTION = """\
 `kdbench VERB --help` says the same in the terminal. `--debug`, anywhere, shows the traceback of an error; `kdbench --version`
 prints the version. A suite is a file, or the name of one: in `./suites`, else among those that come with the package. `kdbench
---install-completion` completes verbs and options in your shell. A command that prints a table keeps to the width of the
+--install-completion` completes verbs, options and names in your shell. A command that prints a table keeps to the width of the
 terminal, and in a pipe prints every word."""
 
 EXITS = {
@@ -54,8 +54,8 @@ WORDS = {int: "a whole number", float: "a number", str: "text"}
 
 
 def page() -> str:
-    verbs = list(_verbs(app, "kdbench"))
-    listed = table(("verb", ""), ((f"[`{name}`](#{name.replace(' ', '-')})", _first(doc)) for name, doc, _ in verbs))
+    verbs = [verb for section in VERBS.values() for name, call in section.items() for verb in _verbs(name, call)]
+    listed = "\n\n".join(_listed(title, section) for title, section in VERBS.items())
     codes = table(("code", "meaning"), ((str(int(code)), words) for code, words in EXITS.items()))
     variables = table(("variable", "meaning"), ((f"`{name}`", words) for name, words in VARIABLES.items()))
     order = ", ".join(str(int(code)) for code in ORDER)
@@ -69,13 +69,19 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _verbs(group: Typer, before: str) -> Iterator[tuple[str, str, Callable[..., Any]]]:
-    for command in group.registered_commands:
-        assert command.callback is not None and command.name is not None
-        yield f"{before} {command.name}", inspect.getdoc(command.callback) or "", command.callback
-    for inner in group.registered_groups:
-        assert inner.typer_instance is not None
-        yield from _verbs(inner.typer_instance, f"{before} {inner.name}")
+def _listed(title: str, section: Mapping[str, Callable[..., int] | Verbs]) -> str:
+    verbs = [verb for name, call in section.items() for verb in _verbs(name, call)]
+    return table((title, ""), ((f"[`{name}`](#{name.replace(' ', '-')})", first_sentence(doc)) for name, doc, _ in verbs))
+
+
+def _verbs(name: str, call: Callable[..., int] | Verbs) -> Iterator[tuple[str, str, Callable[..., Any]]]:
+    """A verb as it is typed, its docstring and its function; of a group, those in it."""
+    if isinstance(call, Verbs):
+        for command in call.registered_commands:
+            assert command.callback is not None
+            yield f"kdbench {name} {command.name}", inspect.getdoc(command.callback) or "", command.callback
+    else:
+        yield f"kdbench {name}", inspect.getdoc(call) or "", call
 
 
 def verb(name: str, doc: str, call: Callable[..., Any]) -> str:
@@ -95,10 +101,6 @@ def _prose(doc: str) -> str:
     """A docstring's paragraphs; one that keeps its lines (after a backspace, as click has it) is a block of text."""
     parts = [part.strip("\n") for part in re.split(r"\n\s*\n", doc.strip())]
     return "\n\n".join(f"```text\n{part.removeprefix(chr(8)).strip()}\n```" if part.startswith("\b") else part for part in parts)
-
-
-def _first(doc: str) -> str:
-    return doc.split("\n\n", 1)[0].replace("\n", " ")
 
 
 def _rows(call: Callable[..., Any]) -> Iterator[tuple[str, str, str, str]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kdbench.cli.describe import gives
 from kdbench.cli.text import plain
+from kdbench.cli.verbs.describe import gives
 from kdbench.docs.markdown import made, table
 from kdbench.docs.params import params
 from kdbench.registry import PluginInfo, Registry, load_target

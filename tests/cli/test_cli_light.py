@@ -20,10 +20,12 @@ except SystemExit as stop:
 """
 EXPLAIN = """\
 import contextlib, io, sys
-from kdbench.cli.app import app, main
-verbs = [command.name for command in app.registered_commands]
-assert {{"init", "check", "plan", "run", "status", "report", "list", "describe", "export", "schema", "doctor"}} <= set(verbs)
-for words in [*([verb] for verb in verbs), ["track", "sync"]]:
+from kdbench.cli.app import VERBS, main
+from kdbench.cli.help import Verbs
+words_of = lambda name, verb: [[name, one.name] for one in verb.registered_commands] if isinstance(verb, Verbs) else [[name]]
+told = [words for section in VERBS.values() for name, verb in section.items() for words in words_of(name, verb)]
+assert len(told) >= 34 and ["run"] in told and ["data", "check"] in told
+for words in told:
     sys.argv, out = ["kdbench", *words, "--help"], io.StringIO()
     with contextlib.redirect_stdout(out):
         try:
@@ -69,3 +71,32 @@ def test_looking_imports_no_torch(finished: Bench, words):
 
 def test_a_cached_run_imports_no_torch(finished: Bench):
     assert "torch" not in imported(finished.folder, "run", "tiny.yaml")
+
+
+@pytest.mark.parametrize(
+    "words, offered",
+    [
+        ("kdbench ru", {"run"}),
+        ("kdbench run qui", {"quickstart"}),
+        ("kdbench run mi", {"mine.yaml"}),
+        ("kdbench describe me", {"method"}),
+        ("kdbench describe method dk", {"dkd"}),
+        ("kdbench list su", {"suites"}),
+        ("kdbench data check cifar100", {"cifar100", "cifar100c"}),
+        ("kdbench test-method dk", {"dkd"}),
+        ("kdbench test-task digi", {"digits"}),
+        ("kdbench run x --stale re", {"rerun"}),
+    ],
+)
+def test_the_tab_key_completes_names(tmp_path, words, offered):
+    (tmp_path / "mine.yaml").write_text("version: 1\n")
+    asked = {"_KDBENCH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    made = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.argv[0] = 'kdbench'; from kdbench.cli.app import main; main()"],
+        cwd=tmp_path,
+        env=environment() | asked,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert set(made.stdout.split()) == offered, made.stderr

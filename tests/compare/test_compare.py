@@ -14,7 +14,7 @@ import typer
 from made_up_results import SKILL, SUITE, make
 from typer.testing import CliRunner
 
-from kdbench.cli.compare import compare
+from kdbench.cli.verbs.compare import compare
 from kdbench.contract.errors import KdbenchError
 from kdbench.results.store import ResultStore
 from kdbench.stats.tests import holm, paired_p, welch_p

@@ -13,7 +13,7 @@ from made_up_results import make
 from scipy import stats
 from typer.testing import CliRunner
 
-from kdbench.cli.compare import compare
+from kdbench.cli.verbs.compare import compare
 from kdbench.contract.errors import KdbenchError
 from kdbench.results.published import COLUMNS
 from kdbench.results.store import ResultStore

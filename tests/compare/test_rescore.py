@@ -12,7 +12,7 @@ import typer
 from made_up_results import make
 from typer.testing import CliRunner
 
-from kdbench.cli.rescore import rescore
+from kdbench.cli.verbs.rescore import rescore
 from kdbench.contract.errors import KdbenchError
 from kdbench.metrics import card
 from kdbench.results.against import Against

@@ -12,8 +12,8 @@ import numpy as np
 import typer
 
 from kdbench.cli import app as main
-from kdbench.cli import baseline, gate, history
 from kdbench.cli.session import Session, open_suite
+from kdbench.cli.verbs import baseline, gate, history
 from kdbench.gate.experiments import Experiments
 from kdbench.jobs.job import Cell, Job
 from kdbench.jobs.sources import modules_of

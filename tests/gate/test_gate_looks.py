@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gate_bench import Bench, moved
 
-from kdbench.cli.gate import judge
+from kdbench.cli.verbs.gate import judge
 from kdbench.gate.looks import next_look
 from kdbench.gate.verdicts import GateReport, Verdict
 

@@ -168,7 +168,7 @@ def test_equal_reasons_are_told_once():
 
 def test_the_gate_imports_nothing_heavy():
     code = (
-        "import sys; from kdbench.cli import gate, baseline, history; light = set(sys.modules)\n"
+        "import sys; from kdbench.cli.verbs import gate, baseline, history; light = set(sys.modules)\n"
         "import kdbench.gate.build, kdbench.gate.terminal, kdbench.gate.junit, kdbench.gate.github, kdbench.gate.steps\n"
         "print(sorted({'numpy', 'scipy', 'kdbench.gate.rule'} & light), sorted({'torch', 'pandas', 'mlflow'} & set(sys.modules)))"
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from gate_bench import Bench
 
-from kdbench.cli.track import further_records
+from kdbench.cli.verbs.track import further_records
 from kdbench.jobs.job import Cell
 from kdbench.track.entries import digest
 from kdbench.track.mlflow import sync

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kdbench.cli.score import Input, Letter, score
+from kdbench.cli.verbs.score import Input, Letter, score
 
 C_LABELS = np.array([0, 0, 1, 2])
 C_TEACHER = np.array([[0.8, 0.1, 0.1], [0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.6, 0.2, 0.2]])

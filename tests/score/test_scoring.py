@@ -9,8 +9,8 @@ import pytest
 
 from kdbench.cli.app import explain
 from kdbench.cli.exits import Exit
-from kdbench.cli.score import Input, Letter
-from kdbench.cli.score import score as verb
+from kdbench.cli.verbs.score import Input, Letter
+from kdbench.cli.verbs.score import score as verb
 from kdbench.contract.errors import KdbenchError
 from kdbench.metrics import card, items
 from kdbench.score.scoring import score

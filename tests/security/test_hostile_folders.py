@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_hostile_pickles import attacks
 
-from kdbench.cli.run import writable
+from kdbench.cli.verbs.run import writable
 from kdbench.execute.base import made
 from kdbench.execute.link import ServerLink
 from kdbench.results.against import Against

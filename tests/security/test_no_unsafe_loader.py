@@ -40,7 +40,7 @@ ALLOWED_MODULES = {
     ("importlib", "execute/child.py"): "the entry of a job, told by the parent over a pipe or its arguments",
     ("importlib", "execute/server.py"): "what the parent wants imported first",
     ("importlib", "cli/app.py"): "metadata: the version",
-    ("importlib", "cli/doctor.py"): "metadata, and whether a module is there",
+    ("importlib", "cli/verbs/doctor.py"): "metadata, and whether a module is there",
     ("importlib", "results/provenance.py"): "metadata, and where a module lies",
     ("subprocess", "results/asking_git.py"): "git, so that a checkout's configuration starts nothing",
     ("subprocess", "results/provenance.py"): "the name of the processor, on macOS",

@@ -9,7 +9,7 @@ import pytest
 import scene_files
 from PIL import Image
 
-from kdbench.cli import data
+from kdbench.cli.verbs import data
 from kdbench.tasks.data import decoded
 from kdbench.tasks.data.findings import Finding
 from kdbench.tasks.data.scenes import scene_check, scene_layouts

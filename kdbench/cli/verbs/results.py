@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdbench.cli.exits import Exit
+from kdbench.cli.help import Verbs
 from kdbench.cli.options import PluginOption, ResultsOption
-from kdbench.cli.results_gc import gc
 from kdbench.cli.session import known_plugins
 from kdbench.cli.text import count, wrapped
+from kdbench.cli.verbs.results_gc import gc
 
 if TYPE_CHECKING:
     from kdbench.results.imported import Import
     from kdbench.results.record import Record
     from kdbench.results.store import ResultStore
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = Verbs()
 
 
 @app.callback()

@@ -18,7 +18,7 @@ SUFFIX = ".safetensors"
 
 
 def export(
-    key: Annotated[str, typer.Argument(help="Key of a result, or its beginning; kdbench plan shows keys.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Key of a result, or its beginning; kdbench plan shows keys.")],
     to: Annotated[Path, typer.Option("--to", help="File to write.")] = Path("student.safetensors"),
     results: ResultsOption = Path("results"),
 ) -> int:

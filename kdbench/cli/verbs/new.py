@@ -11,7 +11,9 @@ import typer
 
 from kdbench.cli.session import known_plugins
 
-NameArgument = Annotated[str, typer.Argument(help="Its name, as suites will call it: small letters, digits and _.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Its name, as suites will call it: small letters, digits and _.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite the file.")]
 
 
@@ -45,7 +47,7 @@ def write(kind: str, name: str, force: bool) -> int:
         raise KdbenchError(f"{path} exists; --force overwrites it")
     title = name.replace("_", " ").capitalize()
     words = {"NAME": name, "CLASS": "".join(part.capitalize() for part in name.split("_")), "TITLE": title}
-    text = (Path(__file__).parents[1] / "testing" / "templates" / f"{kind}.txt").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "testing" / "templates" / f"{kind}.txt").read_text(encoding="utf-8")
     path.write_text(re.sub("NAME|CLASS|TITLE", lambda word: words[word[0]], text), encoding="utf-8")
     typer.echo(f"wrote {path}; check it with: kdbench test-{kind} {path}")
     if kind == "method":

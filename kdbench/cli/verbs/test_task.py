@@ -8,13 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
+from kdbench.cli import complete
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import JsonOption, PluginOption
 from kdbench.cli.session import known_plugins
 
 
 def test_task(
-    name: Annotated[str, typer.Argument(help="A task, or FILE.py, or FILE.py:Class.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A task, or FILE.py, or FILE.py:Class.", autocompletion=complete.tasks)
+    ],
     param: Annotated[
         list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A param of the task. May be repeated.")
     ] = None,

@@ -7,7 +7,7 @@ import json
 import typer
 
 
-def schema() -> None:
+def schema() -> int:
     """Print the JSON schema of suite files, for editors.
 
     Example: kdbench schema > suite.schema.json
@@ -15,3 +15,4 @@ def schema() -> None:
     from kdbench.suite.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    return 0

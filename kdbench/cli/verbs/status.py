@@ -14,9 +14,9 @@ from kdbench.cli.choices import as_data as choices_data
 from kdbench.cli.choices import show_choices
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import JsonOption, OnlyOption, PluginOption, ProfileOption, ResultsOption, SuiteArgument
-from kdbench.cli.plan import counted, show_refusals
 from kdbench.cli.session import Session, open_suite
 from kdbench.cli.text import count, cut, near, width, without_class, wrapped
+from kdbench.cli.verbs.plan import counted, show_refusals
 
 if TYPE_CHECKING:
     from kdbench.execute.failures import Failure

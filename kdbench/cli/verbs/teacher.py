@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdbench.cli.exits import Exit, worst
+from kdbench.cli.help import Verbs
 from kdbench.cli.options import JsonOption, PluginOption
 from kdbench.cli.text import near, wrapped
 
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from kdbench.registry import Registry
     from kdbench.teachers.admit import Verdict
 
-app = typer.Typer(help="Teachers from elsewhere: add, list, verify, remove.", no_args_is_help=True)
+app = Verbs(help="Teachers from elsewhere: add, list, verify, remove.")
 
-NameArgument = Annotated[str, typer.Argument(help="Name of the card; a suite says it as `teacher: {card: NAME}`.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of the card; a suite says it as `teacher: {card: NAME}`.")
+]
 RootOption = Annotated[str, typer.Option("--root", help="Folder of the task's data, if not under KDBENCH_DATA.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 LABEL = 10
@@ -103,7 +106,7 @@ def list_cards(plugin: PluginOption = None, as_json: JsonOption = False) -> int:
 
 @app.command("verify")
 def verify(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Names of cards.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of cards.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All cards.")] = False,
     root: RootOption = "",
     device: DeviceOption = "auto",

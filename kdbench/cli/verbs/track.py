@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from kdbench.cli.exits import Exit
+from kdbench.cli.help import Verbs
 from kdbench.cli.on_suite import on_suite
 from kdbench.cli.options import ReportsOption, TrackingOption
 from kdbench.cli.session import Session
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from kdbench.results.record import Record
     from kdbench.track.mlflow import SyncReport
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = Verbs()
 
 
 @app.callback()

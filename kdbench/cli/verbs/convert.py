@@ -14,8 +14,8 @@ LISTS = ("run", "triples", "margins", "negatives")
 
 
 def convert(
-    kind: Annotated[str, typer.Argument(help="beir, qrels, run, triples, margins or negatives.")],
-    source: Annotated[Path, typer.Argument(help="The file to convert; for beir a folder.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="beir, qrels, run, triples, margins or negatives.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The file to convert; for beir a folder.")],
     to: Annotated[Path, typer.Option("--to", help="Folder of the collection that it belongs to, or (beir) that is made.")],
     name: Annotated[str, typer.Option("--name", help="Name of the lists; that of the file if left out.")] = "",
     split: Annotated[str, typer.Option("--split", help="qrels: train, dev or test.")] = "test",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdbench.cli import verdicts
+from kdbench.cli import complete, verdicts
 from kdbench.cli.compare_published import beside_published
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import JsonOption, OnlyOption, PluginOption, ProfileOption, ResultsOption
@@ -28,6 +28,7 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="[SUITE] [CELL]...",
+            autocompletion=complete.suites,
             help="A suite (or a folder of results), then the candidate and its baselines, by label, name or method. "
             "One cell alone is compared with 'none'.",
         ),
@@ -44,7 +45,8 @@ def compare(
         ),
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", "-m", help="A metric instead of the primary ones, e.g. kl. May be repeated.")
+        list[str] | None,
+        typer.Option("--metric", "-m", metavar="METRIC", help="A metric instead of the primary ones, e.g. kl. May be repeated."),
     ] = None,
     profile: ProfileOption = None,
     only: OnlyOption = None,

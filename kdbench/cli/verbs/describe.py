@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kdbench.cli import complete
 from kdbench.cli.options import JsonOption, PluginOption
 from kdbench.cli.session import broken_told, known_plugins
 from kdbench.cli.text import definitions, plain, wrapped
@@ -18,8 +19,15 @@ if TYPE_CHECKING:
 
 
 def describe(
-    kind: Annotated[str, typer.Argument(help="task, method, preset, wrapper, model, source, stage or recipe.")],
-    name: Annotated[str, typer.Argument(help="Its name.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="task, method, preset, wrapper, model, source, stage or recipe.",
+            autocompletion=complete.kinds,
+        ),
+    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.", autocompletion=complete.plugins)],
     sample: Annotated[Path | None, typer.Option("--sample", help="Write a sample of a task: .png, .wav or .txt.")] = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdbench.cli.convert import convert
+from kdbench.cli import complete
 from kdbench.cli.exits import Exit
+from kdbench.cli.help import Verbs
 from kdbench.cli.options import JsonOption
 from kdbench.cli.text import definitions, wrapped
+from kdbench.cli.verbs.convert import convert
 
 if TYPE_CHECKING:
     from kdbench.tasks.data.sets import DataSet
 
-app = typer.Typer(
-    help="Data sets in folders of yours: list, check, sample, convert. Nothing is downloaded.", no_args_is_help=True
-)
+app = Verbs(help="Data sets in folders of yours: list, check, sample, convert. Nothing is downloaded.")
 
-NameArgument = Annotated[str, typer.Argument(help="Name of a data set, as `data list` has it.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="Name of a data set, as `data list` has it.", autocompletion=complete.data_sets),
+]
 RootOption = Annotated[str, typer.Option("--root", help="Folder that holds it; KDBENCH_DATA if left out.")]
-
-
-app.command("convert")(convert)
 
 
 @app.command("list")
@@ -84,7 +84,7 @@ def check(name: NameArgument, root: RootOption = "", as_json: JsonOption = False
 @app.command("sample")
 def sample(
     name: NameArgument,
-    path: Annotated[Path, typer.Argument(help="The picture to write (.png; of sounds a .wav too).")],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The picture to write (.png; of sounds a .wav too).")],
     root: RootOption = "",
 ) -> int:
     """Write a sheet of a data set's test images with their classes.
@@ -99,6 +99,9 @@ def sample(
     known.sample(known.find(root), path)
     typer.echo(f"sample: {path}")
     return Exit.ok
+
+
+app.command("convert")(convert)
 
 
 def find(name: str) -> DataSet:

@@ -10,16 +10,17 @@ import typer
 
 from kdbench.cli.choices import not_yet
 from kdbench.cli.exits import Exit, worst
-from kdbench.cli.gate import gather
+from kdbench.cli.help import Verbs
 from kdbench.cli.on_suite import on_suite
 from kdbench.cli.options import BaselineOption, JsonOption, OnlyOption, PluginOption, ProfileOption, SuiteArgument
 from kdbench.cli.session import Session, open_suite
 from kdbench.cli.text import count, near, wrapped
+from kdbench.cli.verbs.gate import gather
 
 if TYPE_CHECKING:
     from kdbench.gate.accept import Acceptance
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = Verbs()
 ReplaceOption = Annotated[bool, typer.Option("--replace", help="Also cells that are another experiment than their baseline.")]
 
 

@@ -25,7 +25,7 @@ SHOWN = 5  # records named under one cause
 def rescore(
     suite: SuiteArgument,
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", "-m", help="Only this metric may change. May be repeated.")
+        list[str] | None, typer.Option("--metric", "-m", metavar="METRIC", help="Only this metric may change. May be repeated.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
     profile: ProfileOption = None,

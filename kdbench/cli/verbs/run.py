@@ -27,9 +27,9 @@ from kdbench.cli.options import (
     SuiteArgument,
     TrackingOption,
 )
-from kdbench.cli.plan import counted, show_refusals
 from kdbench.cli.session import Session, open_suite
 from kdbench.cli.stages import stages
+from kdbench.cli.verbs.plan import counted, show_refusals
 from kdbench.cli.work import How, Say, Where, Work
 
 if TYPE_CHECKING:
@@ -168,8 +168,8 @@ def decided(session: Session, baseline: Path, how: How, works: list[Work]) -> De
 
 def verdicts(session: Session, decision: Decision, how: How) -> Exit:
     """The gate's report and its exit code."""
-    from kdbench.cli.gate import code
     from kdbench.cli.text import width
+    from kdbench.cli.verbs.gate import code
     from kdbench.cli.verdicts import coloured
     from kdbench.gate.terminal import terminal
 
@@ -233,9 +233,9 @@ def publish(
     as_json: bool,
 ) -> Exit:
     """The tables, the report and MLflow, from the results folder alone. MLflow gets the results of `further` seeds, too."""
-    from kdbench.cli.report import make_report
     from kdbench.cli.text import count
-    from kdbench.cli.track import sync_session
+    from kdbench.cli.verbs.report import make_report
+    from kdbench.cli.verbs.track import sync_session
 
     records = session.records(set_aside=True)
     built = make_report(session, records, reports)

@@ -49,7 +49,7 @@ profiles:
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("suite.yaml"),
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="File to write.")] = Path("suite.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> int:
     """Write a commented suite that runs as it stands.

@@ -24,7 +24,9 @@ SUBJECT = 24  # characters of a commit's subject that are kept at least
 @on_suite
 def history(
     session: Session,
-    metric: Annotated[list[str] | None, typer.Option("--metric", help="A metric; may be repeated. Default: truth.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", metavar="METRIC", help="A metric; may be repeated. Default: truth.")
+    ] = None,
     baseline: BaselineOption = Path("baselines"),
     reports: ReportsOption = Path("reports"),
     as_json: JsonOption = False,

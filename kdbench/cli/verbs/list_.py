@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from kdbench.cli import complete
 from kdbench.cli.options import JsonOption, PluginOption
 from kdbench.cli.session import known_plugins
 from kdbench.cli.text import definitions, wrapped
@@ -16,7 +17,11 @@ from kdbench.cli.text import definitions, wrapped
 def list_plugins(
     kind: Annotated[
         str | None,
-        typer.Argument(help="tasks, methods, presets, wrappers, models, sources, stages, recipes or suites; default: all."),
+        typer.Argument(
+            metavar="KIND",
+            help="tasks, methods, presets, wrappers, models, sources, stages, recipes or suites; default: all.",
+            autocompletion=complete.listed,
+        ),
     ] = None,
     plugin: PluginOption = None,
     as_json: JsonOption = False,

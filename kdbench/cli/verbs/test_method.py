@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from kdbench.cli import complete
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import JsonOption, PluginOption
 from kdbench.cli.session import known_plugins
@@ -15,7 +16,12 @@ from kdbench.cli.text import count
 
 
 def test_method(
-    name: Annotated[str | None, typer.Argument(help="A method or wrapper, or FILE.py, or FILE.py:Class.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="A method or wrapper, or FILE.py, or FILE.py:Class.", autocompletion=complete.methods
+        ),
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every method and wrapper that is registered.")] = False,
     plugin: PluginOption = None,
     as_json: JsonOption = False,
