@@ -8,6 +8,7 @@ from kdbench.contract.gives import Gives
 from kdbench.contract.needs import Needs, Offer, abroad, behind, check
 from kdbench.registry import Registry
 from kdbench.suite.arm import Arm
+from kdbench.suite.catalogue import needs_of
 from kdbench.suite.entry import EARLIER
 from kdbench.suite.presets import read_preset
 
@@ -23,13 +24,12 @@ def misfits(arm: Arm, registry: Registry, before: Sequence[Arm] = ()) -> list[st
         if (missing := set(model.facts["reads"]) - set(task.facts["fields"]))
     ]
     method = registry.method(arm.method["name"])
-    needs = Needs.read(method.facts["needs"]).resolved({**method.defaults, **arm.method["params"]})
+    needs = needs_of(method, arm.method["params"])
     if arm.preset is not None:
         requires = read_preset(registry.preset(arm.preset), registry).requires
         needs = needs | Needs(axes=frozenset(requires.axes), streams=frozenset(), grid=requires.grid)
     for wrap in reversed(arm.method["wrap"]):
-        wrapper = registry.wrapper(wrap["name"])
-        needs = needs | Needs.read(wrapper.facts["needs"]).resolved({**wrapper.defaults, **wrap["params"]})
+        needs = needs | needs_of(registry.wrapper(wrap["name"]), wrap["params"])
     taps = [frozenset(t.facts["taps"]) for t in teachers]
     stages = [registry.stage(stage["name"]) for stage in arm.view.get("stages", ())]
     offer = Offer(

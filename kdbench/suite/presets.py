@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
+from kdbench.contract.needs import Axis
 from kdbench.suite.catalogue import Catalogue, Plugin, find
 from kdbench.suite.document import Cursor, Document, Loc
 from kdbench.suite.entry import Arm, Entry, Name, Source, Text, View
@@ -27,7 +28,7 @@ from kdbench.suite.yaml import comment_of, loads
 class Requires(Strict):
     """What a preset is for, beyond what its method needs."""
 
-    axes: OneOrMany[Literal["class", "tag", "candidate"]] = runtime("what the task may decide on", ("class", "tag", "candidate"))
+    axes: OneOrMany[Axis] = runtime("what the task may decide on", get_args(Axis))
     grid: bool = runtime("whether decisions must lie on a map", False)
 
 
