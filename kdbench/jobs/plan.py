@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from kdbench.jobs.job import Job, JobSet
 from kdbench.jobs.sources import outdated
 
 State = Literal["run", "cached", "stale", "blocked"]
 StalePolicy = Literal["keep", "rerun", "fail"]
-STALE_POLICIES: tuple[str, ...] = get_args(StalePolicy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def start_of(arm: Arm, chain: Sequence[Job], root: Path) -> Start:
     return Start({"weights": content_of(file), **part}, file=file)
 
 
-def unstartable(arm: Arm, before: Sequence[Arm] = ()) -> list[str]:
+def unstartable(arm: Arm, before: Sequence[Arm]) -> list[str]:
     """Why a start is not to be had: the teacher or the earlier student whose weights are taken must be the same network."""
     if arm.init == FRESH or "file" in arm.init:
         return []

@@ -28,8 +28,8 @@ from kdbench.gate.baseline import load as load_baselines
 from kdbench.jobs.graph import graph
 from kdbench.jobs.identity import canonical, key_of
 from kdbench.jobs.job import JobSet
+from kdbench.jobs.of_suite import jobs_of
 from kdbench.jobs.plan import plan
-from kdbench.jobs.planned import planned
 from kdbench.registry import Registry
 from kdbench.results import imported, published
 from kdbench.suite import cards, only
@@ -95,7 +95,7 @@ def read_a_suite(data: bytes) -> None:
     try:
         suite = read_suite(path, registry())
         for profile in (None, *itertools.islice(suite.profiles, 1)):
-            _, jobs = planned(suite, registry(), path.parent, profile, None, dict)
+            _, jobs = jobs_of(suite, registry(), path.parent, profile, None, dict)
             sound(jobs)
         assert set(graph(expand(suite, registry()).arms, registry(), path.parent).jobs) <= set(planned_keys(suite, path))
     except SuiteError as error:
@@ -104,7 +104,7 @@ def read_a_suite(data: bytes) -> None:
 
 
 def planned_keys(suite: Any, path: Path) -> list[str]:
-    return list(planned(suite, registry(), path.parent, None, None, dict)[1].jobs)
+    return list(jobs_of(suite, registry(), path.parent, None, None, dict)[1].jobs)
 
 
 def sound(jobs: JobSet) -> None:
@@ -219,7 +219,7 @@ def read_a_preset(data: bytes) -> None:
     except SuiteError as error:
         in_the_file(error, path, data)
     suite = file("suite.yaml", b"version: 1\nname: s\ntasks: [digits, topics]\nmethods: [own]\n")
-    planned(read_suite(suite, own), own, scratch(), None, None, dict)
+    jobs_of(read_suite(suite, own), own, scratch(), None, None, dict)
 
 
 def read_a_recipe(data: bytes) -> None:

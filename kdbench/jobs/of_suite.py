@@ -24,7 +24,7 @@ from kdbench.suite.schema import Suite
 from kdbench.suite.tuning import Tuning
 
 
-def planned(
+def jobs_of(
     suite: Suite,
     registry: Registry,
     root: Path,
@@ -36,7 +36,7 @@ def planned(
     first = expand(suite, registry, profile, only)
     if not first.tunings:
         return first, graph(first.arms, registry, root)
-    trials, decisions = tried(list(first.tunings.values()), registry, root, records())
+    trials, decisions = trial_jobs(list(first.tunings.values()), registry, root, records())
     chosen = {one.tuning.place: one.chosen for one in decisions if one.chosen is not None}
     expansion = expand(suite, registry, profile, only, chosen)
     jobs = together(trials, graph(expansion.arms, registry, root), graph(expansion.waiting, registry, root))
@@ -45,7 +45,9 @@ def planned(
     return expansion, jobs
 
 
-def tried(tunings: Sequence[Tuning], registry: Registry, root: Path, records: Mapping[str, Any]) -> tuple[JobSet, list[Decision]]:
+def trial_jobs(
+    tunings: Sequence[Tuning], registry: Registry, root: Path, records: Mapping[str, Any]
+) -> tuple[JobSet, list[Decision]]:
     """The jobs of all trials, and what they have chosen."""
     jobs = JobSet()
     found: dict[Place, Decision] = {}
