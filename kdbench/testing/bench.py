@@ -36,10 +36,10 @@ def start(
     With `twins` the teachers are the student, as it answers in evaluation mode, and it stays in that mode.
     """
     size = setting.family.batch if batch is None else batch
-    job = described(setting, {"steps": steps, "batch": {"labelled": size, "transfer": size}, **(recipe or {})})
-    identity, targets = job["spec"], job["targets"]
-    task = lens(build.make_task(identity, targets))
-    streams = build.make_streams(task, identity, targets, CPU)
+    job = job_of(setting, {"steps": steps, "batch": {"labelled": size, "transfer": size}, **(recipe or {})})
+    spec, targets = job["spec"], job["targets"]
+    task = lens(build.make_task(spec, targets))
+    streams = build.make_streams(task, spec, targets, CPU)
     reseed(CPU, "student", 0, "init")
     net = build.make_net(task, setting.student, targets, CPU)
     if twins:
@@ -74,7 +74,7 @@ def awake(net: Net, stream: Any) -> Net:
     return net
 
 
-def described(setting: Setting, recipe: Mapping[str, Any]) -> dict[str, Any]:
+def job_of(setting: Setting, recipe: Mapping[str, Any]) -> dict[str, Any]:
     """A job as far as building reads it."""
     task, roles, source = setting.task, setting.task.facts["roles"], setting.source
     parts = {k: v for m in (setting.student, setting.teacher) for k, v in setting.registry.model_targets(m["model"]).items()}
@@ -82,7 +82,7 @@ def described(setting: Setting, recipe: Mapping[str, Any]) -> dict[str, Any]:
     targets = {"task": task.target, "method": setting.method.target, **parts}
     if source is not None:
         targets["source"] = source.plugin.target
-    identity = {
+    spec = {
         "role": "student",
         "seed": 0,
         "init": "fresh",
@@ -104,4 +104,4 @@ def described(setting: Setting, recipe: Mapping[str, Any]) -> dict[str, Any]:
         "recipe": {**RECIPE_DEFAULTS, **recipe},
     }
     teachers = [{"key": f"conformance{n}", **setting.teacher} for n in range(source.teachers if source else 0)]
-    return {"spec": identity, "targets": targets, "teachers": teachers}
+    return {"spec": spec, "targets": targets, "teachers": teachers}

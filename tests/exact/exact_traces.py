@@ -20,7 +20,8 @@ from kdbench.contract.decisions import Decisions
 from kdbench.contract.method import Owner, Term
 from kdbench.registry import PluginInfo, Registry
 from kdbench.testing.bench import start
-from kdbench.testing.conform import plugins_of, serve
+from kdbench.testing.chosen import plugins_of
+from kdbench.testing.conform import serve
 from kdbench.testing.families import FAMILIES, Family
 from kdbench.testing.lenses import decided
 from kdbench.testing.run import Run
