@@ -40,7 +40,7 @@ class How:
     workers: int | None
     device: str
     policy: Policy
-    timeout: float
+    timeout: float | None
     checkpoint: float
     gang: bool
     pack: bool

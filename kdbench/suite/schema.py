@@ -153,7 +153,7 @@ class Resources(Strict):
     workers: int | None = runtime("jobs at a time; null for as many as fit", None, ge=1)
     gpu: float = runtime("share of a GPU that a job takes", 1.0, gt=0, le=1)
     gpus: int = runtime("whole GPUs that a job takes: its batches are divided among them", 1, ge=1)
-    timeout: float = runtime("seconds after which a job is ended", 3600.0, gt=0)
+    timeout: float | None = runtime("seconds after which a job is ended; null for no limit", None, gt=0)
     device: str = runtime("auto, cpu, cuda or cuda:N", "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
 
     @model_validator(mode="after")
