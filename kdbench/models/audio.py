@@ -16,27 +16,41 @@ class TagCnnConfig(Config):
     size: Literal["large", "small", "tiny"] = Field("small", description="channels of the stages, from 96 to 16 in the last")
 
 
-class TagCnn(nn.Module):
-    """Four convolutions of stride 2, each with batch norm and ReLU; mean over frequency and time; one linear layer."""
+class _PictureCnn(nn.Module):
+    """Convolutions of these (height, width) strides, each with batch norm and ReLU, and one linear layer behind them."""
 
-    def __init__(self, channels: int, outputs: int, widths: tuple[int, ...]):
+    def __init__(self, channels: int, outputs: int, widths: tuple[int, ...], strides: tuple[tuple[int, int], ...]):
         super().__init__()
         self.stages = nn.ModuleList()
-        for width in widths:
-            convolution = nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False)
+        for width, stride in zip(widths, strides, strict=True):
+            convolution = nn.Conv2d(channels, width, 3, stride=stride, padding=1, bias=False)
             self.stages.append(nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)))
             channels = width
         self.head = nn.Linear(channels, outputs)
 
-    def forward_taps(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def maps(self, image: Tensor) -> dict[str, Tensor]:
         taps: dict[str, Tensor] = {}
         for number, stage in enumerate(self.stages, 1):
             image = taps[f"stage{number}"] = stage(image)
-        taps["embedding"] = image.mean((2, 3))
-        return self.head(taps["embedding"]), taps
+        return taps
+
+    def forward_taps(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        raise NotImplementedError
 
     def forward(self, image: Tensor) -> Tensor:
         return self.forward_taps(image)[0]
+
+
+class TagCnn(_PictureCnn):
+    """Four convolutions of stride 2; mean over frequency and time; one linear layer."""
+
+    def __init__(self, channels: int, outputs: int, widths: tuple[int, ...]):
+        super().__init__(channels, outputs, widths, ((2, 2),) * 4)
+
+    def forward_taps(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        taps = self.maps(image)
+        taps["embedding"] = taps["stage4"].mean((2, 3))
+        return self.head(taps["embedding"]), taps
 
 
 def _build(facts: Facts, config: TagCnnConfig) -> TagCnn:
@@ -59,28 +73,17 @@ class FrameCnnConfig(Config):
     size: Literal["large", "small"] = Field("small", description="channels of the stages, 64 or 24 in the last")
 
 
-class FrameCnn(nn.Module):
+class FrameCnn(_PictureCnn):
     """Four convolutions that halve the frequencies, the first one the time too; mean over frequency; a linear layer a frame."""
 
     def __init__(self, channels: int, outputs: int, widths: tuple[int, ...]):
-        super().__init__()
-        self.stages = nn.ModuleList()
-        for number, width in enumerate(widths):
-            convolution = nn.Conv2d(channels, width, 3, stride=(2, 1 if number else 2), padding=1, bias=False)
-            self.stages.append(nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)))
-            channels = width
-        self.head = nn.Linear(channels, outputs)
+        super().__init__(channels, outputs, widths, ((2, 2), (2, 1), (2, 1), (2, 1)))
 
     def forward_taps(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        taps: dict[str, Tensor] = {}
-        for number, stage in enumerate(self.stages, 1):
-            image = taps[f"stage{number}"] = stage(image)
-        frames = image.mean(2)
+        taps = self.maps(image)
+        frames = taps["stage4"].mean(2)
         taps["embedding"] = frames.mean(2)
         return self.head(frames.transpose(1, 2)), taps
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.forward_taps(image)[0]
 
 
 def _build_frames(facts: Facts, config: FrameCnnConfig) -> FrameCnn:

@@ -58,20 +58,20 @@ def tail(net: Net, tap: str, sample: Batch, deep: bool = True) -> nn.Module:
     outputs = net.eval()(sample)
     try:
         if tap not in outputs.taps:
-            raise CutError(f"{told(net)} has no tap {tap!r}, it has {', '.join(outputs.taps)}")
-        for part in (last_layer(net, tap, sample, outputs.values, outputs.taps[tap]), later_stages(net, tap) if deep else None):
-            if part is not None and same(part.eval(), outputs.taps[tap], outputs.values):
+            raise CutError(f"{_told(net)} has no tap {tap!r}, it has {', '.join(outputs.taps)}")
+        for part in (_last_layer(net, tap, sample, outputs.values, outputs.taps[tap]), _later_stages(net, tap) if deep else None):
+            if part is not None and _same(part.eval(), outputs.taps[tap], outputs.values):
                 return part.train(training)
     finally:
         net.train(training)
-    raise CutError(f"{told(net)} cannot be cut at {tap!r}: what follows is no part of its own, or reads more than this tap")
+    raise CutError(f"{_told(net)} cannot be cut at {tap!r}: what follows is no part of its own, or reads more than this tap")
 
 
-def told(net: Net) -> str:
+def _told(net: Net) -> str:
     return f"network {type(net.backbone).__name__}"
 
 
-def same(part: nn.Module, tap: Tensor, values: Tensor) -> bool:
+def _same(part: nn.Module, tap: Tensor, values: Tensor) -> bool:
     try:
         found = part(tap)
     except (RuntimeError, TypeError, AttributeError):  # shapes that do not meet: the cut is wrong, and is refused as such
@@ -97,7 +97,7 @@ def reader(net: Net, tap: str, sample: Batch) -> nn.Module | None:
     return found[-1] if found else None
 
 
-def last_layer(net: Net, tap: str, sample: Batch, values: Tensor, given: Tensor) -> nn.Module | None:
+def _last_layer(net: Net, tap: str, sample: Batch, values: Tensor, given: Tensor) -> nn.Module | None:
     """A copy of the layer that reads the tap."""
     layer = reader(net, tap, sample)
     if layer is None:
@@ -106,7 +106,7 @@ def last_layer(net: Net, tap: str, sample: Batch, values: Tensor, given: Tensor)
     return LastLayer(copied, squeeze=copied(given).dim() > values.dim())
 
 
-def later_stages(net: Net, tap: str) -> nn.Module | None:
+def _later_stages(net: Net, tap: str) -> nn.Module | None:
     """The rest of a network of `stages`, behind one of them."""
     number = tap.removeprefix("stage")
     stages = getattr(net.backbone, "stages", None)

@@ -31,12 +31,12 @@ def load_into(module: nn.Module, path: Path) -> None:
     """Give a network all its weights from a file, or change nothing and say what does not fit."""
     given = read(path)
     wanted = module.state_dict()
-    for state in readings(module, given):
+    for state in _readings(module, given):
         full = {name: value for name, value in wanted.items() if name.endswith(COUNTER)} | state
         if full.keys() == wanted.keys() and all(full[name].shape == value.shape for name, value in wanted.items()):
             module.load_state_dict(full)
             return
-    weights.put(module, unwrapped(given, wanted), path)  # says everything that does not fit
+    weights.put(module, _unwrapped(given, wanted), path)  # says everything that does not fit
 
 
 def read(path: Path) -> State:
@@ -49,17 +49,17 @@ def read(path: Path) -> State:
         with torch.serialization.safe_globals([argparse.Namespace]):  # the options of the run, which many scripts save beside
             found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise WeightsError(f"{path}: {refusal(str(error))}") from error
+        raise WeightsError(f"{path}: {_refusal(str(error))}") from error
     except Exception as error:  # a damaged or malicious file may fail in any way
-        raise WeightsError(f"{path}: damaged, or no file of torch.save ({said_by(error)})") from error
-    return state_in(found, path)
+        raise WeightsError(f"{path}: damaged, or no file of torch.save ({_said_by(error)})") from error
+    return _state_in(found, path)
 
 
-def said_by(error: Exception) -> str:
+def _said_by(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def refusal(said: str) -> str:
+def _refusal(said: str) -> str:
     """What torch says of a file that asks for code, in one line."""
     wants = re.search(r"Unsupported (?:global|class|operand)[^\n]*?((?:GLOBAL )?[\w.]+\.[\w]+|\d+)[^\n]*was not an allowed", said)
     wants = wants or re.search(r"GLOBAL ([\w.]+)", said)
@@ -70,11 +70,11 @@ def refusal(said: str) -> str:
     )
 
 
-def state_in(found: Any, path: Path) -> State:
+def _state_in(found: Any, path: Path) -> State:
     """The tensors by name in what a training script saved: the state dict itself, or the entry that is one."""
-    if is_state(found):
+    if _is_state(found):
         return dict(found)
-    entries = {name: value for name, value in found.items() if is_state(value)} if isinstance(found, Mapping) else {}
+    entries = {name: value for name, value in found.items() if _is_state(value)} if isinstance(found, Mapping) else {}
     named = next((name for name in ENTRIES if name in entries), None)
     if named is None and len(entries) == 1:
         named = next(iter(entries))
@@ -84,7 +84,7 @@ def state_in(found: Any, path: Path) -> State:
     raise WeightsError(f"{path}: no state dict in it: the file {has}; looked for {', '.join(ENTRIES)}")
 
 
-def is_state(value: Any) -> bool:
+def _is_state(value: Any) -> bool:
     return (
         isinstance(value, Mapping)
         and bool(value)
@@ -92,7 +92,7 @@ def is_state(value: Any) -> bool:
     )
 
 
-def unwrapped(given: State, wanted: Mapping[str, Any]) -> State:
+def _unwrapped(given: State, wanted: Mapping[str, Any]) -> State:
     """Without the words that wrappers put before every name, unless the network's own names begin so."""
     while given:
         found = [p for p in PREFIXES if all(name.startswith(p) for name in given)]
@@ -103,18 +103,18 @@ def unwrapped(given: State, wanted: Mapping[str, Any]) -> State:
     return given
 
 
-def readings(module: nn.Module, given: State) -> Iterator[State]:
+def _readings(module: nn.Module, given: State) -> Iterator[State]:
     """The weights in every way in which their names may be meant."""
     yield given
-    bare = unwrapped(given, module.state_dict())
+    bare = _unwrapped(given, module.state_dict())
     yield bare
     told = renamed(module, bare)
     if told is not None:
         yield told
-    yield from by_timm(module, bare)
+    yield from _by_timm(module, bare)
 
 
-def by_timm(module: nn.Module, given: State) -> Iterator[State]:
+def _by_timm(module: nn.Module, given: State) -> Iterator[State]:
     """As timm itself rewrites the files of the papers' own repositories and of torchvision for a network of its; tables of
     positions are resized to the network's images by it, which is one more reason to measure before use."""
     homes = {kind.__module__ for kind in type(module).__mro__ if kind.__module__.startswith("timm.models.")}
@@ -127,5 +127,5 @@ def by_timm(module: nn.Module, given: State) -> Iterator[State]:
                 made = rewrite(dict(given), module) if rewrite.__code__.co_argcount > 1 else rewrite(dict(given))
             except (KeyError, IndexError, AttributeError, TypeError, ValueError, RuntimeError):
                 continue  # written for other files than this one
-            if is_state(made):
+            if _is_state(made):
                 yield made

@@ -29,7 +29,7 @@ HALVING = {"1": "left.0", "2": "left.1", "3": "right.0", "4": "right.2", "5": "r
 PASSING = {"1": "right.0", "2": "right.2", "3": "right.3"}
 
 
-def within(layers: Mapping[str, str]) -> Table:
+def _within(layers: Mapping[str, str]) -> Table:
     """Convolution and BatchNorm of a block, by the number that both bear."""
 
     def told(kind: str) -> Callable[[re.Match[str]], str]:
@@ -39,18 +39,18 @@ def within(layers: Mapping[str, str]) -> Table:
     return ((rf"{BLOCK}conv{numbers}\.", told("0")), (rf"{BLOCK}bn{numbers}\.", told("1")))
 
 
-def shortcut(m: re.Match[str]) -> str:
+def _shortcut(m: re.Match[str]) -> str:
     return f"stages.{int(m[1]) - 1}.{m[2]}.shortcut."
 
 
-RESIDUAL: Table = (*TOP, (rf"{BLOCK}(?:downsample|shortcut)\.", shortcut))
-BASIC: Table = (*RESIDUAL, *within({"1": "first", "2": "second"}))
-BOTTLENECK: Table = (*RESIDUAL, *within({"1": "reduce", "2": "spatial", "3": "expand"}))
+RESIDUAL: Table = (*TOP, (rf"{BLOCK}(?:downsample|shortcut)\.", _shortcut))
+BASIC: Table = (*RESIDUAL, *_within({"1": "first", "2": "second"}))
+BOTTLENECK: Table = (*RESIDUAL, *_within({"1": "reduce", "2": "spatial", "3": "expand"}))
 WIDE: Table = (
     (r"conv1\.", "stem."),
     (r"bn1\.", "norm."),
     (r"fc\.", "head."),
-    (r"block(\d+)\.layer\.(\d+)\.convShortcut\.", shortcut),
+    (r"block(\d+)\.layer\.(\d+)\.convShortcut\.", _shortcut),
     (r"block(\d+)\.layer\.(\d+)\.bn([12])\.", lambda m: f"stages.{int(m[1]) - 1}.{m[2]}.norm{m[3]}."),
     (r"block(\d+)\.layer\.(\d+)\.conv([12])\.", lambda m: f"stages.{int(m[1]) - 1}.{m[2]}.conv{m[3]}."),
 )
@@ -64,17 +64,17 @@ MOBILE: Table = (
         lambda m: f"stages.{GROUPS[int(m[1])][0]}.{GROUPS[int(m[1])][1] + int(m[2])}.{INVERTED[m[3]]}.",
     ),
 )
-SHUFFLE_1: Table = (*TOP, *within({"1": "squeeze", "2": "depthwise", "3": "expand"}))
+SHUFFLE_1: Table = (*TOP, *_within({"1": "squeeze", "2": "depthwise", "3": "expand"}))
 SHUFFLE_2: Table = (
     *TOP,
     (r"conv2\.", "last.0.0."),
     (r"bn2\.", "last.0.1."),
-    *((p.replace(r"(\d+)\.(\d+)", r"(\d+)\.(0)"), told) for p, told in within(HALVING)),
-    *within(PASSING),
+    *((p.replace(r"(\d+)\.(\d+)", r"(\d+)\.(0)"), told) for p, told in _within(HALVING)),
+    *_within(PASSING),
 )
 
 
-def tables(module: nn.Module) -> tuple[Table, ...]:
+def _tables(module: nn.Module) -> tuple[Table, ...]:
     if isinstance(module, CifarResNet):
         return BASIC, BOTTLENECK
     if isinstance(module, ShuffleNet):
@@ -86,14 +86,14 @@ def tables(module: nn.Module) -> tuple[Table, ...]:
 def renamed(module: nn.Module, given: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     """The weights under our names, where they are all those of this network in one of the spellings; else None."""
     wanted = {name for name in module.state_dict() if not name.endswith("num_batches_tracked")}
-    for table in tables(module):
-        found = {spelled(table, name): value for name, value in given.items()}
+    for table in _tables(module):
+        found = {_spelled(table, name): value for name, value in given.items()}
         if len(found) == len(given) and wanted <= found.keys():
             return found
     return None
 
 
-def spelled(table: Table, name: str) -> str:
+def _spelled(table: Table, name: str) -> str:
     for pattern, told in table:
         made, fits = re.subn(rf"^{pattern}", told, name)
         if fits:

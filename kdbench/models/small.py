@@ -40,13 +40,13 @@ class DigitNet(nn.Module):
         return self.forward_taps(image)[0]
 
 
-def build(facts: Facts, config: DigitNetConfig) -> nn.Module:
+def _build(facts: Facts, config: DigitNetConfig) -> nn.Module:
     return DigitNet(facts.channels, facts.outputs, config.widths, config.depth)
 
 
 digit_net = ModelPlugin(
     name="digit_net",
-    build=build,
+    build=_build,
     doc="three small convolution stages for 8×8 images (2,906 parameters by default)",
     taps=("stage1", "stage2", "stage3", "embedding"),
     Config=DigitNetConfig,
@@ -74,13 +74,13 @@ class LeNet8(nn.Module):
         return self.forward_taps(image)[0]
 
 
-def build_lenet8(facts: Facts, config: Config) -> nn.Module:
+def _build_lenet8(facts: Facts, config: Config) -> nn.Module:
     return LeNet8(facts.channels, facts.outputs, facts.size)
 
 
 lenet8 = ModelPlugin(
     name="lenet8",
-    build=build_lenet8,
+    build=_build_lenet8,
     doc="LeNet-5 for 8×8 images (17,690 parameters), without batch statistics",
     taps=("stage1", "stage2", "embedding"),
 )

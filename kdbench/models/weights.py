@@ -11,7 +11,7 @@ import safetensors.torch
 from torch import Tensor, nn
 
 from kdbench.models.weight_files import SAFETENSORS as SUFFIX
-from kdbench.models.weight_files import WeightsError, sha256
+from kdbench.models.weight_files import TORCH, WeightsError, sha256
 
 __all__ = ["WeightsError", "load", "load_into", "put", "save", "sha256"]
 SHOWN = 6
@@ -21,7 +21,7 @@ def _checked(path: Path | str) -> Path:
     path = Path(path)
     if path.suffix == SUFFIX:
         return path
-    if path.suffix in (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".tar"):
+    if path.suffix in (*TORCH, ".pkl"):
         target = path.with_suffix(SUFFIX).name
         raise WeightsError(
             f"{path}: not read, because {path.suffix} files are pickles and can run code. Convert it once, where you trust it:\n"

@@ -7,11 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from kdbench.tasks.clips import Clips, ClipsConfig, HeldOut, HeldOutConfig
+from kdbench.tasks.clips import Clips, ClipsConfig, ValOfTrain, ValOfTrainConfig
 from kdbench.tasks.data.audio import audioset, clip_set, fsd50k, speech_commands
 from kdbench.tasks.data.audio.clip_set import ClipSet
-
-SAME: Mapping[str, Sequence[str]] = {"train": ["train"], "val": ["val"], "test": ["test"]}
 
 
 class Fsd50k(Clips):
@@ -21,10 +19,7 @@ class Fsd50k(Clips):
     licence = "CC BY 4.0 for the whole; each clip has a licence of its own, some for non-commercial use only"
 
     def clips(self) -> ClipSet:
-        return clip_set.meant(clip_set.listed(fsd50k.find(self.config.root), fsd50k.read), self.config.content)  # type: ignore[attr-defined]
-
-    def splits(self) -> Mapping[str, Sequence[str]]:
-        return SAME
+        return clip_set.load(self.config.content, fsd50k.find(self.config.root), fsd50k.read)
 
 
 class SpeechCommandsConfig(ClipsConfig):
@@ -40,28 +35,25 @@ class SpeechCommands(Clips):
     licence = "CC BY 4.0"
 
     def clips(self) -> ClipSet:
-        found = clip_set.listed(speech_commands.find(self.config.root), speech_commands.read)  # type: ignore[attr-defined]
-        return clip_set.meant(found, self.config.content)  # type: ignore[attr-defined]
-
-    def splits(self) -> Mapping[str, Sequence[str]]:
-        return SAME
+        return clip_set.load(self.config.content, speech_commands.find(self.config.root), speech_commands.read)
 
 
-class AudioSetConfig(HeldOutConfig):
+class AudioSetConfig(ValOfTrainConfig):
     lists: Literal["balanced", "unbalanced", "both"] = Field("balanced", description="the lists of clips that are trained on")
 
 
-class AudioSet(HeldOut):
+class AudioSet(ValOfTrain):
     """AudioSet: ten-second clips of videos under 527 tags, as many of the listed ones as your copy has."""
 
     name = "audioset"
     Config = AudioSetConfig
+    config: AudioSetConfig
     licence = "labels CC BY 4.0; the videos belong to their authors"
 
     def clips(self) -> ClipSet:
-        return clip_set.meant(clip_set.listed(audioset.find(self.config.root), audioset.read), self.config.content)  # type: ignore[attr-defined]
+        return clip_set.load(self.config.content, audioset.find(self.config.root), audioset.read)
 
     def splits(self) -> Mapping[str, Sequence[str]]:
-        lists = self.config.lists  # type: ignore[attr-defined]
+        lists = self.config.lists
         train = ["balanced", "unbalanced"] if lists == "both" else [lists]
         return {"train": [f"{name}_train" for name in train], "val": [], "test": ["eval"]}

@@ -52,34 +52,35 @@ class _Cifar(Photographs):
         "student": {"model": "resnet20", "recipe": CRD},
     }
     licence = "none stated by its author; photographs found on the web, for research"
+    config: CifarConfig
 
     @classmethod
     def fingerprint(cls, config: Any) -> str:
-        return f"sha256:{cifar.FACTS[cls.name].fingerprint if config.content == cifar.PUBLISHED else config.content}"
+        return f"sha256:{cifar.KNOWN[cls.name].fingerprint if config.content == cifar.PUBLISHED else config.content}"
 
     @property
     def facts(self) -> Facts:
-        return Facts(outputs=cifar.FACTS[self.name].classes, channels=3, size=(cifar.SIZE, cifar.SIZE))
+        return Facts(outputs=cifar.KNOWN[self.name].classes, channels=3, size=(cifar.SIZE, cifar.SIZE))
 
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        return super().normalisation() if self.config.pixels == "standard" else ((0.5,) * 3, (0.5,) * 3)  # type: ignore[attr-defined]
+        return super().normalisation() if self.config.pixels == "standard" else ((0.5,) * 3, (0.5,) * 3)
 
     def photos(self) -> Photos:
-        c: CifarConfig = self.config  # type: ignore[assignment]
+        c = self.config
         found = cifar.load(self.name, c.root, c.content)
         return Photos(found.classes, found.train, found.test, f"{found.folder} ({found.layout})", marks=found.marks)
 
     def data(self, name: str) -> Samples:
-        c: CifarConfig = self.config  # type: ignore[assignment]
+        c = self.config
         if name == "svhn":
             images = svhn.read(svhn.find(c.root))
         elif name in ("foreign", "extended"):
-            images = cifar.load(self.other, c.root, c.foreign).train[0]
+            images = cifar.load(self.other, c.root, c.foreign).train.images
             if name == "extended":
-                own = self.part("train")[0]
+                own = self.part("train").images
                 images = np.concatenate((own, images[: len(own)]))
         elif name in ("scrambled", "noise"):
-            images = {"scrambled": scrambled, "noise": noise}[name](self.part("train")[0])
+            images = {"scrambled": scrambled, "noise": noise}[name](self.part("train").images)
         else:
             return super().data(name)
         return Samples({"image": torch.from_numpy(images)}, torch.arange(len(images)))

@@ -62,6 +62,8 @@ UNLABELLED = {
     "noise": (0, 900),
 }
 
+FOREIGN = {"scrambled": digits.scrambled, "noise": digits.noise}
+
 
 class Digits(Classification):
     """scikit-learn's digits under a strong view: 100 labelled and 900 unlabelled images, 1,800 frozen test views."""
@@ -103,11 +105,12 @@ class Digits(Classification):
     }
     licence = "scikit-learn's copy of the UCI set 'Optical Recognition of Handwritten Digits', CC BY 4.0"
     mean, std = 0.3053, 0.3760
+    config: DigitsConfig
 
     @property
     def test_views(self) -> int:
         """How often each held-out image is shown."""
-        return 3 if self.config.test == "views" else 1  # type: ignore[attr-defined]
+        return 3 if self.config.test == "views" else 1
 
     @property
     def facts(self) -> Facts:
@@ -119,8 +122,8 @@ class Digits(Classification):
 
     def data(self, name: str) -> Samples:
         images, labels = digits.load()[name if name in ("val", "test") else "train"]
-        if name in ("scrambled", "noise"):
-            images = getattr(digits, name)(images)
+        if name in FOREIGN:
+            images = FOREIGN[name](images)
         image = torch.from_numpy(images).float().div(16)[:, None]
         label = torch.from_numpy(labels)
         index = torch.arange(len(label))
@@ -129,7 +132,7 @@ class Digits(Classification):
         if name == "train":
             return Samples({"image": image, "label": label}, index)
         if name == "labelled":
-            few = slice(0, self.config.labelled)  # type: ignore[attr-defined]
+            few = slice(0, self.config.labelled)
             return Samples({"image": image[few], "label": label[few]}, index[few])
         part = slice(*UNLABELLED[name])
         return Samples({"image": image[part]}, index[part])

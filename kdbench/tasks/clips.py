@@ -1,6 +1,6 @@
 """What tasks on recorded sound share: log-mel pictures of clips of one length, from files of yours, with any number of tags.
 
-A subclass finds its set and says which of its parts (folds, or the set's own splits) make up train, val and test.
+A subclass finds its set and, where the set's own splits are not meant, says which of its parts make up train, val and test.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from torch import Tensor
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.errors import DataError
-from kdbench.contract.model import Config, Facts, ModelPlugin
+from kdbench.contract.model import Facts, ModelPlugin
 from kdbench.contract.task import Samples
+from kdbench.tasks.data import canonical
 from kdbench.tasks.data.audio import clip_pictures, clip_sample
 from kdbench.tasks.data.audio.clip_pictures import Look
 from kdbench.tasks.data.audio.clip_set import ClipSet, Part
 from kdbench.tasks.data.audio.mel import FRONT_ENDS
-from kdbench.tasks.tagging import Tagging, roll_mask
+from kdbench.tasks.data.audio.picture_looks import roll_mask
+from kdbench.tasks.from_folder import FromFolder, FromFolderConfig
+from kdbench.tasks.tagging import Tagging
 
 LEVELLED = 2_000  # training clips from which the level is taken: the first, whose order is as good as random
 BLANKS = (0.2, 0.19)  # of the frames and of the mels, as for the built-in sounds
@@ -42,13 +45,7 @@ RECIPE = {
 }
 
 
-class ClipsConfig(Config):
-    root: str = Field(
-        "",
-        description="folder that holds the set, if not under KDBENCH_DATA; where it lies is no part of a result's identity",
-        exclude=True,
-        json_schema_extra={"identity": False},
-    )
+class ClipsConfig(FromFolderConfig):
     content: str = Field("", description="fingerprint of the clips that are meant, as `kdbench data check` prints it")
     front_end: Literal["tiny8k", "ced", "panns"] = Field(
         "tiny8k", description="how sound is seen: 32 mels up to 3.9 kHz; as CED (64, 16 kHz) or PANNs (64, 32 kHz) have it"
@@ -60,7 +57,7 @@ class ClipsConfig(Config):
     labelled: int | None = Field(None, ge=2, description="clips of the set 'labelled'; all if left out")
 
 
-class Clips(Tagging):
+class Clips(FromFolder, Tagging):
     """Any number of tags for each recorded clip."""
 
     Config: ClassVar[type[ClipsConfig]] = ClipsConfig
@@ -80,22 +77,19 @@ class Clips(Tagging):
         "teacher": {"model": "tagcnn", "params": {"size": "large"}, "recipe": RECIPE, "view": "roll_mask"},
         "student": {"model": "tagcnn", "params": {"size": "small"}, "recipe": RECIPE, "view": "roll_mask"},
     }
-
-    @classmethod
-    def fingerprint(cls, config: Any) -> str:
-        return f"sha256:{config.content or 'of params.content'}"
+    config: ClipsConfig
 
     @abstractmethod
     def clips(self) -> ClipSet:
         """The set, listed and found to be the one that is meant."""
 
-    @abstractmethod
     def splits(self) -> Mapping[str, Sequence[str]]:
-        """Which parts of the set are train, val and test."""
+        """Which parts of the set are train, val and test: its own, unless a subclass says else."""
+        return {split: [split] for split in ("train", "val", "test")}
 
     @functools.cached_property
     def look(self) -> Look:
-        c: ClipsConfig = self.config  # type: ignore[assignment]
+        c = self.config
         return Look(FRONT_ENDS[c.front_end], c.seconds, c.fit)
 
     @property
@@ -104,12 +98,12 @@ class Clips(Tagging):
 
     def part(self, split: str) -> Part:
         """The clips of train, val or test, in canonical order."""
-        c: ClipsConfig = self.config  # type: ignore[assignment]
+        c = self.config
         part = self.clips().joined(self.splits()[split])
         least = {"train": 2, "val": 0, "test": 1}[split]
         if len(part) < least:
             raise DataError(f"{self.clips().folder}: {len(part)} clips for {split}, expected {least} at least")
-        return part.take(slice({"train": c.train, "test": c.test}.get(split)))
+        return part.rows(slice({"train": c.train, "test": c.test}.get(split)))
 
     def pictures(self, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """float16 pictures [N, 1, mels, frames], tags [N, K], and the recording of each."""
@@ -135,7 +129,7 @@ class Clips(Tagging):
         return self._levelled
 
     def data(self, name: str) -> Samples:
-        c: ClipsConfig = self.config  # type: ignore[assignment]
+        c = self.config
         image, hot, source = self.pictures(name if name in ("val", "test") else "train")
         some = slice(c.labelled if name == "labelled" else None)
         fields = {"image": torch.from_numpy(image[some])}
@@ -155,21 +149,16 @@ class Clips(Tagging):
 
     def leaks(self) -> list[str]:
         train, test = self.part("train"), self.part("test")
-        clips = len({row.tobytes() for row in train.marks} & {row.tobytes() for row in test.marks})
+        clips = len(canonical.distinct(train.marks) & canonical.distinct(test.marks))
         recordings = len(set(train.source.tolist()) & set(test.source.tolist()))
         told = [f"{clips:,} clips of test are, byte for byte, also in train"] if clips else []
         return told + ([f"{recordings:,} recordings have clips in train and in test"] if recordings else [])
 
-    def describe(self) -> dict[str, Any]:
-        what = {"what": (self.__doc__ or "").split("\n")[0]}
-        try:
-            found = self.clips()
-        except DataError as error:  # what is missing is told, and all else can still be read
-            return {**what, "data": str(error)}
+    def details(self) -> dict[str, Any]:
+        found = self.clips()
         parts = {split: self.part(split) for split in ("train", "val", "test")}
         coverage = {name: f"{len(found.parts.get(name, ())):,} of {count:,} listed" for name, count in found.listed.items()}
         return {
-            **what,
             "sizes": {split: len(part) for split, part in parts.items()},
             "tags": len(found.tags),
             "tags a clip": round(float(parts["train"].hot.sum(1).mean()), 3),
@@ -183,17 +172,18 @@ class Clips(Tagging):
         clip_sample.write(part.files, part.hot, self.clips().tags, path)
 
 
-class HeldOutConfig(ClipsConfig):
+class ValOfTrainConfig(ClipsConfig):
     val: int = Field(0, ge=0, description="training clips held out for choices, if the set has no val; 0 trains on all of them")
 
 
-class HeldOut(Clips):
+class ValOfTrain(Clips):
     """Clips of a set that may have no val: the last `val` of its training clips are it then."""
 
-    Config: ClassVar[type[ClipsConfig]] = HeldOutConfig
+    Config: ClassVar[type[ClipsConfig]] = ValOfTrainConfig
+    config: ValOfTrainConfig
 
     def part(self, split: str) -> Part:
-        c: HeldOutConfig = self.config  # type: ignore[assignment]
+        c = self.config
         found, splits = self.clips(), self.splits()
         if split == "test" or not c.val or any(name in found.parts for name in splits["val"]):
             return super().part(split)
@@ -201,4 +191,4 @@ class HeldOut(Clips):
         kept = len(whole) - c.val
         if kept < 2:
             raise DataError(f"{found.folder}: val holds out {c.val:,} of {len(whole):,} training clips; two must be left")
-        return whole.take(slice(kept, None) if split == "val" else slice(min(kept, c.train or kept)))
+        return whole.rows(slice(kept, None) if split == "val" else slice(min(kept, c.train or kept)))

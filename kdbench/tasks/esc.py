@@ -31,20 +31,21 @@ class _Esc(Clips):
 
     Config = EscConfig
     licence = "CC BY-NC 3.0 (ESC-10: CC BY 3.0); each clip's author is named in the repository"
+    config: EscConfig
 
     def clips(self) -> ClipSet:
-        c: EscConfig = self.config  # type: ignore[assignment]
-        return clip_set.meant(clip_set.listed(esc.find(self.name, c.root), esc.read, self.name), c.content)
+        c = self.config
+        return clip_set.load(c.content, esc.find(self.name, c.root), esc.read, self.name)
 
     def splits(self) -> Mapping[str, Sequence[str]]:
-        c: EscConfig = self.config  # type: ignore[assignment]
+        c = self.config
         if c.test_fold == c.val_fold:
             raise DataError(f"{self.name}: test_fold and val_fold are both {c.test_fold}; choices are never made on the test")
         held = {"val": [str(c.val_fold)] if c.val_fold else [], "test": [str(c.test_fold)]}
         return held | {"train": [fold for fold in esc.FOLDS if fold not in (*held["val"], *held["test"])]}
 
     def pictures(self, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        c: EscConfig = self.config  # type: ignore[assignment]
+        c = self.config
         part = self.part(split)
         if c.most == 1 or not len(part):
             return super().pictures(split)

@@ -14,10 +14,11 @@ from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.model import Facts
 from kdbench.contract.task import Samples
-from kdbench.tasks.data import decoded
-from kdbench.tasks.data.photos import full_images, images
+from kdbench.tasks.data.photos import full_images, image_files, images
 from kdbench.tasks.data.photos.image_looks import LOOKS, show
-from kdbench.tasks.photographs import Part, PhotoConfig, Photographs, Photos
+from kdbench.tasks.data.photos.split import Split
+from kdbench.tasks.data.threads import stacked
+from kdbench.tasks.photographs import PhotoConfig, Photographs, Photos
 
 AHEAD = 3  # batches that are decoded beside the training
 
@@ -63,47 +64,43 @@ class Images(Photographs):
         "student": {"model": "resnet20", "recipe": {"steps": 20_000, "optimiser": "sgd", "lr": 0.05, "weight_decay": 5e-4}},
     }
     licence = "yours to know"
-
-    @classmethod
-    def fingerprint(cls, config: Any) -> str:
-        return f"sha256:{config.content or 'of params.content'}"
+    config: ImagesConfig
 
     @property
     def facts(self) -> Facts:
-        c: ImagesConfig = self.config  # type: ignore[assignment]
+        c = self.config
         return Facts(outputs=len(self._found.classes), channels=3, size=(c.size, c.size))
 
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        return self.config.mean, self.config.std  # type: ignore[attr-defined]
+        return self.config.mean, self.config.std
 
     @functools.cached_property
     def _found(self) -> images.ImageSet:
-        return images.load(self.config.root, self.config.content)  # type: ignore[attr-defined]
+        return images.load(self.config.root, self.config.content)
 
     @functools.cached_property
     def _photos(self) -> Photos:
         """Pixels; of training images that stay in their files, the files' numbers."""
-        c: ImagesConfig = self.config  # type: ignore[assignment]
+        c = self.config
         found = self._found
         shown = {split: images.pixels(found, split, c.side, c.resize) for split in found.files if split != "train"}
         files = np.arange(len(found.files["train"]))
         shown["train"] = files if c.views_from == "files" else images.pixels(found, "train", c.size)
-        parts = {split: (pixels, found.labels[split]) for split, pixels in shown.items()}
+        parts = {split: Split(pixels, found.labels[split]) for split, pixels in shown.items()}
         origin = f"{found.folder} ({found.layout})"
         return Photos(found.classes, parts["train"], parts["test"], origin, parts.get("val"), found.marks)
 
     def photos(self) -> Photos:
         return self._photos
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> Split:
         """What is held out is pixels always, and shown as the test is."""
-        c: ImagesConfig = self.config  # type: ignore[assignment]
-        pixels, labels = super().part(name)
-        found = self._found
+        c = self.config
+        part, found = super().part(name), self._found
         if name != "val" or "val" in found.files:
-            return pixels, labels
-        files = found.files["train"][len(found.files["train"]) - len(labels) :]
-        return decoded.pixels(files, found.folder, c.side, resize=c.resize), labels
+            return part
+        files = found.files["train"][len(found.files["train"]) - len(part.labels) :]
+        return Split(image_files.pixels(files, found.folder, c.side, resize=c.resize), part.labels)
 
     def data(self, name: str) -> Samples:
         samples = super().data(name)
@@ -115,15 +112,15 @@ class Images(Photographs):
     def augment(self, policy: str, batch: Batch, draw: Draw) -> Batch:
         if "file" not in batch.fields:
             return super().augment(policy, batch, draw)
-        c: ImagesConfig = self.config  # type: ignore[assignment]
+        c = self.config
         files = [self._found.files["train"][number] for number in batch["file"].tolist()]
         look = LOOKS[policy]
         if look.resized:
             u = draw.uniform("part", batch.view, batch.index, full_images.DRAWS).cpu().numpy()
-            pixels = full_images.stacked(lambda row: full_images.view(files[row], c.size, look.resized, u[row]), len(files))
+            pixels = stacked(lambda row: full_images.view(files[row], c.size, look.resized, u[row]), len(files))
         else:
             resize = c.resize if c.side == c.size else None
-            pixels = full_images.stacked(lambda row: decoded.decode(files[row], c.size, resize=resize), len(files))
+            pixels = stacked(lambda row: image_files.decode(files[row], c.size, resize=resize), len(files))
         image = show(replace(look, resized=0.0), torch.from_numpy(pixels).to(batch.index.device), batch.view, batch.index, draw)
         kept = {field: values for field, values in batch.fields.items() if field != "file"}
         return batch.but(fields={**kept, "image": image})

@@ -30,18 +30,17 @@ class Segmentation(Task):
     family = "segmentation"
     axis = "class"
     grid = True
-    stride: ClassVar[int] = 2
     large: ClassVar[int] = 10**9  # pixels × classes of a held-out set from which on its logits are not all kept
 
-    def spacing(self) -> int:
-        """The stride of decisions where there are no labels."""
-        return self.stride
+    @property
+    def stride(self) -> int:
+        """Decisions without labels lie on a grid of every so many pixels."""
+        return 2
 
     def decide(self, values: Tensor, batch: Batch) -> Decisions:
         label = batch.get("label")
         height, width = batch["image"].shape[-2:]
-        stride = self.spacing()
-        h, w = label.shape[-2:] if label is not None else (height // stride, width // stride)
+        h, w = label.shape[-2:] if label is not None else (height // self.stride, width // self.stride)
         if values.shape[-2:] != (h, w):
             values = F.interpolate(values, (h, w), mode="bilinear", align_corners=False)
         rows = values.permute(0, 2, 3, 1).reshape(-1, values.shape[1])
@@ -65,12 +64,12 @@ class Segmentation(Task):
         if len(samples) == 0:
             return {}
         if samples.fields["label"].numel() * self.facts.outputs > self.large:
-            return of_large(forward, samples, split)
+            return _of_large(forward, samples, split)
         logits = torch.cat([forward(batch).values for batch in batches(samples, 64)])
         return {"logits": logits.float().cpu().numpy(), "labels": samples.fields["label"].cpu().numpy()}
 
 
-def of_large(forward: Forward, samples: Samples, split: str) -> dict[str, np.ndarray]:
+def _of_large(forward: Forward, samples: Samples, split: str) -> dict[str, np.ndarray]:
     """Decisions of all images, the logits of SAMPLED of them, and which these are (see metrics/sampled.py)."""
     label = samples.fields["label"]
     if label.numel() > MOST_PIXELS:

@@ -30,12 +30,11 @@ def raw_outputs(
         part = slice(start, start + QUERIES)
         found = _all(forward, words, query[part]) if whole else _listed(forward, words, query[part], candidates[part])
         for row, own, number in zip(found, candidates[part], lists.query[part]):
-            listed = row[own] if whole else row
             without = minus.get(int(number), np.zeros(0, np.int64))
-            order = _run(row, without) if whole else _ordered(listed, own, without)
-            scores.append(listed)
-            runs.append(order)
-            run_scores.append(row[order] if whole else listed[[int(np.flatnonzero(own == d)[0]) for d in order]])
+            scores.append(row[own] if whole else row)
+            best, its_scores = _run(row, without) if whole else _ordered(row, own, without)
+            runs.append(best)
+            run_scores.append(its_scores)
     depth = max(map(len, runs))
     return {
         "scores": np.stack(scores),
@@ -45,17 +44,19 @@ def raw_outputs(
     }
 
 
-def _run(scores: np.ndarray, without: np.ndarray) -> np.ndarray:
-    """The best documents of the collection, without these."""
+def _run(scores: np.ndarray, without: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best documents of the collection, without these, and their scores."""
     without = without[without < len(scores)]
     best = top(scores, RUN + len(without))
-    return best[~np.isin(best, without)][:RUN]
+    best = best[~np.isin(best, without)][:RUN]
+    return best, scores[best]
 
 
-def _ordered(scores: np.ndarray, documents: np.ndarray, without: np.ndarray) -> np.ndarray:
-    """The documents of a list by falling score, ties by falling number."""
-    order = documents[np.lexsort((documents, scores))[::-1]]
-    return order[~np.isin(order, without)][:RUN]
+def _ordered(scores: np.ndarray, documents: np.ndarray, without: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The documents of a list by falling score, ties by falling number, and their scores."""
+    order = np.lexsort((documents, scores))[::-1]
+    order = order[~np.isin(documents[order], without)][:RUN]
+    return documents[order], scores[order]
 
 
 def _ask(forward: Forward, query: Tensor, documents: np.ndarray) -> np.ndarray:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kdbench.contract.task import Samples
+from kdbench.tasks.data.text import bm25
 from kdbench.tasks.data.text.passage_lists import Lists
 from kdbench.tasks.data.text.passage_set import PassageSet
 
@@ -59,17 +61,17 @@ class Words:
 
     def idf(self) -> np.ndarray:
         """float64 [vocabulary]; 0 for the padding and for what is unknown."""
-        n = np.asarray(self.found.store.frequency[: self.vocabulary - KNOWN], np.float64)
-        return np.concatenate([np.zeros(KNOWN), np.log(1 + (len(self) - n + 0.5) / (n + 0.5))])
+        return np.concatenate([np.zeros(KNOWN), bm25.idf(self.found.store.frequency[: self.vocabulary - KNOWN], len(self))])
 
 
-class _Fields(Mapping[str, Tensor]):
-    """What is kept, and words of queries and documents, which are looked up when they are asked for."""
+class LookedUp(Mapping[str, Tensor]):
+    """Fields of which some are kept; the words of queries and documents are looked up when they are asked for."""
 
-    LOOKED_UP = ("query", "docs")
+    NAMES = ("query", "docs")
 
     def __init__(self, kept: Mapping[str, Tensor], which: Tensor, table: Tensor, words: Words):
-        self._kept, self._which, self._table, self._words = kept, which, table, words
+        self._kept, self._words = kept, words
+        self._table, self._which = table, which  # the words of queries, and the row of them that is a sample's
 
     def __getitem__(self, name: str) -> Tensor:
         if name == "query":
@@ -80,24 +82,25 @@ class _Fields(Mapping[str, Tensor]):
         return self._kept[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter((*self._kept, *self.LOOKED_UP))
+        return iter((*self._kept, *self.NAMES))
 
     def __len__(self) -> int:
-        return len(self._kept) + len(self.LOOKED_UP)
+        return len(self._kept) + len(self.NAMES)
+
+    def rows(self, index: Tensor) -> LookedUp:
+        kept = {name: values[index] for name, values in self._kept.items()}
+        return LookedUp(kept, self._which[index], self._table, self._words)
+
+    def to(self, device: torch.device) -> LookedUp:
+        kept = {name: values.to(device) for name, values in self._kept.items()}
+        return LookedUp(kept, self._which.to(device), self._table.to(device), self._words)
 
 
+@dataclass(frozen=True, eq=False)
 class PassageSamples(Samples):
     """Lists of candidates of which only numbers are resident: words are looked up for the rows that are shown."""
 
-    kept: Mapping[str, Tensor]
-    which: Tensor  # the row of `table` that is a sample's query
-    table: Tensor
-    words: Words
-
-    def __init__(self, kept: Mapping[str, Tensor], which: Tensor, table: Tensor, words: Words):
-        super().__init__(_Fields(kept, which, table, words))
-        for name, value in (("kept", kept), ("which", which), ("table", table), ("words", words)):
-            object.__setattr__(self, name, value)
+    fields: LookedUp
 
     @classmethod
     def of(cls, words: Words, lists: Lists, table: np.ndarray, which: np.ndarray, label: np.ndarray | None = None) -> Samples:
@@ -107,13 +110,10 @@ class PassageSamples(Samples):
             kept["label"] = torch.from_numpy(label)
         if lists.scores is not None:
             kept["given"] = torch.from_numpy(np.ascontiguousarray(lists.scores, np.float32))
-        return cls(kept, torch.from_numpy(which), torch.from_numpy(table), words)
+        return cls(LookedUp(kept, torch.from_numpy(which), torch.from_numpy(table), words))
 
     def rows(self, index: Tensor) -> dict[str, Tensor]:
-        return dict(
-            _Fields({name: values[index] for name, values in self.kept.items()}, self.which[index], self.table, self.words)
-        )
+        return dict(self.fields.rows(index))
 
     def to(self, device: torch.device) -> Samples:
-        kept = {name: values.to(device) for name, values in self.kept.items()}
-        return PassageSamples(kept, self.which.to(device), self.table.to(device), self.words)
+        return replace(self, fields=self.fields.to(device))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,28 +13,21 @@ import torch
 from pydantic import Field
 
 from kdbench.contract.errors import DataError
-from kdbench.contract.model import Config, Facts
+from kdbench.contract.model import Facts
 from kdbench.contract.task import Forward, Samples
 from kdbench.tasks.data.text import lsa, passage_set, passage_texts
 from kdbench.tasks.data.text.passage_parts import MINED, Choices, Parts
 from kdbench.tasks.data.text.text_tokens import Language
+from kdbench.tasks.from_folder import FromFolder, FromFolderConfig, place
 from kdbench.tasks.passage_outputs import raw_outputs
-from kdbench.tasks.passage_samples import PassageSamples, Words
+from kdbench.tasks.passage_samples import KNOWN, PassageSamples, Words
 from kdbench.tasks.retrieval import LSA_SCALE, LSA_WIDTH, RECIPE, SHOWN, Retrieval
 
 LSA_DOCUMENTS = 200_000  # the first so many (by id) tell what words mean
 
 
-class PassagesConfig(Config):
-    root: str = Field(
-        "",
-        description="folder that holds the set, if not under KDBENCH_DATA; where it lies is no part of a result's identity",
-        exclude=True,
-        json_schema_extra={"identity": False},
-    )
-    folder: str = Field(
-        "", description="its folder under KDBENCH_DATA, or under root", exclude=True, json_schema_extra={"identity": False}
-    )
+class PassagesConfig(FromFolderConfig):
+    folder: str = place("its folder under KDBENCH_DATA, or under root")
     content: str = Field("", description="fingerprint of the set that is meant, as `kdbench data check passages` prints it")
     language: Language = Field("english", description="english: no stop words, no plural s; plain: words as they are")
     words: int = Field(8000, ge=100, description="words that the nets know, the most frequent first; others are one unknown word")
@@ -63,7 +57,7 @@ class PassagesConfig(Config):
     test_lists: str = Field(MINED, description="evaluation lists of val and test, in the same way")
 
 
-class Passages(Retrieval):
+class Passages(FromFolder, Retrieval):
     """A collection of passages with queries and judgements, in the BEIR or the MS MARCO layout."""
 
     name = "passages"
@@ -84,10 +78,6 @@ class Passages(Retrieval):
     licence = "yours to know"
     config: PassagesConfig
 
-    @classmethod
-    def fingerprint(cls, config: Any) -> str:
-        return f"sha256:{config.content or 'of params.content'}"
-
     @functools.cached_property
     def collection(self) -> passage_set.PassageSet:
         c = self.config
@@ -97,7 +87,7 @@ class Passages(Retrieval):
     def known(self) -> Words:
         """Documents and queries as the nets read them."""
         c = self.config
-        return Words(self.collection, min(c.words, len(self.collection.vocabulary) + 2), c.document_words, c.query_words)
+        return Words(self.collection, min(c.words, KNOWN + len(self.collection.vocabulary)), c.document_words, c.query_words)
 
     @functools.cached_property
     def facts(self) -> Facts:  # type: ignore[override]
@@ -113,9 +103,7 @@ class Passages(Retrieval):
 
     @functools.cached_property
     def parts(self) -> Parts:
-        c = self.config
-        some = c.labelled, c.titles, c.test, c.clean, c.relevant_grade, c.undefined, c.identical_ids, c.lists, c.test_lists
-        return Parts(self.collection, Choices(*some))
+        return Parts(self.collection, Choices(**{each.name: getattr(self.config, each.name) for each in fields(Choices)}))
 
     def data(self, name: str) -> Samples:
         parts, known = self.parts, self.known
@@ -143,7 +131,7 @@ class Passages(Retrieval):
         parts = self.parts
         lists = parts.held_out(split)
         outputs = raw_outputs(forward, self.known, lists, parts.minus, whole=self.config.search == "collection")
-        judged = [parts.judgements(int(query)) for query in lists.query]
+        judged = [self.collection.judgements(int(query)) for query in lists.query]
         kept = [(row, *pair) for row, (documents, grades) in enumerate(judged) for pair in zip(documents, grades) if pair[1] > 0]
         query, document, grade = np.array(kept, np.int32).reshape(-1, 3).T
         return {
@@ -166,18 +154,13 @@ class Passages(Retrieval):
         told = f"{self.shared:,} of {count:,} test queries want a training positive (params.clean leaves those out)"
         return [told] if self.shared else []
 
-    def describe(self) -> dict[str, Any]:
-        what = {"what": (self.__doc__ or "").split("\n")[0]}
-        try:
-            found = self.collection
-        except DataError as error:  # what is missing is told, and all else can still be read
-            return {**what, "data": str(error)}
+    def details(self) -> dict[str, Any]:
+        found = self.collection
         return {
-            **what,
             "sizes": {name: len(self.data(name)) for name in (*self.sets, "val", "test")},
             "training queries": len(self.parts.queries["train"]),
             "documents": len(found.store),
-            "words": f"{len(found.vocabulary):,}, of which the nets know {self.known.vocabulary - 2:,}",
+            "words": f"{len(found.vocabulary):,}, of which the nets know {self.known.vocabulary - KNOWN:,}",
             "test queries that want a document which is a training positive": self.shared,
             "read from": f"{found.folder} ({found.layout.name})",
         }

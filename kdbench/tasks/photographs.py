@@ -18,26 +18,20 @@ from torch import Tensor
 
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
-from kdbench.contract.errors import DataError
-from kdbench.contract.model import Config, Facts, ModelPlugin, normaliser
+from kdbench.contract.model import Facts, ModelPlugin, normaliser
 from kdbench.contract.task import Forward, Samples
 from kdbench.contract.views import FiniteViews
 from kdbench.tasks.classification import Classification
 from kdbench.tasks.data import canonical
 from kdbench.tasks.data.photos.image_looks import LOOKS, WORDS, finite, show
 from kdbench.tasks.data.photos.image_sheet import sheet
+from kdbench.tasks.data.photos.split import Split
+from kdbench.tasks.from_folder import FromFolder, FromFolderConfig
 
-Part = tuple[np.ndarray, np.ndarray]  # images, labels
 PARTS = {"pool": (0.0, 1.0), "pool_eighth": (0.0, 0.125), "pool_quarter": (0.0, 0.25), "half_a": (0.0, 0.5), "half_b": (0.5, 1.0)}
 
 
-class PhotoConfig(Config):
-    root: str = Field(
-        "",
-        description="folder that holds the set, if not under KDBENCH_DATA; where it lies is no part of a result's identity",
-        exclude=True,
-        json_schema_extra={"identity": False},
-    )
+class PhotoConfig(FromFolderConfig):
     train: int | None = Field(None, ge=2, description="training images to use (balanced); all if left out")
     test: int | None = Field(None, ge=2, description="test images to use (balanced); all if left out")
     val: int = Field(0, ge=0, description="training images held out for choices; 0 trains on all of them")
@@ -49,14 +43,14 @@ class Photos:
     """A set as read: its parts in canonical order, the class names, and where it came from. `val` only where it has one."""
 
     classes: tuple[str, ...]
-    train: Part
-    test: Part
+    train: Split
+    test: Split
     origin: str
-    val: Part | None = None
+    val: Split | None = None
     marks: Mapping[str, np.ndarray] = field(default_factory=dict)  # split -> digests of its images
 
 
-class Photographs(Classification):
+class Photographs(FromFolder, Classification):
     """One class per photograph."""
 
     Config: ClassVar[type[PhotoConfig]] = PhotoConfig
@@ -74,6 +68,7 @@ class Photographs(Classification):
     augments = WORDS
     mean: ClassVar[tuple[float, float, float]]
     std: ClassVar[tuple[float, float, float]]
+    config: PhotoConfig
 
     @abstractmethod
     def photos(self) -> Photos:
@@ -82,7 +77,7 @@ class Photographs(Classification):
     @property
     def facts(self) -> Facts:
         found = self.photos()
-        return Facts(outputs=len(found.classes), channels=3, size=found.train[0].shape[2:])  # type: ignore[arg-type]
+        return Facts(outputs=len(found.classes), channels=3, size=found.train.images.shape[2:])  # type: ignore[arg-type]
 
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         return self.mean, self.std
@@ -90,21 +85,19 @@ class Photographs(Classification):
     def prepare(self, plugin: ModelPlugin) -> Callable[[Tensor], Tensor]:
         return normaliser(*self.normalisation())
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> Split:
         """train, val or test. What is held out comes from the end of the training images, their parts from its beginning."""
-        c: PhotoConfig = self.config  # type: ignore[assignment]
+        c = self.config
         found = self.photos()
         if name == "test":
-            return found.test[0][: c.test], found.test[1][: c.test]
+            return found.test.rows(slice(c.test))
         if name == "val" and found.val is not None:
             return found.val
-        images, labels = found.train
-        kept = len(labels) - (c.val if found.val is None else 0)
-        part = slice(kept, None) if name == "val" else slice(min(kept, c.train or kept))
-        return images[part], labels[part]
+        kept = len(found.train.labels) - (c.val if found.val is None else 0)
+        return found.train.rows(slice(kept, None) if name == "val" else slice(min(kept, c.train or kept)))
 
     def data(self, name: str) -> Samples:
-        c: PhotoConfig = self.config  # type: ignore[assignment]
+        c = self.config
         images, labels = self.part(name if name in ("val", "test") else "train")
         index = torch.arange(len(labels))
         if name in ("train", "val", "test", "labelled"):
@@ -126,14 +119,9 @@ class Photographs(Classification):
     def leaks(self) -> list[str]:
         return canonical.leaks(self.photos().marks)
 
-    def describe(self) -> dict[str, Any]:
-        what = {"what": (self.__doc__ or "").split("\n")[0]}
-        try:
-            found = self.photos()
-        except DataError as error:  # what is missing is told, and all else can still be read
-            return {**what, "data": str(error)}
+    def details(self) -> dict[str, Any]:
+        found = self.photos()
         return {
-            **what,
             "sizes": {name: len(self.data(name)) for name in ("train", "val", "test")},
             "classes": len(found.classes),
             "read from": found.origin,

@@ -125,9 +125,9 @@ class Topics(Retrieval):
         return torch.from_numpy(self.collection.documents).long()
 
     @functools.cached_property
-    def _facts(self) -> Facts:
+    def facts(self) -> Facts:  # type: ignore[override]
         words, documents = len(self.collection.words), self.collection.documents
-        idf = bm25.idf(documents, words)
+        idf = bm25.padded_idf(documents, words)
         vectors = lsa.word_vectors(documents, idf, LSA_WIDTH) * np.float32(LSA_SCALE)
         return Facts(
             outputs=SHOWN,
@@ -135,10 +135,6 @@ class Topics(Retrieval):
             lengths={"query": topics.QUERY_WORDS, "docs": topics.DOCUMENT_WORDS},
             tables={"lsa": torch.from_numpy(vectors), "idf": torch.from_numpy(idf.astype(np.float32))},
         )
-
-    @property
-    def facts(self) -> Facts:
-        return self._facts
 
     def lexical(self, part: str) -> np.ndarray:
         """BM25 scores of a part's queries, rounded so that the last bit of a sum never chooses a candidate."""

@@ -19,21 +19,17 @@ from kdbench.tasks.scene_params import ScenesConfig
 OWN = {"idd": "idd7", "camvid": "camvid11", "pairs": "own"}  # the others have Cityscapes' classes
 
 
-def space_name(c: ScenesConfig) -> str:
+def _space_name(c: ScenesConfig) -> str:
     return OWN.get(c.target or c.source, "cityscapes19") if c.space == "default" else c.space
 
 
 def space(c: ScenesConfig) -> Space:
     """The classes, known without a look at the data."""
-    if space_name(c) != "own":
-        return label_maps.SPACES[space_name(c)]
+    if _space_name(c) != "own":
+        return label_maps.SPACES[_space_name(c)]
     if not c.names:
         raise DataError("scenes: which classes the labels have is not said: params: {names: [class 0, class 1, …]}")
     return label_maps.own_space(c.names, c.palette)
-
-
-def taken(part: Part, rows: slice) -> Part:
-    return Part(part.stems[rows], part.images[rows], part.labels[rows])
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class SceneFiles:
                 raise DataError(
                     f"{found.folder}: no labelled test or val images: it can only be a source (params: {{target: …}})"
                 )
-            return found, taken(parts[tests], slice(c.test))
+            return found, parts[tests].rows(slice(c.test))
         if name == "val" and tests == "test" and "val" in parts:
             return found, parts["val"]
         train, alone = parts["train"], c.target is None
@@ -73,14 +69,14 @@ class SceneFiles:
         if kept < 2:
             raise DataError(f"{found.folder}: {len(train.stems):,} training images, of which val: {held_out} are held out")
         if name == "val":
-            return found, taken(train, slice(kept, None))
+            return found, train.rows(slice(kept, None))
         most = c.source_train if name == "source" and not alone else c.train
-        return found, taken(train, slice(min(kept, most or kept)))
+        return found, train.rows(slice(min(kept, most or kept)))
 
     def table(self, found: SceneSet) -> tuple[Writing, np.ndarray]:
         """How the labels of a set are written, and which class each value is."""
         c, own = self.config, found.tree.code == "own numbers"
-        made = label_maps.table(found.tree.code, space_name(c), len(space(c).names), VOID if c.palette else c.void)
+        made = label_maps.table(found.tree.code, _space_name(c), len(space(c).names), VOID if c.palette else c.void)
         if not (own and c.palette):
             return found.tree.writing, made
         colours = {colour: number for number, colour in enumerate(c.palette)} | dict.fromkeys(c.void_colours, VOID)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from kdbench.contract.model import Config
 from kdbench.tasks.data.scenes.label_maps import VOID
+from kdbench.tasks.from_folder import place
 
 LayoutName = Literal["cityscapes", "gta5", "synthia", "camvid", "idd", "pairs"]
 SpaceName = Literal["default", "own", "cityscapes19", "synthia16", "synthia13", "idd7", "camvid11"]
 Size = tuple[int, int]
 Colour = tuple[int, int, int]
-
-
-def place(description: str) -> Any:
-    """A folder: where a set lies is no part of a result's identity."""
-    return Field("", description=description, exclude=True, json_schema_extra={"identity": False})
 
 
 class ScenesConfig(Config):

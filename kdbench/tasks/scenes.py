@@ -23,8 +23,9 @@ from kdbench.tasks.data.scenes import scene_looks as looks
 from kdbench.tasks.data.scenes.scene_check import neighbours
 from kdbench.tasks.data.scenes.scene_set import Part, SceneSet
 from kdbench.tasks.data.scenes.scene_sheet import contact_sheet
+from kdbench.tasks.from_folder import FromFolder
 from kdbench.tasks.maps import Segmentation
-from kdbench.tasks.scene_files import SceneFiles, space, taken
+from kdbench.tasks.scene_files import SceneFiles, space
 from kdbench.tasks.scene_params import ScenesConfig, Size
 from kdbench.tasks.segmentation import RECIPE
 
@@ -32,7 +33,7 @@ AHEAD = 2  # batches cut out of the files while the device works on another: no 
 ADAMW = {**RECIPE, "steps": 2000, "lr": 1e-3}
 
 
-class Scenes(Segmentation):
+class Scenes(FromFolder, Segmentation):
     """Street scenes or any images with label maps, from your folders: labels in a source, none in the target of val and test.
 
     Cityscapes, GTA5, SYNTHIA, CamVid, IDD-Lite and any folders of images and labels. One set alone is its own target: what
@@ -77,7 +78,8 @@ class Scenes(Segmentation):
     def facts(self) -> Facts:
         return Facts(outputs=len(space(self.config).names), channels=3, size=self.config.sizes[2])
 
-    def spacing(self) -> int:
+    @property
+    def stride(self) -> int:
         return self.config.stride
 
     def prepare(self, plugin: ModelPlugin) -> Callable[[Tensor], Tensor]:
@@ -123,35 +125,26 @@ class Scenes(Segmentation):
             fields = {name: looks.cut(maps, top, left, crop) for name, maps in fields.items()}
         mirrored = looks.mirrored(view, index, draw)
         fields = {name: looks.mirror(maps, mirrored) for name, maps in fields.items()}
-        shown = fields["image"]
-        if policy == "moment":
-            mean, deviation = self.moments(index.device)
-            one = (draw.uniform("moment", view, index) * len(mean)).long()
-            fields["image"] = looks.like(shown, mean[one], deviation[one])
-        elif policy == "jitter":
-            noise = draw.normal("noise", view, index, shown[0].numel()).view_as(shown)
-            fields["image"] = looks.jitter(shown, draw.uniform("jitter", view, index, 6), noise)
+        fields["image"] = looks.recoloured(policy, fields["image"], batch, draw, self.moments)
         return batch.with_(**fields)
 
     def leaks(self) -> list[str]:
         found, _ = self.files.part("test")
         return canonical.leaks(found.marks) + neighbours({split: part.stems for split, part in found.parts.items()})
 
-    def describe(self) -> dict[str, Any]:
-        what = {"what": (self.__doc__ or "").split("\n")[0]}
-        try:
-            sizes = {name: len(self.files.part(name)[1].stems) for name in (*self.sets, "val", "test")}
-            names = space(self.config).names
-        except DataError as error:  # what is missing is told, and all else can still be read
-            return {**what, "data": str(error)}
-        return {**what, "sizes": sizes, "classes": ", ".join(names), "read from": str(self.files.loaded("target").folder)}
+    def details(self) -> dict[str, Any]:
+        return {
+            "sizes": {name: len(self.files.part(name)[1].stems) for name in (*self.sets, "val", "test")},
+            "classes": ", ".join(space(self.config).names),
+            "read from": str(self.files.loaded("target").folder),
+        }
 
     def sample(self, path: Path) -> None:
         """A contact sheet: source images over their labels, test images over theirs."""
         size, shown = self.config.size, []
         for name in ("source", "test"):
             found, part = self.files.part(name)
-            few = taken(part, slice(6))
+            few = part.rows(slice(6))
             images = [scene_cache.image(file, size).transpose(1, 2, 0) for file in few.images]
             pairs = zip(few.labels, few.images, strict=True)
             labels = [scene_cache.label(file, of, *self.files.table(found), size) for file, of in pairs]

@@ -13,21 +13,12 @@ from kdbench.contract.batch import Batch
 from kdbench.contract.decisions import Decisions
 from kdbench.contract.draw import Draw
 from kdbench.contract.task import Forward, Samples, batches
+from kdbench.tasks.data.audio.picture_looks import roll_mask, shifted
 from kdbench.tasks.data.made import sounds
-from kdbench.tasks.tagging import CLIPS, FRONT_END, RECIPE, Sounds, roll_mask
+from kdbench.tasks.tagging import CLIPS, FRONT_END, RECIPE, Sounds
 
 POOLED = 2  # frames of the picture to one decision
 REACH = 0.3  # of the clip, as far as a view shifts it
-
-
-def shifted(values: Tensor, by: Tensor, dim: int) -> Tensor:
-    """Rows moved along `dim` by whole steps of their own; what comes in is 0: silence, no tag."""
-    length = values.shape[dim]
-    shape = [1] * values.dim()
-    shape[dim] = length
-    source = torch.arange(length, device=values.device).view(shape) - by.view(-1, *[1] * (values.dim() - 1))
-    inside = (source >= 0) & (source < length)
-    return values.gather(dim, source.clamp(0, length - 1).expand_as(values)) * inside
 
 
 class SoundEvents(Sounds):

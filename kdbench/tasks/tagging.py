@@ -19,6 +19,7 @@ from kdbench.contract.draw import Draw
 from kdbench.contract.model import Config, Facts
 from kdbench.contract.task import Forward, Samples, Task, batches
 from kdbench.tasks.data.audio.mel import FRONT_ENDS, log_mel
+from kdbench.tasks.data.audio.picture_looks import roll_mask
 from kdbench.tasks.data.made import sounds
 
 FRONT_END = FRONT_ENDS["tiny8k"]
@@ -34,30 +35,6 @@ RECIPE = {
     "schedule": "onecycle",
     "warmup": 0.5,  # validation clips, size small: 0.1 costs student and teacher .12 mAP
 }
-
-
-def roll_mask(image: Tensor, u: Tensor, most: tuple[int, int] = (10, 6)) -> Tensor:
-    """Roll in time (up to 30 % of the frames), change the level, blank up to so many frames and mels; `u` is [B, 6].
-
-    The level is an offset, since the picture is logarithmic; blanks hold 0, the training mean. A clip's view is made of
-    gathers, sums and comparisons of its own numbers, so it is the same bit for bit in any batch.
-    """
-    mels, frames = image.shape[-2:]
-    reach = int(0.3 * frames)
-    time = torch.arange(frames, device=image.device)
-    shift = torch.floor(u[:, 0] * (2 * reach + 1)).long() - reach
-    source = (time - shift[:, None]) % frames
-    moved = image.gather(-1, source[:, None, None].expand_as(image)) + (0.6 * (2 * u[:, 1] - 1))[:, None, None, None]
-
-    def blank(size: Tensor, place: Tensor, most: int, length: int) -> Tensor:
-        width = torch.floor(size * (most + 1))
-        start = torch.floor(place * (length - width + 1))
-        at = torch.arange(length, device=image.device)
-        return (at >= start[:, None]) & (at < (start + width)[:, None])
-
-    blanks = blank(u[:, 2], u[:, 3], most[0], frames)[:, None, None, :]
-    blanks = blanks | blank(u[:, 4], u[:, 5], most[1], mels)[:, None, :, None]
-    return moved.masked_fill(blanks, 0)
 
 
 class Tagging(Task):

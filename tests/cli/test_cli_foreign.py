@@ -9,7 +9,7 @@ from cli_bench import Bench
 from safetensors.torch import save_file
 
 from kdbench.contract.model import Facts
-from kdbench.models.small import DigitNetConfig, build
+from kdbench.models.small import DigitNetConfig, digit_net
 
 SUITE = """\
 version: 1
@@ -40,7 +40,7 @@ sources:
 def given(bench: Bench) -> None:
     for name, answers in (("seven", 7), ("four", 4)):
         torch.manual_seed(answers)
-        net = build(Facts(outputs=answers, channels=1, size=(8, 8)), DigitNetConfig())
+        net = digit_net.build(Facts(outputs=answers, channels=1, size=(8, 8)), DigitNetConfig())
         save_file(net.state_dict(), bench.folder / f"{name}.safetensors")
 
 

@@ -19,9 +19,9 @@ from test_hostile_pickles import attacks
 
 from kdbench.contract.errors import DataError
 from kdbench.score.files import open_array
-from kdbench.tasks.data import decoded, lines
+from kdbench.tasks.data import lines
 from kdbench.tasks.data.audio import audio_files
-from kdbench.tasks.data.photos import cifar_c, image_csv, imagenet_devkit, svhn
+from kdbench.tasks.data.photos import cifar_c, image_csv, image_files, imagenet_devkit, svhn
 from kdbench.tasks.data.scenes import label_files
 from kdbench.tasks.data.text import trec
 
@@ -46,7 +46,7 @@ def test_pictures_that_grow_are_refused(tmp_path: Path, size: tuple[int, int]) -
     path = tmp_path / "x.png"
     path.write_bytes(png(*size))
     with pytest.raises(DataError, match=r"x\.png"):
-        decoded.opened(path)
+        image_files.opened(path)
     path.write_bytes(png(*size, kind=0))
     with pytest.raises(DataError, match=r"x\.png"):
         label_files.values(path, label_files.Writing(indexed=True))
@@ -66,7 +66,7 @@ def test_pictures_with_anything_in_them_are_data_or_refused(tmp_path: Path, mark
     ):
         path.write_bytes(content)
         with pytest.raises(DataError):
-            decoded.opened(path)
+            image_files.opened(path)
     assert not mark.exists()
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import canonical, decoded
+from kdbench.tasks.data import canonical
 from kdbench.tasks.data.photos import cifar, cifar_pickle
+
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 RAN = []
 
@@ -17,14 +19,6 @@ RAN = []
 class Attack:
     def __reduce__(self):
         return (RAN.append, ("ran",))
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.delenv("KDBENCH_DATA", raising=False)
-    cifar.read.cache_clear()
-    return tmp_path / "cache"
 
 
 @pytest.mark.parametrize(("python", "keys"), [(2, bytes), (3, bytes), (3, str)])
@@ -113,9 +107,9 @@ def test_labels_follow_the_names_where_a_file_has_them_in_another_order(tmp_path
     swapped = [files.text(name) for name in ["class1", "class0", *files.NAMES[10][2:]]]
     (folder / "batches.meta").write_bytes(files.python2({"label_names": files.python2_list(swapped)}))
     after = cifar.read("cifar10", folder)
-    by_image = {mark.tobytes(): label for mark, label in zip(before.marks["train"], before.train[1])}
-    swap = {0: 1, 1: 0}
-    assert all(swap.get(by_image[m.tobytes()], by_image[m.tobytes()]) == v for m, v in zip(after.marks["train"], after.train[1]))
+    was = {mark.tobytes(): label for mark, label in zip(before.marks["train"], before.train.labels)}
+    now = {mark.tobytes(): label for mark, label in zip(after.marks["train"], after.train.labels)}
+    assert now == {mark: {0: 1, 1: 0}.get(label, label) for mark, label in was.items()}
 
 
 def test_prefixes_are_balanced_and_order_is_that_of_the_content():
@@ -166,14 +160,14 @@ def test_images_of_another_size_are_refused(tmp_path: Path):
         cifar.read("cifar100", folder)
 
 
-def test_the_cache_is_made_once_and_made_anew_when_a_file_changes(tmp_path: Path, cache: Path):
+def test_the_cache_is_made_once_and_made_anew_when_a_file_changes(tmp_path: Path, own_cache: Path):
     parts = {split: (files.images(10, seed), np.arange(10)) for split, seed in (("train", 1), ("test", 2))}
     folder = files.as_folders(tmp_path / "set", parts, tuple(files.NAMES[10]))
     first = cifar.read("cifar10", folder)
-    made = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")}
+    made = {path: path.stat().st_mtime_ns for path in own_cache.rglob("*.npy")}
     cifar.read.cache_clear()
     assert cifar.read("cifar10", folder).fingerprint == first.fingerprint
-    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.npy")} == made
+    assert {path: path.stat().st_mtime_ns for path in own_cache.rglob("*.npy")} == made
     parts["test"][0][0] += 1
     files.as_folders(folder, parts, tuple(files.NAMES[10]))
     cifar.read.cache_clear()

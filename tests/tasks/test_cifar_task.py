@@ -133,7 +133,7 @@ def test_the_published_set_is_the_default_and_the_root_no_identity(contents: dic
     here, there = ({"params": {"root": place, "val": 100}} for place in ("/a", "/b"))
     assert task_identity(here, info) == task_identity(there, info) and "root" not in task_identity(here, info)["params"]
     assert task_spec(here, info)["params"] == here["params"]
-    assert info.facts["fingerprint"] == f"sha256:{cifar.FACTS['cifar100'].fingerprint}"
+    assert info.facts["fingerprint"] == f"sha256:{cifar.KNOWN['cifar100'].fingerprint}"
     assert "/a" not in Cifar100.Config(root="/a").model_dump_json()
     with pytest.raises(DataError, match="not the published set"):
         Cifar100(Cifar100.Config(root=contents["root"])).data("train")

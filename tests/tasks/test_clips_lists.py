@@ -221,6 +221,6 @@ def test_the_order_and_the_fingerprint_are_of_the_content(tmp_path: Path):
     joined = one.joined(["2", "4"])
     assert len(joined) == 12 and np.isin(joined.source, np.concatenate([one.parts[f].source for f in "24"])).all()
     with pytest.raises(DataError, match="say which clips are meant"):
-        clip_set.meant(one, "")
+        clip_set.load("", tmp_path / "a", esc.read, "esc10")
     with pytest.raises(DataError, match="these are not the clips of param `content`"):
-        clip_set.meant(one, "0" * 64)
+        clip_set.load("0" * 64, tmp_path / "a", esc.read, "esc10")

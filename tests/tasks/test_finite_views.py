@@ -17,7 +17,7 @@ from kdbench.contract.task import Task
 from kdbench.contract.views import FiniteViews
 from kdbench.registry import Registry, load_target
 from kdbench.tasks.cifar import Cifar10, Cifar100
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.photos import cifar, images
 from kdbench.tasks.data.scenes import scene_layouts
 from kdbench.tasks.data.text import passage_set
@@ -49,7 +49,7 @@ COUNTS = {
 @pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(decoded.VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        patch.setenv(array_cache.VARIABLE, str(tmp_path_factory.mktemp("cache")))
         patch.delenv("KDBENCH_DATA", raising=False)
         yield
 

@@ -2,38 +2,34 @@
 
 import gc
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import cache_budget, decoded
+from kdbench.tasks.data import array_cache, cache_budget
+
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 SIZE = 10_000  # bytes of an array here; a file has a header of 128 more
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
 
 
 def array(name: str, value: int = 1) -> np.ndarray:
     def fill(rows: np.ndarray) -> None:
         rows[:] = value
 
-    return decoded.kept(decoded.cache() / (name * 24) / "pixels-8.npy", (SIZE,), fill)
+    return array_cache.kept(array_cache.folder() / (name * 24) / "pixels-8.npy", (SIZE,), fill)
 
 
 def shelves() -> set[str]:
-    return {path.name[0] for path in decoded.cache().iterdir() if path.is_dir()}
+    return {path.name[0] for path in array_cache.folder().iterdir() if path.is_dir()}
 
 
 def let_go(name: str, ago: int) -> None:
     """Shelves whose arrays nobody has any more, used so many seconds ago."""
     gc.collect()
-    mark = decoded.cache() / (name * 24) / cache_budget.MARK
+    mark = array_cache.folder() / (name * 24) / cache_budget.MARK
     when = mark.stat().st_mtime - ago
     os.utime(mark, (when, when))
 
@@ -83,7 +79,7 @@ def test_a_limit_that_cannot_be_kept_is_told_and_nothing_is_left(monkeypatch: py
     kept = array("a")
     with pytest.raises(DataError, match=r"10,000 bytes are needed and 10,128 are in use, KDBENCH_CACHE_BYTES allows 15,360"):
         array("b")
-    assert len(kept) and not list((decoded.cache() / ("b" * 24)).glob("*.npy"))
+    assert len(kept) and not list((array_cache.folder() / ("b" * 24)).glob("*.npy"))
 
 
 def test_without_a_limit_nothing_goes_and_strangers_never_do(monkeypatch: pytest.MonkeyPatch):
@@ -91,10 +87,10 @@ def test_without_a_limit_nothing_goes_and_strangers_never_do(monkeypatch: pytest
         array(name)
     assert shelves() == {"a", "b", "c"}
     monkeypatch.setenv(cache_budget.VARIABLE, "15K")
-    stranger = decoded.cache() / "mine"
+    stranger = array_cache.folder() / "mine"
     stranger.mkdir()
     (stranger / "thesis.npy").write_bytes(b"x" * 99_000)
-    beside = decoded.cache() / ("a" * 24) / "notes.txt"
+    beside = array_cache.folder() / ("a" * 24) / "notes.txt"
     beside.write_text("mine")
     gc.collect()
     array("d")

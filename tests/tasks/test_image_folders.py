@@ -7,15 +7,10 @@ import pytest
 from PIL import Image
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
-from kdbench.tasks.data.photos import image_check, image_tree, images
+from kdbench.tasks.data.photos import image_check, image_files, image_tree, images
 from kdbench.tasks.images import Images
 
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
-    images.listed.cache_clear()
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def picture(path: Path, size: tuple[int, int] = (40, 30), mode: str = "RGB", colour: int = 100) -> None:
@@ -88,13 +83,15 @@ def test_tiny_imagenet_as_it_is_unpacked(tmp_path: Path):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("a.JPEG\tn1\n", ":1: 2 columns, expected 6"),
+        ("a.JPEG\tn1\n", r"line 1: 2 column\(s\), expected 6"),
         ("a.JPEG\tn9\t0\t0\t1\t1\n", "class 'n9'"),
         ("../a\tn1\t0\t0\t1\t1\n", "no plain"),
+        ("a\0\tn1\t0\t0\t1\t1\n", "no plain"),
+        ("\udcff.JPEG\tn1\t0\t0\t1\t1\n", "line 1: not UTF-8"),
     ],
 )
 def test_a_wrong_line_of_annotations_has_its_place(tmp_path: Path, line: str, told: str):
-    (tiny(tmp_path) / "val" / "val_annotations.txt").write_text(line)
+    (tiny(tmp_path) / "val" / "val_annotations.txt").write_bytes(line.encode(errors="surrogateescape"))
     with pytest.raises(DataError, match=told):
         image_tree.read(tmp_path)
 
@@ -103,9 +100,13 @@ def test_an_image_is_resized_by_its_shorter_side_and_its_centre_taken(tmp_path: 
     wide = np.zeros((20, 60, 3), np.uint8)
     wide[:, 20:40] = 200  # the middle third
     Image.fromarray(wide).save(tmp_path / "wide.png")
-    assert (decoded.decode(tmp_path / "wide.png", 20) == 200).all()
+    assert (image_files.decode(tmp_path / "wide.png", 20) == 200).all()
     picture(tmp_path / "grey.png", (9, 5), "L", 77)
-    assert (decoded.decode(tmp_path / "grey.png", 5) == 77).all() and decoded.decode(tmp_path / "grey.png", 5).shape == (3, 5, 5)
+    assert (image_files.decode(tmp_path / "grey.png", 5) == 77).all() and image_files.decode(tmp_path / "grey.png", 5).shape == (
+        3,
+        5,
+        5,
+    )
 
 
 def test_damaged_images_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -113,10 +114,10 @@ def test_damaged_images_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch)
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:600])
     with pytest.raises(DataError, match=r"3\.png: cannot be read as an image"):
-        decoded.decode(path, 8)
+        image_files.decode(path, 8)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(DataError, match=r"4\.png: .*(too large|exceeds limit)"):
-        decoded.decode(folder / "train" / "10" / "4.png", 8)
+        image_files.decode(folder / "train" / "10" / "4.png", 8)
 
 
 def test_a_folder_is_a_task(folder: Path):

@@ -6,15 +6,11 @@ import pytest
 from imagenet_files import picture
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.photos import image_layouts, images
 from kdbench.tasks.images import Images
 
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
-    images.listed.cache_clear()
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture
@@ -50,7 +46,7 @@ def test_without_splits_a_balanced_fifth_is_the_test_by_content_not_by_name(fold
     assert found.labels["test"].tolist().count(1) == 1, "a quarter of them, as of all"
     for split, paths in found.files.items():
         assert [found.classes[at] for at in found.labels[split]] == ["10" if int(path.stem) % 4 else "2" for path in paths]
-        assert (found.marks[split] == decoded.digests(paths, folder)).all()
+        assert (found.marks[split] == array_cache.digests(paths, folder)).all()
     before = {path.read_bytes() for path in found.files["test"]}
     for path in sorted((folder / "shots").iterdir()):
         path.rename(path.with_name(f"{99 - int(path.stem)}.jpg"))
@@ -69,10 +65,10 @@ def test_without_splits_a_balanced_fifth_is_the_test_by_content_not_by_name(fold
         ("path,lable\nshots/1.jpg,a\n", r":1: no column 'label' \(is 'lable' meant\?\)"),
         ("path,label\n", "no rows below its columns"),
         ("path,label\nshots/1.jpg\n", r":2: 1 columns, expected 2"),
-        ("path,label\nshots/1.jpg,a\nshots/99.jpg,a\n", r":3: there is no file .*99\.jpg"),
+        ("path,label\nshots/1.jpg,a\nshots/99.jpg,a\n", r":3: no file .*99\.jpg"),
         ("path,label\nshots/1.jpg,a\nshots/1.jpg,b\n", r":3: shots/1\.jpg is there already, in .*:2"),
-        ("path,label\n../x.jpg,a\n", r":2: path '\.\./x\.jpg', expected one below"),
-        ("path,label\n/etc/passwd,a\n", ":2: path '/etc/passwd', expected one below"),
+        ("path,label\n../x.jpg,a\n", r":2: path '\.\./x\.jpg', expected a path below"),
+        ("path,label\n/etc/passwd,a\n", ":2: path '/etc/passwd', expected a path below"),
         ("path,label\nshots/1.jpg, \n", ":2: label is empty"),
         ("path,label,split\nshots/1.jpg,a,tset\n", ":2: split 'tset', expected train, val or test"),
         ("path,label,split\nshots/1.jpg,a,train\nshots/2.jpg,b,test\n", ":3: label 'b' is none of the training rows"),

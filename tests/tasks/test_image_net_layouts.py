@@ -11,16 +11,11 @@ import pytest
 from scipy.io import savemat
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
 from kdbench.tasks.data.photos import image_layouts, imagenet, imagenet_check, imagenet_devkit, images
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 EXPECTED = {files.name(at): files.WNIDS.index(wnid) for at, wnid in enumerate(files.TRUTH, 1)}
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
-    images.listed.cache_clear()
 
 
 def lay_out(kind: str, root: Path) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from kdbench.cli.session import open_suite
 from kdbench.jobs.job import Job
 from kdbench.results.store import ResultStore
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.photos import imagenet_check, images
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def test_a3_is_trained_at_160_and_tested_at_224(tmp_path: Path, monkeypatch: pyt
 def smoke(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *only: str) -> dict:
     """Records of a suite's smoke profile on a small ImageNet with its devkit."""
     files.devkit(files.base(tmp_path / "data" / "imagenet"))
-    settings = {"KDBENCH_DATA": str(tmp_path / "data"), decoded.VARIABLE: str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    settings = {"KDBENCH_DATA": str(tmp_path / "data"), array_cache.VARIABLE: str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     content = images.listed(imagenet_check.find()).fingerprint

@@ -12,18 +12,13 @@ from PIL import Image
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
-from kdbench.tasks.data.photos import full_images, images
+from kdbench.tasks.data.photos import full_images, image_files, images
 from kdbench.tasks.images import Images
 from kdbench.train.stream import Stream, ViewSpec
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
-    images.listed.cache_clear()
 
 
 def task(root: Path, **params) -> Images:
@@ -67,7 +62,7 @@ def test_parts_reach_the_edges_that_a_square_has_lost(tmp_path: Path):
     Image.fromarray(wide).save(tmp_path / "wide.png")
     u = np.random.default_rng(0).random((200, full_images.DRAWS))
     shown = np.stack([full_images.view(tmp_path / "wide.png", 8, 0.08, row) for row in u])
-    assert decoded.decode(tmp_path / "wide.png", 8).max() == 0
+    assert image_files.decode(tmp_path / "wide.png", 8).max() == 0
     assert 0.1 < (shown.max((1, 2, 3)) > 100).mean() < 0.9
 
 

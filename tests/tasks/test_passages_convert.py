@@ -15,17 +15,12 @@ import torch
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
 from kdbench.tasks.data.text import passage_convert, passage_given, passage_set, trec
 from kdbench.tasks.data.text.passage_lists import Lists
 from kdbench.tasks.passages import Passages, PassagesConfig
 from kdbench.train.sources.given import Given, GivenConfig
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
-    passage_set.read.cache_clear()
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture

@@ -12,17 +12,11 @@ import passage_files as files
 import pytest
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
 from kdbench.tasks.data.text import passage_check, passage_set, passage_split
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 ROOT = os.environ.get("KDBENCH_DATA", "")
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.delenv("KDBENCH_DATA", raising=False)
-    passage_set.read.cache_clear()
 
 
 def said(found: passage_set.PassageSet, name: str) -> list[str]:
@@ -41,9 +35,9 @@ def test_a_collection_is_the_same_from_every_order_and_layout(tmp_path: Path):
         assert found.fingerprint == one.fingerprint and found.names == one.names and found.texts == one.texts
         for name in ("ids", "tokens", "offsets", "frequency", "marks", "words"):
             assert np.array_equal(getattr(found.store, name), getattr(one.store, name)), name
-        for split, judged in one.judged.items():
-            assert np.array_equal(found.judged[split].document, judged.document)
-            assert np.array_equal(found.judged[split].grade, judged.grade)
+        for split, judged in one.splits.items():
+            assert np.array_equal(found.splits[split].document, judged.document)
+            assert np.array_equal(found.splits[split].grade, judged.grade)
 
 
 @pytest.mark.parametrize("what", ["text", "grade", "query", "id"])
@@ -175,7 +169,7 @@ def test_of_a_pair_judged_twice_the_higher_grade_holds(tmp_path: Path):
     made = files.made()
     query, document, _ = made.qrels["test"][0]
     made.qrels["test"] += [(query, document, 3), (query, document, 0)]
-    judged = passage_set.read(files.beir(tmp_path / "set", made)).judged["test"]
+    judged = passage_set.read(files.beir(tmp_path / "set", made)).splits["test"]
     assert judged.repeated == 2 and 3 in judged.of(int(judged.query[judged.grade == 3][0]))[1]
 
 
@@ -183,9 +177,9 @@ def test_the_collection_that_is_meant_and_no_other(tmp_path: Path, monkeypatch: 
     folder = files.beir(tmp_path / "data" / "mine", files.made())
     monkeypatch.setenv("KDBENCH_DATA", str(tmp_path / "data"))
     found = passage_set.read(folder).fingerprint
-    with pytest.raises(DataError, match=rf"say which collection is meant: params: {{content: {found}}}"):
+    with pytest.raises(DataError, match=rf"say which passages are meant: params: {{content: {found}}}"):
         passage_set.load("", "mine", "", "english")
-    with pytest.raises(DataError, match="not the collection of param `content`"):
+    with pytest.raises(DataError, match="these are not the passages of param `content`"):
         passage_set.load("", "mine", "0" * 64, "english")
     assert passage_set.load("", "mine", found, "english").folder == folder
     with pytest.raises(DataError, match=r"it is not in .*data or in yours under it .*corpus.jsonl"):

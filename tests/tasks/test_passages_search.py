@@ -13,7 +13,7 @@ import pytest
 
 from kdbench.contract.errors import DataError
 from kdbench.metrics import retrieval
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.text import lsa, passage_set
 from kdbench.tasks.data.text.passage_search import Search, top
 
@@ -56,10 +56,10 @@ def agreement(found: passage_set.PassageSet, queries: list[int]) -> tuple[np.nda
     words = [word.decode() for word in store.words]
     names = [name.decode() for name in store.ids]
     documents = {name: [words[word] for word in store.document(row)] for row, name in enumerate(names)}
-    (split,) = [split for split in found.judged if split == "test"]
+    (split,) = [split for split in found.splits if split == "test"]
     runs, run_scores, theirs, tied, rows = [], [], [], 0, []
     for place, query in enumerate(queries):
-        numbers, grades = found.judged[split].of(query)
+        numbers, grades = found.splits[split].of(query)
         scores = search.scores(found.words(query))
         expected = dictionary_bm25([words[word] for word in found.words(query)], documents)
         assert np.allclose(scores, [expected[name] for name in names], atol=1.01e-4), found.names[query]
@@ -81,7 +81,7 @@ def agreement(found: passage_set.PassageSet, queries: list[int]) -> tuple[np.nda
 
 
 def test_bm25_and_the_metrics_are_those_of_another_implementation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
     made = files.made(test=24)
     names = list(made.documents)
     made.documents |= dict.fromkeys(names[1:40], ("", made.documents[names[0]][1]))  # equal texts: equal scores
@@ -89,7 +89,7 @@ def test_bm25_and_the_metrics_are_those_of_another_implementation(tmp_path: Path
     made.documents["nearby"] = ("", made.queries["q30"])  # BM25's first, and undefined
     passage_set.read.cache_clear()
     found = passage_set.read(files.beir(tmp_path / "set", made))
-    queries = sorted({int(q) for q in found.judged["test"].query})
+    queries = sorted({int(q) for q in found.splits["test"].query})
     own, theirs, tied = agreement(found, queries)
     assert np.allclose(own, theirs, atol=1e-12) and tied > 5
     assert own.std(0).min() > 0.05, "the queries differ, so that agreement says something"
@@ -98,7 +98,7 @@ def test_bm25_and_the_metrics_are_those_of_another_implementation(tmp_path: Path
 @pytest.mark.slow
 def test_bm25_on_cranfield_is_that_of_another_implementation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Needs KDBENCH_DATA."""
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(array_cache.VARIABLE, str(tmp_path / "cache"))
     try:
         folder = passage_set.find(ROOT, "cranfield")
     except DataError:

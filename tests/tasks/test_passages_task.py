@@ -16,7 +16,7 @@ from kdbench.contract.errors import DataError
 from kdbench.contract.task import Samples
 from kdbench.metrics import card
 from kdbench.models import text
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.text import passage_check, passage_set, passage_texts
 from kdbench.tasks.data.text.passage_search import Search, top
 from kdbench.tasks.passages import Passages, PassagesConfig
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True, scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory):
     patch = pytest.MonkeyPatch()
-    patch.setenv(decoded.VARIABLE, str(tmp_path_factory.mktemp("cache")))
+    patch.setenv(array_cache.VARIABLE, str(tmp_path_factory.mktemp("cache")))
     patch.delenv("KDBENCH_DATA", raising=False)
     yield
     patch.undo()
@@ -60,7 +60,7 @@ def batch_of(samples: Samples, rows: list[int], view: int = 0) -> Batch:
 def truth(task: Passages) -> dict[int, dict[int, int]]:
     """Grades by query and document, of all splits."""
     grades: dict[int, dict[int, int]] = {}
-    for judged in task.collection.judged.values():
+    for judged in task.collection.splits.values():
         for query, document, grade in zip(judged.query, judged.document, judged.grade):
             grades.setdefault(int(query), {})[int(document)] = int(grade)
     return grades

@@ -10,16 +10,11 @@ import scene_files
 from PIL import Image
 
 from kdbench.cli.verbs import data
-from kdbench.tasks.data import decoded
 from kdbench.tasks.data.findings import Finding
 from kdbench.tasks.data.scenes import scene_check, scene_layouts
 from kdbench.tasks.data.sets import SETS
 
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
-    scene_layouts.look.cache_clear()
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def told(name: str, folder: Path) -> dict[str, Finding]:

@@ -10,15 +10,10 @@ import scene_files
 from PIL import Image
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
 from kdbench.tasks.data.scenes import scene_layouts
 from kdbench.tasks.data.scenes.scene_set import SceneSet
 
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(decoded.VARIABLE, str(tmp_path / "cache"))
-    scene_layouts.look.cache_clear()
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def look(name: str, root: Path, drop: bool = False) -> SceneSet:

@@ -16,7 +16,7 @@ from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore, arrays
 from kdbench.results.record import Record
 from kdbench.results.store import ResultStore
-from kdbench.tasks.data import decoded, place
+from kdbench.tasks.data import array_cache, place
 from kdbench.tasks.data.scenes import scene_layouts
 from kdbench.tasks.maps import Segmentation
 from kdbench.tasks.scene_params import ScenesConfig
@@ -69,7 +69,7 @@ def written(name: str, root: Path) -> Path:
 
 def run(name: str, root: Path, monkeypatch: pytest.MonkeyPatch, *arms: str) -> list[Record]:
     """The records of the suite's smallest profile, of all jobs or of some arms and the teachers that they need."""
-    monkeypatch.setenv(decoded.VARIABLE, str(root / "cache"))
+    monkeypatch.setenv(array_cache.VARIABLE, str(root / "cache"))
     monkeypatch.setenv(place.VARIABLE, str(root))
     found = open_suite(written(name, root), root / "results", "smoke", None, None).jobs
     wanted = {key for key, job in found.jobs.items() if not arms or any(arm in job.labels["cell"] for arm in arms)}

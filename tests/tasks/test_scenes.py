@@ -17,7 +17,7 @@ from kdbench.metrics import segmentation as metrics
 from kdbench.metrics.sampled import sampled
 from kdbench.models.dense import street_student
 from kdbench.tasks import maps
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.scenes import scene_layouts
 from kdbench.tasks.data.scenes import scene_looks as looks
 from kdbench.tasks.scene_params import ScenesConfig
@@ -37,7 +37,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _cache(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(decoded.VARIABLE, str(root / "cache"))
+    monkeypatch.setenv(array_cache.VARIABLE, str(root / "cache"))
 
 
 def make(root: Path, source: str = "gta5", target: str | None = "cityscapes", **params) -> Scenes:

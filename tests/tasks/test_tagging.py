@@ -14,8 +14,9 @@ from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.task import batches
 from kdbench.models.audio import TAGCNN, TagCnnConfig
+from kdbench.tasks.data.audio.picture_looks import roll_mask
 from kdbench.tasks.data.made import sounds
-from kdbench.tasks.tagging import Sounds, SoundsConfig, roll_mask
+from kdbench.tasks.tagging import Sounds, SoundsConfig
 
 
 @pytest.fixture(scope="module")

@@ -112,14 +112,14 @@ def test_a_word_that_no_document_has_scores_nothing():
 
 def test_idf_agrees_with_bm25s_own(small):
     words = len(small.words)
-    idf = bm25.idf(small.documents, words)
+    idf = bm25.padded_idf(small.documents, words)
     word = int(np.bincount(small.documents[small.documents > 0]).argmax())
     n = (small.documents == word).any(1).sum()
     assert idf[0] == 0 and np.isclose(idf[word], np.log(1 + (len(small.documents) - n + 0.5) / (n + 0.5)))
 
 
 def test_word_vectors_span_what_a_truncated_svd_spans(small):
-    idf = bm25.idf(small.documents, len(small.words))
+    idf = bm25.padded_idf(small.documents, len(small.words))
     counts = np.stack([np.bincount(row, minlength=len(idf)) for row in small.documents]) * idf
     tfidf = counts / np.linalg.norm(counts, axis=1, keepdims=True)
     _, singular, words_in = np.linalg.svd(tfidf, full_matrices=False)

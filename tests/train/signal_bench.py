@@ -12,6 +12,7 @@ import torch
 from kdbench.contract.batch import Batch, Outputs
 from kdbench.contract.model import Net
 from kdbench.models.cifar_resnet import resnet8
+from kdbench.tasks.data.photos.split import Split
 from kdbench.tasks.photographs import Photographs, Photos
 from kdbench.train.signals.form import Exact, Form
 from kdbench.train.signals.recall import Recall
@@ -30,7 +31,7 @@ class Small(Photographs):
     def photos(self) -> Photos:
         rng = np.random.default_rng(0)
         pixels = rng.integers(0, 256, (SAMPLES, 3, 8, 8), dtype=np.uint8)
-        part = pixels, np.arange(SAMPLES) % 3
+        part = Split(pixels, np.arange(SAMPLES) % 3)
         return Photos(("a", "b", "c"), part, part, "nowhere")
 
 

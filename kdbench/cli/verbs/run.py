@@ -55,7 +55,9 @@ def run(
     stale: StaleOption = Stale.keep,
     keep_going: Annotated[bool, typer.Option("--keep-going/--fail-fast", help="Go on after a failed job, or stop.")] = True,
     max_failures: Annotated[int | None, typer.Option("--max-failures", min=1, help="Stop after so many failures.")] = None,
-    timeout: Annotated[float | None, typer.Option("--timeout", min=0.001, help="Seconds after which a job is ended; default: none.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", min=0.001, help="Seconds after which a job is ended; default: none.")
+    ] = None,
     checkpoint: Annotated[float, typer.Option("--checkpoint", min=0.0, help="Seconds between checkpoints of a job.")] = 60.0,
     gang: Annotated[bool, typer.Option("--gang/--no-gang", help="Ask a teacher once for several jobs, or for each.")] = True,
     decide: Annotated[bool, typer.Option("--decide", help="Then gate; add seeds to cells that are undecided.")] = False,

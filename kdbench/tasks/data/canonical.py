@@ -1,7 +1,7 @@
-"""One order and one fingerprint for a labelled set of images, however it lies on disk.
+"""One order and one fingerprint for a labelled set of images or clips, however it lies on disk.
 
-Copies of a set differ in the order of their rows, and a row's number is what draws and stored signals go by. So images are put
-in order by their content: within a class by the sha256 of an image, and the classes take turns in proportion to their sizes, so
+Copies of a set differ in the order of their rows, and a row's number is what draws and stored signals go by. So samples are put
+in order by their content: within a class by the sha256 of each, and the classes take turns in proportion to their sizes, so
 that every prefix of a set is balanced. The order is as good as random and needs no seed.
 """
 
@@ -43,7 +43,7 @@ def fingerprint(splits: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
 
 def leaked(marks: Mapping[str, np.ndarray]) -> dict[str, int]:
     """How many images of each held-out split are, byte for byte, also in train."""
-    return {split: shared(own, marks["train"]) for split, own in marks.items() if split != "train"} if "train" in marks else {}
+    return {split: _shared(own, marks["train"]) for split, own in marks.items() if split != "train"} if "train" in marks else {}
 
 
 def leaks(marks: Mapping[str, np.ndarray]) -> list[str]:
@@ -52,7 +52,12 @@ def leaks(marks: Mapping[str, np.ndarray]) -> list[str]:
     return [f"{count:,} images of {split} are, byte for byte, also in train" for split, count in found.items() if count]
 
 
-def shared(one: np.ndarray, other: np.ndarray) -> int:
+def distinct(marks: np.ndarray) -> set[bytes]:
+    """The digests, each once."""
+    return {row.tobytes() for row in marks}
+
+
+def _shared(one: np.ndarray, other: np.ndarray) -> int:
     """How many images of one set are, byte for byte, also in the other."""
-    theirs = {row.tobytes() for row in other}
+    theirs = distinct(other)
     return sum(row.tobytes() in theirs for row in one)

@@ -30,7 +30,7 @@ def _cifar(name: str, what: str) -> DataSet:
     return DataSet(
         name,
         what,
-        cifar.FACTS[name].place,
+        cifar.KNOWN[name].place,
         lambda root: cifar.find(name, root),
         lambda folder: image_check.cifar_findings(name, folder),
         lambda folder, path: image_check.cifar_sheet(name, folder, path),

@@ -10,18 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import canonical
 from kdbench.tasks.data.audio import clip_sample
 from kdbench.tasks.data.audio.audio_files import Heard, hear
 from kdbench.tasks.data.audio.clip_set import ClipSet, Part
 from kdbench.tasks.data.findings import Finding, against
+from kdbench.tasks.data.threads import each
 
 SHOWN = 5  # files or tags that are named
 LISTENED = 20_000  # clips that are heard in full, evenly spread: all but those of AudioSet and the like
 SILENT = 1e-4  # peak of a clip in which nothing is heard (-80 dB of full scale)
 
 
-def balance(part: Part) -> str:
+def _balance(part: Part) -> str:
     """How many clips, and how evenly the tags are spread."""
     counts = part.hot.sum(0)
     low, high = int(counts.min()), int(counts.max())
@@ -34,7 +35,7 @@ def findings(found: ClipSet, known: Mapping[str, str] | None = None, clips: int 
     """A set beside what is known of the published one: each part's balance, and how many clips and tags there are in all."""
     lines = [Finding("layout", found.layout)]
     for name, part in found.parts.items():
-        lines.append(against(name, balance(part), known[name]) if known and name in known else Finding(name, balance(part)))
+        lines.append(against(name, _balance(part), known[name]) if known and name in known else Finding(name, _balance(part)))
     missing = sorted(set(known or ()) - set(found.parts))
     lines += [Finding(name, "no clip", (known or {})[name], False) for name in missing]
     total = sum(map(len, found.parts.values()))
@@ -47,19 +48,19 @@ def findings(found: ClipSet, known: Mapping[str, str] | None = None, clips: int 
     never = np.flatnonzero(~np.logical_or.reduce([part.hot.any(0) for part in found.parts.values()]))
     if len(never):
         lines.append(Finding("no clip", f"{len(never):,} tags: {_some(found.tags[tag] for tag in never)}", right=False))
-    lines += heard(found)
-    lines += leaks(found.parts)
+    lines += _listened(found)
+    lines += _leaks(found.parts)
     lines.append(Finding("fingerprint", f"{found.fingerprint}: params: {{content: {found.fingerprint}}}"))
     return lines
 
 
-def heard(found: ClipSet) -> list[Finding]:
+def _listened(found: ClipSet) -> list[Finding]:
     """What the files themselves hold."""
     files = [file for part in found.parts.values() for file in part.files]
     some = files[:: -(-len(files) // LISTENED)]
     bad: list[str] = []
     good: list[tuple[Path, Heard]] = []
-    for path, one in zip(some, decoded.each(_heard, some), strict=True):
+    for path, one in zip(some, each(_heard, some), strict=True):
         if isinstance(one, str):
             bad.append(one)
         else:
@@ -78,16 +79,16 @@ def heard(found: ClipSet) -> list[Finding]:
     return lines
 
 
-def leaks(parts: Mapping[str, Part]) -> list[Finding]:
+def _leaks(parts: Mapping[str, Part]) -> list[Finding]:
     """Clips that are there twice, in one part or (which flatters a test) in two, and recordings that have clips in two parts."""
     lines = []
     for name, part in parts.items():
-        again = len(part) - len({row.tobytes() for row in part.marks})
+        again = len(part) - len(canonical.distinct(part.marks))
         if again:
             lines.append(Finding("doubles", f"{again:,} of {name} are there twice"))
     twins, sources = [], []
     for one, other in combinations(parts, 2):
-        both = {row.tobytes() for row in parts[one].marks} & {row.tobytes() for row in parts[other].marks}
+        both = canonical.distinct(parts[one].marks) & canonical.distinct(parts[other].marks)
         same = set(parts[one].source.tolist()) & set(parts[other].source.tolist())
         twins += [f"{len(both):,} in {one} and {other}"] if both else []
         sources += [f"{len(same):,} in {one} and {other} ({_some(sorted(same))})"] if same else []

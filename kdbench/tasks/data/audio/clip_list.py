@@ -64,19 +64,5 @@ def collect(layout: str, tags: Sequence[str], rows: Iterable[Row]) -> ClipList:
     return ClipList(layout, tuple(tags), list(files), hot, np.array(parts, np.str_), np.array(sources, np.str_))
 
 
-def plain(place: str, name: str) -> str:
-    """A file's name that leads nowhere else."""
-    if Path(name).name != name or "\\" in name or "\0" in name:
-        raise DataError(f"{place}: {name!r} is no plain file name")
-    return name
-
-
-def there(place: str, path: Path) -> Path:
-    """A file that a list names."""
-    if not path.is_file():
-        raise DataError(f"{place}: no file {path}")
-    return path
-
-
 def is_sound(name: str) -> bool:
     return name.lower().endswith(ENDINGS) and not name.startswith(".")

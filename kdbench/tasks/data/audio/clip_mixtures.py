@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kdbench.tasks.data.random_numbers import philox
+
 VERSION = 1
 KEY = 0x3D5A_91C7_20E6
 SPLITS = {"train": 1, "val": 2, "test": 3}
@@ -61,8 +63,7 @@ class Mixtures:
 def draw(split: str, hot: np.ndarray, most: int, each: int) -> Mixtures:
     """`each` mixtures for every clip of a split, of 1 to `most` clips of different tags."""
     count = each * len(hot)
-    raw = np.random.Philox(key=np.array([KEY, SPLITS[split]], np.uint64)).random_raw(count * WIDTH)
-    u = ((raw >> np.uint64(11)).astype(np.float64) * 2.0**-53).reshape(count, WIDTH)
+    u = philox(KEY, SPLITS[split], count * WIDTH).reshape(count, WIDTH)
     size = 1 + np.floor(u[:, 0] * most).astype(np.int64)
     clip = np.full((count, MOST), -1)
     for row in range(count):

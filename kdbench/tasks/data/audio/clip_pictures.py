@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.audio.audio_files import Fit, decode
 from kdbench.tasks.data.audio.clip_mixtures import Mixtures
 from kdbench.tasks.data.audio.mel import FrontEnd, log_mel
+from kdbench.tasks.data.threads import each
 
 VERSION = 1
 TOGETHER = 64  # clips whose spectra are taken at a time
@@ -48,21 +49,21 @@ def clips(files: list[Path], base: Path, look: Look) -> np.ndarray:
     """float16 [N, 1, mels, frames] of the files in turn, mapped from the cache."""
 
     def fill(array: np.ndarray) -> None:
-        waves = decoded.each(look.wave, files)
+        waves = each(look.wave, files)
         _paint(array, (np.stack(some) for some in _batched(waves, TOGETHER)), look.end)
 
-    return decoded.kept(decoded.shelf(files, base) / look.named(), (len(files), 1, *look.size), fill, np.float16)
+    return array_cache.kept(array_cache.shelf(files, base) / look.named(), (len(files), 1, *look.size), fill, np.float16)
 
 
 def mixtures(files: list[Path], base: Path, look: Look, mixed: Mixtures) -> np.ndarray:
     """float16 [M, 1, mels, frames] of mixtures of the files' clips."""
 
     def fill(array: np.ndarray) -> None:
-        waves = np.stack(list(decoded.each(look.wave, files)))
+        waves = np.stack(list(each(look.wave, files)))
         _paint(array, mixed.waves(waves, TOGETHER), look.end)
 
-    path = decoded.shelf(files, base) / look.named(mixed.fingerprint())
-    return decoded.kept(path, (len(mixed.clip), 1, *look.size), fill, np.float16)
+    path = array_cache.shelf(files, base) / look.named(mixed.fingerprint())
+    return array_cache.kept(path, (len(mixed.clip), 1, *look.size), fill, np.float16)
 
 
 def level(pictures: np.ndarray) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import canonical, decoded
+from kdbench.tasks.data import array_cache, canonical, meant
 from kdbench.tasks.data.audio.clip_list import ClipList
 
 
@@ -27,14 +27,14 @@ class Part:
     def __len__(self) -> int:
         return len(self.files)
 
-    def take(self, rows: np.ndarray | slice) -> Part:
-        files = self.files[rows] if isinstance(rows, slice) else [self.files[row] for row in rows]
-        return Part(files, self.hot[rows], self.marks[rows], self.source[rows])
+    def rows(self, some: np.ndarray | slice) -> Part:
+        files = self.files[some] if isinstance(some, slice) else [self.files[row] for row in some]
+        return Part(files, self.hot[some], self.marks[some], self.source[some])
 
     def ordered(self) -> Part:
         """By content; where every clip has one tag, tags take turns, so that every prefix is balanced."""
         labels = self.hot.argmax(1) if (self.hot.sum(1) == 1).all() else np.zeros(len(self), np.int64)
-        return self.take(canonical.order(self.marks, labels))
+        return self.rows(canonical.order(self.marks, labels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class ClipSet:
         if len(own) == 1:
             return own[0]
         if not own:
-            return next(iter(self.parts.values())).take(slice(0))
+            return next(iter(self.parts.values())).rows(slice(0))
         files = [file for part in own for file in part.files]
         columns = (np.concatenate([getattr(part, name) for part in own]) for name in ("hot", "marks", "source"))
         return Part(files, *columns).ordered()
@@ -69,11 +69,13 @@ def listed(folder: Path, read: Callable[..., ClipList], *given: str) -> ClipSet:
     by_name = np.argsort([str(file) for file in found.files], kind="stable")  # equal clips in an order of their own
     named = [hashlib.sha256(name.encode()).digest() for name in found.names]
     marks = (
-        np.frombuffer(b"".join(named), np.uint8).reshape(-1, 32) if named else np.asarray(decoded.digests(found.files, folder))
+        np.frombuffer(b"".join(named), np.uint8).reshape(-1, 32)
+        if named
+        else np.asarray(array_cache.digests(found.files, folder))
     )
-    whole = Part(found.files, found.hot, marks, found.source).take(by_name)
+    whole = Part(found.files, found.hot, marks, found.source).rows(by_name)
     part = found.part[by_name]
-    parts = {name: whole.take(np.flatnonzero(part == name)).ordered() for name in sorted(set(part.tolist()))}
+    parts = {name: whole.rows(np.flatnonzero(part == name)).ordered() for name in sorted(set(part.tolist()))}
     return ClipSet(folder, found.layout, found.tags, parts, found.listed, fingerprint(found.tags, parts))
 
 
@@ -88,9 +90,8 @@ def fingerprint(tags: Iterable[str], parts: Mapping[str, Part]) -> str:
     return total.hexdigest()
 
 
-def meant(found: ClipSet, content: str) -> ClipSet:
-    """The set, if it is the one of that fingerprint."""
-    if found.fingerprint != content:
-        what = "say which clips are meant" if not content else f"these are not the clips of param `content` ({content[:12]}…)"
-        raise DataError(f"{found.folder}: {what}: params: {{content: {found.fingerprint}}}")
+def load(content: str, folder: Path, read: Callable[..., ClipList], *given: str) -> ClipSet:
+    """The clips that are meant: those of the given fingerprint, and no others."""
+    found = listed(folder, read, *given)
+    meant.check(found.folder, found.fingerprint, content, "clips")
     return found

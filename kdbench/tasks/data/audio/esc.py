@@ -9,7 +9,8 @@ from pathlib import Path
 
 from kdbench.contract.errors import DataError
 from kdbench.tasks.data import csv_rows
-from kdbench.tasks.data.audio.clip_list import ClipList, Row, collect, plain, there
+from kdbench.tasks.data.audio.clip_list import ClipList, Row, collect
+from kdbench.tasks.data.named_files import plain, there
 from kdbench.tasks.data.place import Place
 
 FOLDS = ("1", "2", "3", "4", "5")

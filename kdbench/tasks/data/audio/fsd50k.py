@@ -11,7 +11,8 @@ from pathlib import Path
 
 from kdbench.contract.errors import DataError
 from kdbench.tasks.data import csv_rows
-from kdbench.tasks.data.audio.clip_list import ClipList, Row, collect, plain, there
+from kdbench.tasks.data.audio.clip_list import ClipList, Row, collect
+from kdbench.tasks.data.named_files import plain, there
 from kdbench.tasks.data.place import Place
 
 LISTS = Path("FSD50K.ground_truth")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from kdbench.contract.errors import DataError
 from kdbench.tasks.data import csv_rows
-from kdbench.tasks.data.audio.clip_list import ClipList, Row, collect, there
+from kdbench.tasks.data.audio.clip_list import ClipList, Row, collect
+from kdbench.tasks.data.named_files import below
 from kdbench.tasks.data.place import Place
 
 TABLE, SEPARATOR = "clips.csv", ";"
@@ -38,12 +39,9 @@ def read(folder: Path, table: str = TABLE, separator: str = SEPARATOR) -> ClipLi
 
 def _rows(folder: Path, path: Path, separator: str) -> Iterator[tuple[str, Path, list[str], str, str]]:
     for place, row in csv_rows.with_header(path, ("file", "tags", "split")):
-        name = PurePosixPath(row["file"].replace("\\", "/"))
-        if not row["file"] or name.is_absolute() or ".." in name.parts or "\0" in row["file"]:
-            raise DataError(f"{place}: file {row['file']!r}, expected a path below {folder}")
         if row["split"].strip().lower() not in PARTS:
             raise DataError(f"{place}: split {row['split']!r}, expected train, val or test")
-        file = there(place, folder / name)
+        file = below(place, folder, "file", row["file"])
         tags = [tag.strip() for tag in row["tags"].split(separator)]
         yield (
             place,

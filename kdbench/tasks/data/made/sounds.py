@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdbench.tasks.data.made.sound_kinds import KINDS, LONGEST, RATE, RINGING, TAGS, Array, Wave
+from kdbench.tasks.data.random_numbers import philox
 
 VERSION = 1
 SAMPLES = 8000  # of a clip
@@ -66,9 +67,8 @@ class Events:
 
 
 def _uniforms(split: int, first: int, count: int) -> Array:
-    """`count` numbers in [0, 1) from the raw bits, whose order numpy guarantees (not so its distributions)."""
-    raw = np.random.Philox(key=np.array([KEY, split * 16 + first], np.uint64)).random_raw(count)
-    return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    """`count` numbers in [0, 1); `first` tells apart what is drawn for a split."""
+    return philox(KEY, split * 16 + first, count)
 
 
 def _normals(split: int, first: int, count: int) -> Array:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kdbench.tasks.data.made.topics import SEED, Stream
+from kdbench.tasks.data.made.topics import SEED
+from kdbench.tasks.data.random_numbers import Stream
 
 LENGTH = 32
 DEPTH = 100  # hard candidates are drawn from so many of the miner's best

@@ -11,11 +11,12 @@ larger count only appends.
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from kdbench.tasks.data.random_numbers import Stream
 
 SEED = 20_261_121  # drawn after all tuning, which saw another seed's collection
 DOCUMENT_WORDS, QUERY_WORDS = 18, 6
@@ -47,29 +48,6 @@ SIZES = {
     "full": Sizes(documents=2000, topics=12, labelled=300, pool=2400, val=50, test=150),
     "small": Sizes(documents=800, topics=6, labelled=150, pool=600, val=30, test=60),
 }
-
-
-class Stream:
-    """Random numbers of one part, built on raw doubles only: numpy keeps those stable across versions."""
-
-    def __init__(self, seed: int, part: str):
-        self._random = np.random.Generator(np.random.PCG64([seed, zlib.crc32(part.encode())])).random
-
-    def chance(self) -> float:
-        return float(self._random())
-
-    def below(self, n: int) -> int:
-        return int(self._random() * n)
-
-    def by_share(self, cumulative: np.ndarray) -> int:
-        return int(np.searchsorted(cumulative, self._random() * cumulative[-1], side="right"))
-
-    def order(self, n: int) -> np.ndarray:
-        return np.argsort(self._random(n), kind="stable")
-
-    def weighted_order(self, weights: np.ndarray) -> np.ndarray:
-        """A sample of everything without replacement, heavier entries earlier (Efraimidis and Spirakis)."""
-        return np.argsort(np.log(1.0 - self._random(len(weights))) / weights, kind="stable")[::-1]
 
 
 @dataclass(frozen=True, eq=False)

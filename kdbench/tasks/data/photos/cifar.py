@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import canonical, decoded
-from kdbench.tasks.data.photos import cifar_pickle, image_tree
+from kdbench.tasks.data import canonical
+from kdbench.tasks.data.photos import cifar_pickle, image_files, image_tree
+from kdbench.tasks.data.photos.split import Split
 from kdbench.tasks.data.place import Place
 
 PUBLISHED = "published"
@@ -21,7 +22,7 @@ SIZE = 32
 
 
 @dataclass(frozen=True)
-class Facts:
+class Known:
     """What is known of a published set, and the names of its files."""
 
     place: Place
@@ -44,14 +45,14 @@ class Cifar:
     folder: Path
     layout: str
     classes: tuple[str, ...]
-    train: tuple[np.ndarray, np.ndarray]  # images uint8 [N,3,32,32], labels int64 [N]
-    test: tuple[np.ndarray, np.ndarray]
+    train: Split  # of images 32×32
+    test: Split
     fingerprint: str
     marks: dict[str, np.ndarray]  # split -> digests of its images, in the same order
 
 
-FACTS = {
-    "cifar10": Facts(
+KNOWN = {
+    "cifar10": Known(
         place=Place(
             "CIFAR-10",
             ("cifar-10-batches-py", "cifar10", "cifar10/cifar-10-batches-py", "CIFAR-10"),
@@ -77,7 +78,7 @@ FACTS = {
             "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
         },
     ),
-    "cifar100": Facts(
+    "cifar100": Known(
         place=Place(
             "CIFAR-100",
             ("cifar-100-python", "cifar100", "cifar100/cifar-100-python", "CIFAR-100"),
@@ -102,40 +103,39 @@ FACTS = {
 }
 
 
-def is_pickled(facts: Facts, folder: Path) -> bool:
-    return all((folder / name).is_file() for name in (*facts.train, facts.test, facts.meta[0]))
+def is_pickled(known: Known, folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (*known.train, known.test, known.meta[0]))
 
 
 def find(name: str, root: str = "") -> Path:
-    facts = FACTS[name]
-    return facts.place.find(lambda folder: is_pickled(facts, folder) or image_tree.is_tree(folder), root)
+    known = KNOWN[name]
+    return known.place.find(lambda folder: is_pickled(known, folder) or image_tree.is_tree(folder), root)
 
 
 @functools.lru_cache(maxsize=4)
 def read(name: str, folder: Path) -> Cifar:
     """Whatever set of this kind lies in a folder, published or not."""
-    facts = FACTS[name]
-    pickled = is_pickled(facts, folder)
-    classes, train, test = _pickles(facts, folder) if pickled else _images(folder)
-    splits = {}
-    for split, (images, labels) in (("train", train), ("test", test)):
-        marks = canonical.digests(images)
-        rows = canonical.order(marks, labels)
-        splits[split] = (images[rows], labels[rows], marks[rows])
-    found = canonical.fingerprint((marks, labels) for _, labels, marks in splits.values())
-    parts = {split: (images, labels) for split, (images, labels, _) in splits.items()}
-    marks_of = {split: marks for split, (_, _, marks) in splits.items()}
+    known = KNOWN[name]
+    pickled = is_pickled(known, folder)
+    classes, given = _pickles(known, folder) if pickled else _images(folder)
+    splits: dict[str, Split] = {}
+    marks: dict[str, np.ndarray] = {}
+    for split, part in given.items():
+        digests = canonical.digests(part.images)
+        rows = canonical.order(digests, part.labels)
+        splits[split], marks[split] = part.rows(rows), digests[rows]
+    fingerprint = canonical.fingerprint((marks[split], part.labels) for split, part in splits.items())
     layout = "pickles" if pickled else "image folders"
-    return Cifar(folder, layout, classes, parts["train"], parts["test"], found, marks_of)
+    return Cifar(folder, layout, classes, splits["train"], splits["test"], fingerprint, marks)
 
 
 def load(name: str, root: str = "", content: str = PUBLISHED) -> Cifar:
     """The published set, or the one of the given fingerprint. Anything else is refused: a result would be about other data."""
-    facts = FACTS[name]
+    known = KNOWN[name]
     found = read(name, find(name, root))
-    wanted = facts.fingerprint if content == PUBLISHED else content
+    wanted = known.fingerprint if content == PUBLISHED else content
     if found.fingerprint != wanted:
-        sizes = f"{len(found.train[1]):,} training and {len(found.test[1]):,} test images"
+        sizes = f"{len(found.train.labels):,} training and {len(found.test.labels):,} test images"
         which = "not the published set" if content == PUBLISHED else f"not what param `content` says ({wanted[:12]}…)"
         raise DataError(
             f"{found.folder}: {sizes} with fingerprint {found.fingerprint}: {which}. `kdbench data check {name}` says what "
@@ -144,22 +144,24 @@ def load(name: str, root: str = "", content: str = PUBLISHED) -> Cifar:
     return found
 
 
-def _pickles(facts: Facts, folder: Path) -> tuple[tuple[str, ...], tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def _pickles(known: Known, folder: Path) -> tuple[tuple[str, ...], dict[str, Split]]:
     """As published. Labels follow the sorted names, as folders do; in the official files they are sorted already."""
-    names = cifar_pickle.names(folder / facts.meta[0], facts.meta[1])
-    if len(set(names)) != facts.classes:
-        raise DataError(f"{folder / facts.meta[0]}: {len(set(names))} class names, expected {facts.classes}")
+    names = cifar_pickle.names(folder / known.meta[0], known.meta[1])
+    if len(set(names)) != known.classes:
+        raise DataError(f"{folder / known.meta[0]}: {len(set(names))} class names, expected {known.classes}")
     rank = np.argsort(np.argsort(np.array(names)))
-    batches = [cifar_pickle.batch(folder / name, facts.label_key, facts.classes) for name in facts.train]
-    test = cifar_pickle.batch(folder / facts.test, facts.label_key, facts.classes)
-    images, labels = (np.concatenate(parts) for parts in zip(*batches))
-    return tuple(sorted(names)), (images, rank[labels]), (test[0], rank[test[1]])
+    splits = {}
+    for split, files in (("train", known.train), ("test", (known.test,))):
+        batches = [cifar_pickle.batch(folder / name, known.label_key, known.classes) for name in files]
+        images, labels = (np.concatenate(parts) for parts in zip(*batches))
+        splits[split] = Split(images, rank[labels])
+    return tuple(sorted(names)), splits
 
 
-def _images(folder: Path) -> tuple[tuple[str, ...], tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def _images(folder: Path) -> tuple[tuple[str, ...], dict[str, Split]]:
     tree = image_tree.read(folder)
-    parts = {}
+    splits = {}
     for split in ("train", "test"):
         files, labels = tree.splits[split]
-        parts[split] = (np.asarray(decoded.pixels(files, folder, SIZE, exact=True)), labels)
-    return tree.classes, parts["train"], parts["test"]
+        splits[split] = Split(np.asarray(image_files.pixels(files, folder, SIZE, exact=True)), labels)
+    return tree.classes, splits

@@ -17,6 +17,7 @@ import numpy as np
 
 from kdbench.contract.errors import DataError
 from kdbench.tasks.data.inert_pickle import Inert, Instruction, Instructions, instructions
+from kdbench.tasks.data.photos.split import Split
 
 LARGEST = 1 << 28  # bytes; the largest official file has 155 MB
 PIXELS = 3 * 32 * 32
@@ -133,8 +134,8 @@ def names(path: Path, key: str) -> list[str]:
     return [_text(name) for name in found]
 
 
-def batch(path: Path, key: str, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """(images uint8 [N,3,32,32], labels int64 [N]) of a data file. A row holds all red, then green, then blue pixels."""
+def batch(path: Path, key: str, classes: int) -> Split:
+    """The images 32×32 of a data file. A row holds all red, then green, then blue pixels."""
     found = contents(path)
     try:
         data, labels = found["data"], found[key]
@@ -153,4 +154,4 @@ def batch(path: Path, key: str, classes: int) -> tuple[np.ndarray, np.ndarray]:
     wrong = next((i for i, v in enumerate(labels) if type(v) is not int or not 0 <= v < classes), None)
     if wrong is not None:
         raise DataError(f"{path}: label {short(labels[wrong])} of image {wrong} is not one of 0 to {classes - 1}")
-    return rows.reshape(-1, 3, 32, 32), np.array(labels, np.int64)
+    return Split(rows.reshape(-1, 3, 32, 32), np.array(labels, np.int64))

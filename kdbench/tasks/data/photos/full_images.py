@@ -6,16 +6,12 @@ of up to ten random parts the first that fits is taken, else the centre, as torc
 
 from __future__ import annotations
 
-import functools
 import math
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data.photos import image_files
 
 TRIES = 10
 DRAWS = 4 * TRIES  # uniform numbers for one part
@@ -38,18 +34,7 @@ def view(path: Path, size: int, least: float, u: np.ndarray) -> np.ndarray:
     """One random part of an image as uint8 [3,size,size]."""
     from PIL import Image
 
-    image = decoded.opened(path)
+    image = image_files.opened(path)
     left, top, wide, high = part(*image.size, least, u)
     shown = image.crop((left, top, left + wide, top + high)).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(shown).transpose(2, 0, 1)
-
-
-def stacked(make: Callable[[int], np.ndarray], count: int) -> np.ndarray:
-    """What `make` gives for 0, 1, … side by side, made by several threads; decoders work without Python's lock."""
-    return np.stack(list(_decoders(os.getpid()).map(make, range(count))))
-
-
-@functools.cache
-def _decoders(process: int) -> ThreadPoolExecutor:
-    """The threads that decode: one pool for a process, since a forked one has none of its parent's threads."""
-    return ThreadPoolExecutor(min(16, os.cpu_count() or 1), "decode")

@@ -8,23 +8,24 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import canonical, decoded
+from kdbench.tasks.data import canonical
 from kdbench.tasks.data.findings import Finding, against
-from kdbench.tasks.data.photos import cifar, cifar_pickle, image_layouts, image_tree, images, svhn
+from kdbench.tasks.data.photos import cifar, cifar_pickle, image_files, image_layouts, image_tree, images, svhn
 from kdbench.tasks.data.photos.image_sheet import sheet
+from kdbench.tasks.data.threads import each
 
 SHOWN = 5  # unreadable files that are named
 LOOK = 64  # pixels of a side at which a folder's images are tried
 
 
-def balance(labels: np.ndarray, classes: int) -> str:
+def _balance(labels: np.ndarray, classes: int) -> str:
     """How many images, and how evenly spread."""
     counts = np.bincount(labels, minlength=classes)
     low, high = int(counts.min()), int(counts.max())
     return f"{len(labels):,} images, {classes:,} classes, {f'{low:,} each' if low == high else f'{low:,} to {high:,} each'}"
 
 
-def moments(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _moments(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each channel of uint8 [N,3,H,W], of the pixels / 255, from exact counts of the values."""
     counts = np.array([np.bincount(pixels[:, channel].ravel(), minlength=256) for channel in range(pixels.shape[1])])
     value = np.arange(256) / 255
@@ -32,7 +33,7 @@ def moments(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.sqrt(counts @ value**2 / counts.sum(1) - mean**2)
 
 
-def numbers(values: Iterable[float]) -> str:
+def _numbers(values: Iterable[float]) -> str:
     return " ".join(f"{value:.5f}" for value in values)
 
 
@@ -40,7 +41,7 @@ def doubles(marks: Mapping[str, np.ndarray]) -> list[Finding]:
     """Images that are there twice, byte for byte: within a split, and (which flatters a test) across splits."""
     found = []
     for split, own in marks.items():
-        again = len(own) - len({row.tobytes() for row in own})
+        again = len(own) - len(canonical.distinct(own))
         if again:
             found.append(Finding("doubles", f"{again:,} of {split} are there twice"))
     leaked = canonical.leaked(marks)
@@ -49,26 +50,26 @@ def doubles(marks: Mapping[str, np.ndarray]) -> list[Finding]:
 
 def cifar_findings(name: str, folder: Path) -> list[Finding]:
     """A folder of CIFAR beside what is known of the published set."""
-    facts = cifar.FACTS[name]
-    pickled = cifar.is_pickled(facts, folder)
+    published = cifar.KNOWN[name]
+    pickled = cifar.is_pickled(published, folder)
     found = [Finding("layout", "pickles" if pickled else "image folders")]
     if pickled:
-        changed = [file for file, known in facts.md5.items() if cifar_pickle.md5(folder / file) != known]
+        changed = [file for file, known in published.md5.items() if cifar_pickle.md5(folder / file) != known]
         told = f"{', '.join(changed)} not byte for byte the published files" if changed else "md5 as published"
         found.append(Finding("files", told, right=None if changed else True))  # what counts is what is in them
     else:
-        bad = unreadable(image_tree.read(folder), cifar.SIZE, exact=True)
+        bad = _unreadable(image_tree.read(folder), cifar.SIZE, exact=True)
         if bad:
             return [*found, bad]
     read = cifar.read(name, folder)
-    for split, (_, labels), size in (("train", read.train, facts.sizes[0]), ("test", read.test, facts.sizes[1])):
-        known = f"{size:,} images, {facts.classes:,} classes, {size // facts.classes:,} each"
-        found.append(against(split, balance(labels, len(read.classes)), known))
-    mean, deviation = moments(read.train[0])
-    found.append(against("mean RGB", numbers(mean), numbers(facts.mean)))
-    found.append(against("sd RGB", numbers(deviation), numbers(facts.std)))
+    for split, (_, labels), size in (("train", read.train, published.sizes[0]), ("test", read.test, published.sizes[1])):
+        known = f"{size:,} images, {published.classes:,} classes, {size // published.classes:,} each"
+        found.append(against(split, _balance(labels, len(read.classes)), known))
+    mean, deviation = _moments(read.train.images)
+    found.append(against("mean RGB", _numbers(mean), _numbers(published.mean)))
+    found.append(against("sd RGB", _numbers(deviation), _numbers(published.std)))
     found += doubles(read.marks)
-    found.append(against("fingerprint", read.fingerprint, facts.fingerprint))
+    found.append(against("fingerprint", read.fingerprint, published.fingerprint))
     return found
 
 
@@ -76,25 +77,25 @@ def folder_findings(folder: Path) -> list[Finding]:
     """A folder of images of which nothing is known beforehand."""
     found = images.listed(folder)
     lines = [Finding("layout", found.layout)]
-    lines += [Finding(split, balance(labels, len(found.classes))) for split, labels in found.labels.items()]
-    bad = unreadable(image_layouts.read(folder), LOOK, exact=False)
+    lines += [Finding(split, _balance(labels, len(found.classes))) for split, labels in found.labels.items()]
+    bad = _unreadable(image_layouts.read(folder), LOOK, exact=False)
     lines.append(bad or Finding("files", "all can be read", right=True))
     lines += doubles(found.marks)
     lines.append(Finding("fingerprint", f"{found.fingerprint}: params: {{content: {found.fingerprint}}}"))
     return lines
 
 
-def unreadable(tree: image_tree.Tree, size: int, exact: bool) -> Finding | None:
+def _unreadable(tree: image_tree.Tree, size: int, exact: bool) -> Finding | None:
     """The files that cannot be decoded, all counted and some named."""
 
     def wrong(path: Path) -> str:
         try:
-            decoded.decode(path, size, exact)
+            image_files.decode(path, size, exact)
         except DataError as error:
             return str(error)
         return ""
 
-    bad = [told for files, _ in tree.splits.values() for told in decoded.each(wrong, files) if told]
+    bad = [told for files, _ in tree.splits.values() for told in each(wrong, files) if told]
     more = f"; and {len(bad) - SHOWN:,} more" if len(bad) > SHOWN else ""
     return Finding("files", f"{len(bad):,} unreadable: {'; '.join(bad[:SHOWN])}{more}", right=False) if bad else None
 
@@ -112,4 +113,4 @@ def cifar_sheet(name: str, folder: Path, path: Path) -> None:
 def folder_sheet(folder: Path, path: Path) -> None:
     found = images.listed(folder)
     files, labels = found.files["test"][:40], found.labels["test"][:40]
-    sheet(np.stack([decoded.decode(file, LOOK) for file in files]), labels, found.classes, path)
+    sheet(np.stack([image_files.decode(file, LOOK) for file in files]), labels, found.classes, path)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from kdbench.contract.errors import DataError
 from kdbench.tasks.data import csv_rows
+from kdbench.tasks.data.named_files import below
 from kdbench.tasks.data.photos.image_tree import Tree
 
 TABLE = "images.csv"
@@ -27,7 +28,7 @@ def read(folder: Path) -> Tree:
     rows: dict[str, list[tuple[str, Path, str]]] = {}
     seen: dict[Path, str] = {}
     for place, row in csv_rows.with_header(path, ("path", "label")):
-        file, label = _file(folder, place, row["path"]), row["label"].strip()
+        file, label = below(place, folder, "path", row["path"].strip()), row["label"].strip()
         if not label:
             raise DataError(f"{place}: label is empty")
         if file in seen:
@@ -53,13 +54,3 @@ def read(folder: Path) -> Tree:
     }
     named = ", ".join(splits) if "test" in splits else "no splits: the last fifth by content is the test"
     return Tree(f"{TABLE} with {named}", classes, splits)
-
-
-def _file(folder: Path, place: str, given: str) -> Path:
-    """The image that a row names, below the list's own folder."""
-    name = PurePosixPath(given.strip().replace("\\", "/"))
-    if not given.strip() or name.is_absolute() or ".." in name.parts or "\0" in given:
-        raise DataError(f"{place}: path {given!r}, expected one below {folder}")
-    if not (folder / name).is_file():
-        raise DataError(f"{place}: there is no file {folder / name}")
-    return folder / name

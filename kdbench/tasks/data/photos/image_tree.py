@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
+from kdbench.tasks.data import lines
+from kdbench.tasks.data.named_files import plain
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 HELD_OUT = ("test", "val", "valid", "validation")
@@ -76,7 +78,7 @@ def read(folder: Path) -> Tree:
     classes = tuple(classes_of(folder / "train"))
     splits = {"train": labelled(folder / "train", classes, complete=True)}
     if (folder / TINY).is_file():
-        splits["test"] = annotated(folder / "val", classes)
+        splits["test"] = _annotated(folder / "val", classes)
         return Tree("Tiny-ImageNet", classes, splits)
     held_out = [name for name in HELD_OUT if (folder / name).is_dir()]
     splits["test"] = labelled(folder / held_out[0], classes, complete=False)
@@ -85,23 +87,14 @@ def read(folder: Path) -> Tree:
     return Tree(f"folders {', '.join(['train', *held_out[:2]])}", classes, splits)
 
 
-def annotated(folder: Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray]:
+def _annotated(folder: Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray]:
     """Tiny-ImageNet's labelled validation images: one flat folder, and a list of file, class and four corners."""
     path = folder / ANNOTATIONS
     number = {name: label for label, name in enumerate(classes)}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
     files, labels = [], []
-    for at, line in enumerate(lines, 1):
-        parts = line.split("\t")
-        if len(parts) != 6:
-            raise DataError(f"{path}:{at}: {len(parts)} columns, expected 6 (file, class, four corners) with tabs between them")
-        if parts[1] not in number:
-            raise DataError(f"{path}:{at}: class {parts[1]!r} is none of train/")
-        if Path(parts[0]).name != parts[0]:
-            raise DataError(f"{path}:{at}: {parts[0]!r} is no plain file name")
-        files.append(folder / "images" / parts[0])
-        labels.append(number[parts[1]])
+    for at, (name, wnid, *_) in lines.columns(path, 6, "file, class, four corners"):
+        if wnid not in number:
+            raise DataError(f"{path}:{at}: class {wnid!r} is none of train/")
+        files.append(folder / "images" / plain(f"{path}:{at}", name))
+        labels.append(number[wnid])
     return files, np.array(labels, np.int64)

@@ -31,14 +31,14 @@ def is_published(classes: Sequence[str]) -> bool:
     return hashlib.sha256("\n".join(classes).encode()).hexdigest() == LIST
 
 
-def images_of(folder: Path) -> Path:
+def _images_of(folder: Path) -> Path:
     """Where train/ and val/ lie."""
     return folder / KAGGLE if (folder / SOLUTION).is_file() else folder
 
 
 def fits(folder: Path) -> bool:
     """Classes named by wnid, and a val/ that is the test: a test/ without folders is the challenge's, without classes."""
-    base = images_of(folder)
+    base = _images_of(folder)
     train, val, test = (base / name for name in ("train", "val", "test"))
     if not train.is_dir() or not val.is_dir() or (test.is_dir() and classes_of(test)) or (val / ANNOTATIONS).exists():
         return False
@@ -48,32 +48,32 @@ def fits(folder: Path) -> bool:
 
 def read(folder: Path) -> Tree:
     """The training images, and the validation images as the test."""
-    base = images_of(folder)
+    base = _images_of(folder)
     classes = tuple(classes_of(base / "train"))
-    how, test = held_out(folder, base / "val", classes)
+    how, test = _held_out(folder, base / "val", classes)
     return Tree(f"ImageNet, {how}", classes, {"train": labelled(base / "train", classes, complete=True), "test": test})
 
 
-def held_out(folder: Path, val: Path, classes: Sequence[str]) -> tuple[str, tuple[list[Path], np.ndarray]]:
+def _held_out(folder: Path, val: Path, classes: Sequence[str]) -> tuple[str, tuple[list[Path], np.ndarray]]:
     """What the labels of val/ were found in, its files and their classes."""
     if classes_of(val):
         return "val/ in folders", labelled(val, classes, complete=False)
     if (folder / SOLUTION).is_file():
-        how, told = f"flat val/ with Kaggle's {SOLUTION}", by_solution(folder / SOLUTION, classes)
+        how, told = f"flat val/ with Kaggle's {SOLUTION}", _by_solution(folder / SOLUTION, classes)
     elif devkit := _devkit(folder):
-        how, told = f"flat val/ with the devkit in {devkit.relative_to(folder)}", by_devkit(devkit, classes)
+        how, told = f"flat val/ with the devkit in {devkit.relative_to(folder)}", _by_devkit(devkit, classes)
     elif found := next((path for name in MAPS for path in (folder / name, val / name) if path.is_file()), None):
-        how, told = f"flat val/ with {found.relative_to(folder)}", by_map(found, classes)
+        how, told = f"flat val/ with {found.relative_to(folder)}", _by_map(found, classes)
     else:
         raise DataError(
             f"{val}: its images lie there without classes. Put one of these beside train/ and val/: the devkit "
             f"(ILSVRC2012_devkit_t12/data/meta.mat and its ground truth), {MAPS[0]} (lines: file, number of the class), "
             f"Kaggle's {SOLUTION}; or put them into folders named as in train/"
         )
-    return how, joined(val, told, is_published(classes))
+    return how, _joined(val, told, is_published(classes))
 
 
-def joined(val: Path, told: Told, published: bool) -> tuple[list[Path], np.ndarray]:
+def _joined(val: Path, told: Told, published: bool) -> tuple[list[Path], np.ndarray]:
     """The files of val/ with their classes: each has one, and none is missing."""
     files = {path.stem: path for path in files_of(val)}
     for name, path in files.items():
@@ -91,7 +91,7 @@ def joined(val: Path, told: Told, published: bool) -> tuple[list[Path], np.ndarr
     return [files[name] for name in files], np.array([told[name][1] for name in files], np.int64)
 
 
-def by_devkit(data: Path, classes: Sequence[str]) -> Told:
+def _by_devkit(data: Path, classes: Sequence[str]) -> Told:
     """Line i of the ground truth is the devkit's own number of image i's class; its wnid's rank is what counts."""
     known, rank = wnids(data / "meta.mat"), {name: at for at, name in enumerate(classes)}
     found = {}
@@ -103,7 +103,7 @@ def by_devkit(data: Path, classes: Sequence[str]) -> Told:
     return found
 
 
-def by_map(path: Path, classes: Sequence[str]) -> Told:
+def _by_map(path: Path, classes: Sequence[str]) -> Told:
     """Lines of a file's name and the number of its class, from 0."""
     found: dict[str, tuple[str, int]] = {}
     for at, (name, number) in lines.columns(path, 2, "a file and the number of its class", separator=None):
@@ -114,7 +114,7 @@ def by_map(path: Path, classes: Sequence[str]) -> Told:
     return _some(found, path)
 
 
-def by_solution(path: Path, classes: Sequence[str]) -> Told:
+def _by_solution(path: Path, classes: Sequence[str]) -> Told:
     """Kaggle's list: an image, and its boxes, of which the first one's wnid is the class."""
     rank = {name: at for at, name in enumerate(classes)}
     found: dict[str, tuple[str, int]] = {}

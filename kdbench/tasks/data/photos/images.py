@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kdbench.contract.errors import DataError
-from kdbench.tasks.data import canonical, decoded
-from kdbench.tasks.data.photos import image_layouts
+from kdbench.tasks.data import array_cache, canonical, meant
+from kdbench.tasks.data.photos import image_files, image_layouts
 from kdbench.tasks.data.place import Place
 
 PLACE = Place(
@@ -49,7 +48,7 @@ def listed(folder: Path) -> ImageSet:
     labels: dict[str, np.ndarray] = {}
     marks: dict[str, np.ndarray] = {}
     for split, (paths, classes) in tree.splits.items():
-        digests = np.asarray(decoded.digests(paths, folder))
+        digests = np.asarray(array_cache.digests(paths, folder))
         rows = canonical.order(digests, classes)
         files[split], labels[split], marks[split] = [paths[row] for row in rows], classes[rows], digests[rows]
     if "test" not in files:
@@ -64,12 +63,10 @@ def listed(folder: Path) -> ImageSet:
 def load(root: str, content: str) -> ImageSet:
     """The images that are meant: those of the given fingerprint, and no others."""
     found = listed(find(root))
-    if found.fingerprint != content:
-        what = "say which images are meant" if not content else f"these are not the images of param `content` ({content[:12]}…)"
-        raise DataError(f"{found.folder}: {what}: params: {{content: {found.fingerprint}}}")
+    meant.check(found.folder, found.fingerprint, content, "images")
     return found
 
 
 def pixels(found: ImageSet, split: str, size: int, resize: int | None = None) -> np.ndarray:
     """uint8 [N,3,size,size], mapped from the cache."""
-    return decoded.pixels(found.files[split], found.folder, size, resize=resize)
+    return image_files.pixels(found.files[split], found.folder, size, resize=resize)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data.decoded import FORMATS
+from kdbench.tasks.data.photos.image_files import FORMATS
 from kdbench.tasks.data.scenes.label_maps import OUTSIDE, Colour
 
 SHOWN = 5  # values that are named

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
+from kdbench.tasks.data.photos import image_files
 from kdbench.tasks.data.scenes import label_files
 from kdbench.tasks.data.scenes.label_files import Writing
+from kdbench.tasks.data.threads import each
 
 Size = tuple[int, int]  # height, width
 
@@ -24,7 +26,7 @@ def image(path: Path, size: Size | None = None) -> np.ndarray:
     """uint8 [3,H,W]; at its own size where none is given."""
     from PIL import Image
 
-    shown = decoded.opened(path)
+    shown = image_files.opened(path)
     if size is not None and shown.size != size[::-1]:
         shown = shown.resize(size[::-1], Image.Resampling.BILINEAR)
     return np.asarray(shown).transpose(2, 0, 1)
@@ -35,7 +37,7 @@ def extent(path: Path) -> Size:
     from PIL import Image
 
     try:
-        with Image.open(path, formats=decoded.FORMATS) as opened:
+        with Image.open(path, formats=image_files.FORMATS) as opened:
             return opened.height, opened.width
     except Exception as error:
         raise DataError(f"{path}: cannot be read as an image: {error}") from None
@@ -62,11 +64,11 @@ def images(files: Sequence[Path], base: Path, size: Size) -> np.ndarray:
     """uint8 [N,3,H,W], mapped from the cache."""
 
     def fill(array: np.ndarray) -> None:
-        for row, found in enumerate(decoded.each(lambda path: image(path, size), files)):
+        for row, found in enumerate(each(lambda path: image(path, size), files)):
             array[row] = found
 
     name = f"images-{size[0]}x{size[1]}.npy"
-    return decoded.kept(decoded.shelf(files, base) / name, (len(files), 3, *size), fill)
+    return array_cache.kept(array_cache.shelf(files, base) / name, (len(files), 3, *size), fill)
 
 
 def labels(files: Sequence[Path], of: Sequence[Path], base: Path, size: Size, writing: Writing, table: np.ndarray) -> np.ndarray:
@@ -75,10 +77,10 @@ def labels(files: Sequence[Path], of: Sequence[Path], base: Path, size: Size, wr
     image_of = dict(zip(files, of, strict=True))
 
     def fill(array: np.ndarray) -> None:
-        for row, found in enumerate(decoded.each(lambda path: label(path, image_of[path], writing, table, size), files)):
+        for row, found in enumerate(each(lambda path: label(path, image_of[path], writing, table, size), files)):
             array[row] = found
 
     colours = sorted((writing.colours or {}).items())
     read_as = hashlib.sha256(f"{table.tolist()} {colours} {writing.indexed} {writing.deep}".encode()).hexdigest()[:12]
     name = f"labels-{size[0]}x{size[1]}-{read_as}.npy"
-    return decoded.kept(decoded.shelf(files, base) / name, (len(files), *size), fill)
+    return array_cache.kept(array_cache.shelf(files, base) / name, (len(files), *size), fill)

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
 from kdbench.tasks.data.findings import Finding, against
 from kdbench.tasks.data.photos.image_check import SHOWN, doubles
 from kdbench.tasks.data.scenes import label_files, label_maps, scene_cache, scene_layouts
 from kdbench.tasks.data.scenes.label_maps import OUTSIDE, VOID
 from kdbench.tasks.data.scenes.scene_set import Part, Tree, partners
+from kdbench.tasks.data.threads import each
 
 MOST = 60  # values of labels of one's own that are listed
 COLOUR = 1 << 24  # added to colours, to tell them from numbers
@@ -32,6 +32,12 @@ class Tally:
     bad: list[str] = field(default_factory=list)
     strange: dict[int, str] = field(default_factory=dict)  # value -> a file that holds it
 
+    def add(self, other: Tally) -> None:
+        self.values += other.values
+        self.sizes += other.sizes
+        self.bad += other.bad
+        self.strange = other.strange | self.strange
+
 
 def findings(name: str, folder: Path) -> list[Finding]:
     """Everything that can be said of a set without a choice of classes; files without a partner are left out and told."""
@@ -39,14 +45,14 @@ def findings(name: str, folder: Path) -> list[Finding]:
     found = scene_layouts.look(name, folder, True)
     tree = found.tree
     lines = [Finding("labels", f"{tree.code}: {', '.join(label_maps.spaces_of(tree.code))}")]
-    lines += alone(tree)
-    table = None if tree.code == "own numbers" else table_of(tree.code)
+    lines += _alone(tree)
+    table = None if tree.code == "own numbers" else _table_of(tree.code)
     for split, part in found.parts.items():
         what = f"{len(part.stems):,} images{'' if part.labels else ' without labels'}"
         expected = f"{known[split]:,} images" if split in known else ""
         lines.append(against(split, what, expected) if expected else Finding(split, what))
         if part.labels:
-            lines += of_labels(split, tally(tree, part, table), table, tree.code)
+            lines += _of_labels(split, _tally(tree, part, table), table, tree.code)
     marks = found.marks
     lines += doubles(marks) if "train" in marks else []
     lines += [Finding("neighbours", each) for each in neighbours({split: part.stems for split, part in found.parts.items()})]
@@ -54,12 +60,12 @@ def findings(name: str, folder: Path) -> list[Finding]:
     return [*lines, Finding("fingerprint", f"{found.fingerprint}: param {both} of task scenes")]
 
 
-def table_of(code: str) -> np.ndarray:
+def _table_of(code: str) -> np.ndarray:
     space = label_maps.spaces_of(code)[0]
     return label_maps.table(code, space, len(label_maps.SPACES[space].names))
 
 
-def alone(tree: Tree) -> list[Finding]:
+def _alone(tree: Tree) -> list[Finding]:
     """Images and labels that lack the other."""
     lines = []
     for split, (images, labels) in tree.splits.items():
@@ -70,30 +76,30 @@ def alone(tree: Tree) -> list[Finding]:
     return lines or [Finding("partners", "every label has its image", right=True)]
 
 
-def tally(tree: Tree, part: Part, table: np.ndarray | None) -> Tally:
-    made = Tally()
+def _tally(tree: Tree, part: Part, table: np.ndarray | None) -> Tally:
     image_of = dict(zip(part.labels, part.images, strict=True))
 
-    def one(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[int, int], str]:
+    def of_file(path: Path) -> Tally:
         try:
             coloured = label_files.colours_of(path) if table is None else None
             values = label_files.values(path, tree.writing) if coloured is None else coloured + COLOUR
             theirs = scene_cache.extent(image_of[path])
         except DataError as error:
-            return np.empty(0, np.int64), np.empty(0, np.int64), (0, 0), str(error)
-        odd = "" if theirs == values.shape else f"{path}: {values.shape[1]}×{values.shape[0]}, its image {theirs[1]}×{theirs[0]}"
-        return *np.unique(values, return_counts=True), (values.shape[0], values.shape[1]), odd
+            return Tally(bad=[str(error)])
+        height, width = values.shape
+        odd = [] if theirs == (height, width) else [f"{path}: {width}×{height}, its image {theirs[1]}×{theirs[0]}"]
+        numbers, counts = np.unique(values, return_counts=True)
+        strange = [] if table is None else label_files.strangers(numbers, table)
+        pixels = Counter(dict(zip(numbers.tolist(), counts.tolist())))
+        return Tally(pixels, Counter([(height, width)]), odd, dict.fromkeys(strange, str(path)))
 
-    for path, (values, counts, size, odd) in zip(part.labels, decoded.each(one, part.labels)):
-        made.bad += [odd] if odd else []
-        made.sizes.update([size] if size != (0, 0) else [])
-        made.values.update(dict(zip(values.tolist(), counts.tolist())))
-        for value in [] if table is None else label_files.strangers(values, table):
-            made.strange.setdefault(value, str(path))
-    return made
+    whole = Tally()
+    for one in each(of_file, part.labels):
+        whole.add(one)
+    return whole
 
 
-def of_labels(split: str, found: Tally, table: np.ndarray | None, code: str) -> list[Finding]:
+def _of_labels(split: str, found: Tally, table: np.ndarray | None, code: str) -> list[Finding]:
     """What a split's labels hold, as classes where the set says which these are, else as numbers."""
     lines = []
     sizes = [f"{width}×{height} ({count:,})" for (height, width), count in found.sizes.most_common(SHOWN)]
@@ -151,7 +157,7 @@ def sheet(name: str, folder: Path, path: Path) -> None:
     tree = found.tree
     own = tree.code == "own numbers"
     space = label_maps.own_space(tuple(map(str, range(VOID)))) if own else label_maps.SPACES[label_maps.spaces_of(tree.code)[0]]
-    table = np.arange(256, dtype=np.int16) if own else table_of(tree.code)
+    table = np.arange(256, dtype=np.int16) if own else _table_of(tree.code)
     shown, present = [], set()
     for split, part in found.parts.items():
         if part.labels:

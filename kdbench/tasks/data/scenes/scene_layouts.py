@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from kdbench.contract.errors import DataError
+from kdbench.tasks.data import meant
 from kdbench.tasks.data.scenes import camvid, cityscapes, gta5, idd, pairs, synthia
 from kdbench.tasks.data.scenes.scene_set import Layout, SceneSet, listed
 
@@ -24,7 +24,5 @@ def look(name: str, folder: Path, drop: bool = False) -> SceneSet:
 def load(name: str, root: str, content: str, drop: bool, param: str) -> SceneSet:
     """The set that is meant: that of the given fingerprint, and no other. `param` is where a suite says it."""
     found = look(name, find(name, root), drop)
-    if found.fingerprint != content:
-        what = "say which files are meant" if not content else f"these are not the files of param `{param}` ({content[:12]}…)"
-        raise DataError(f"{found.folder}: {what}: params: {{{param}: {found.fingerprint}}}")
+    meant.check(found.folder, found.fingerprint, content, "files", param)
     return found

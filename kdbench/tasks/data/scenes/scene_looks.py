@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.views import FiniteViews
+
+Moments = Callable[[torch.device], tuple[Tensor, Tensor]]  # of each channel of each target image, on a device
 
 
 def mirrored(view: Tensor, index: Tensor, draw: Draw) -> Tensor:
@@ -48,6 +53,21 @@ def like(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     """Each image with another mean and deviation of each channel."""
     centred = images - images.mean((2, 3), keepdim=True)
     return centred / images.std((2, 3), keepdim=True).clamp(min=1e-3) * deviation + mean
+
+
+def recoloured(policy: str, images: Tensor, batch: Batch, draw: Draw, moments: Moments) -> Tensor:
+    """A batch's images in other colours: `moment` gives each the mean and deviation of some target image, `jitter` random gain,
+    cast, contrast and noise, `grey` the same to the grey image; any other policy leaves them as they are."""
+    if policy == "moment":
+        mean, deviation = moments(images.device)
+        one = (draw.uniform("moment", batch.view, batch.index) * len(mean)).long()
+        return like(images, mean[one], deviation[one])
+    if policy not in ("jitter", "grey"):
+        return images
+    if policy == "grey":
+        images = images.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    noise = draw.normal("noise", batch.view, batch.index, images[0].numel()).view_as(images)
+    return jitter(images, draw.uniform("jitter", batch.view, batch.index, 6), noise)
 
 
 def jitter(images: Tensor, u: Tensor, noise: Tensor) -> Tensor:

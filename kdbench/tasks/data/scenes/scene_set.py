@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import decoded
+from kdbench.tasks.data import array_cache
 from kdbench.tasks.data.place import Place
 from kdbench.tasks.data.scenes.label_files import Writing
 
@@ -50,6 +50,9 @@ class Part:
     images: list[Path]
     labels: list[Path]
 
+    def rows(self, some: slice) -> Part:
+        return Part(self.stems[some], self.images[some], self.labels[some])
+
 
 @dataclass(frozen=True, eq=False)
 class SceneSet:
@@ -76,7 +79,7 @@ def partners(images: Files, labels: Files) -> tuple[list[str], list[str]]:
     return sorted(set(images) - set(labels)), sorted(set(labels) - set(images))
 
 
-def paired(split: str, images: Files, labels: Files, folder: Path, drop: bool) -> Part:
+def _paired(split: str, images: Files, labels: Files, folder: Path, drop: bool) -> Part:
     """The split in canonical order. A split may have no labels at all; where some lack their partner, that is an error."""
     lone, orphans = partners(images, labels)
     if labels and (lone or orphans) and not drop:
@@ -93,11 +96,11 @@ def listed(layout: Layout, folder: Path, drop: bool = False) -> SceneSet:
     tree = layout.read(folder)
     parts, marks, total = {}, {}, hashlib.sha256()
     for split, (images, labels) in sorted(tree.splits.items()):
-        part = paired(split, images, labels, folder, drop)
+        part = _paired(split, images, labels, folder, drop)
         if not part.stems:
             raise DataError(f"{folder}: {split}: no image has a label")
-        marks[split] = np.asarray(decoded.digests(part.images, folder))
-        of_labels = np.asarray(decoded.digests(part.labels, folder)) if part.labels else np.empty((0, 32), np.uint8)
+        marks[split] = np.asarray(array_cache.digests(part.images, folder))
+        of_labels = np.asarray(array_cache.digests(part.labels, folder)) if part.labels else np.empty((0, 32), np.uint8)
         told = "\n".join([split, str(len(part.stems)), *part.stems])
         for piece in (told.encode(), np.ascontiguousarray(marks[split]).data, np.ascontiguousarray(of_labels).data):
             total.update(hashlib.sha256(piece).digest())

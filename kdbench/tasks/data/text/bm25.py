@@ -17,7 +17,7 @@ def scores(queries: np.ndarray, documents: np.ndarray, k1: float = 1.2, b: float
     return np.stack([index.get_scores([int(t) for t in row if t]) for row in queries])
 
 
-def document_frequency(documents: np.ndarray, words: int) -> np.ndarray:
+def _document_frequency(documents: np.ndarray, words: int) -> np.ndarray:
     """In how many documents each word id occurs, int64 [words]; 0 for the padding."""
     present = np.zeros((len(documents), words), bool)
     present[np.arange(len(documents))[:, None], documents] = True
@@ -25,9 +25,13 @@ def document_frequency(documents: np.ndarray, words: int) -> np.ndarray:
     return present.sum(0)
 
 
-def idf(documents: np.ndarray, words: int) -> np.ndarray:
-    """BM25's inverse document frequency, log(1 + (N - n + .5) / (n + .5)); 0 for the padding."""
-    n = document_frequency(documents, words)
-    values = np.log(1.0 + (len(documents) - n + 0.5) / (n + 0.5))
+def idf(frequency: np.ndarray, documents: int) -> np.ndarray:
+    """BM25's inverse document frequency of words that stand in so many of the documents, float64."""
+    return np.log(1.0 + (documents - frequency + 0.5) / (frequency + 0.5))
+
+
+def padded_idf(documents: np.ndarray, words: int) -> np.ndarray:
+    """The same of rows of word ids; 0 for the padding."""
+    values = idf(_document_frequency(documents, words), len(documents))
     values[0] = 0.0
     return values

@@ -26,7 +26,7 @@ def findings(folder: Path) -> list[Finding]:
     """A collection of which nothing is known beforehand."""
     found = passage_set.read(folder)
     lines = [Finding("layout", found.layout.name), *_documents(found), *_queries(found)]
-    for split in found.judged:
+    for split in found.splits:
         lines += _judgements(found, split)
     lines += [*_division(found), *_lists(found)]
     return [*lines, Finding("fingerprint", f"{found.fingerprint}: params: {{content: {found.fingerprint}}}")]
@@ -35,7 +35,7 @@ def findings(folder: Path) -> list[Finding]:
 def cranfield_findings(folder: Path) -> list[Finding]:
     """The same, beside what is known of Cranfield in the layout that PLACE asks for."""
     found = passage_set.read(folder)
-    judged = found.judged.get("test")
+    judged = found.splits.get("test")
     rows, undefined = (len(judged.grade), int((judged.grade < 0).sum())) if judged else (0, 0)
     known = [
         against("documents", f"{len(found.store):,}", "1,400"),
@@ -80,11 +80,9 @@ def _twice(found: PassageSet, what: str) -> list[Finding]:
 
 
 def _queries(found: PassageSet) -> list[Finding]:
-    judged = {int(query) for split in found.judged.values() for query in split.query}
-    free = len(found.names) - len(judged)
     return [
         Finding("queries", f"{len(found.names):,}"),
-        Finding("unjudged", f"{free:,} queries without judgements: they serve as unlabelled ones"),
+        Finding("unjudged", f"{len(found.unjudged()):,} queries without judgements: they serve as unlabelled ones"),
         *_twice(found, "queries"),
         *_identical(found),
     ]
@@ -102,7 +100,7 @@ def _identical(found: PassageSet) -> list[Finding]:
 
 
 def _judgements(found: PassageSet, split: str) -> list[Finding]:
-    judged = found.judged[split]
+    judged = found.splits[split]
     grades = Counter(judged.grade.tolist())
     told = ", ".join(f"{count:,} of grade {grade}" for grade, count in sorted(grades.items(), reverse=True))
     queries = np.unique(judged.query)
@@ -125,9 +123,9 @@ def _judgements(found: PassageSet, split: str) -> list[Finding]:
 
 def _division(found: PassageSet) -> list[Finding]:
     """The division that the task makes, and what the test shares with what is learnt from."""
-    judged = {split: np.unique(found.judged[split].query).tolist() for split in found.judged}
+    judged = found.judged_queries()
     parts = passage_split.parts(judged, found.texts)
-    own = " and ".join(found.judged)
+    own = " and ".join(found.splits)
     lines = [Finding("division", ", ".join(f"{len(queries):,} {name}" for name, queries in parts.items()) + f", from {own}")]
     wanted = {name: [_relevant(found, query) for query in queries] for name, queries in parts.items()}
     learnt = set().union(*wanted["train"])
@@ -143,8 +141,8 @@ def _division(found: PassageSet) -> list[Finding]:
 
 
 def _relevant(found: PassageSet, query: int) -> set[int]:
-    pairs = [judged.of(query) for judged in found.judged.values()]
-    return {int(d) for documents, grades in pairs for d in documents[grades > 0]}
+    documents, grades = found.judgements(query)
+    return set(documents[grades > 0].tolist())
 
 
 def _lists(found: PassageSet) -> list[Finding]:
@@ -163,5 +161,5 @@ def _lists(found: PassageSet) -> list[Finding]:
 def sheet(folder: Path, path: Path) -> None:
     """Some test queries in words."""
     found = passage_set.read(folder)
-    judged = {split: np.unique(found.judged[split].query).tolist() for split in found.judged}
-    path.write_text(passage_texts.shown(found, passage_split.parts(judged, found.texts)["test"][:3]), encoding="utf-8")
+    tests = passage_split.parts(found.judged_queries(), found.texts)["test"]
+    path.write_text(passage_texts.shown(found, tests[:3]), encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from kdbench.contract.errors import DataError
 from kdbench.tasks.data.lines import columns, decimal, records
-from kdbench.tasks.data.made.topics import Stream
+from kdbench.tasks.data.random_numbers import Stream
 from kdbench.tasks.data.text import score_pickle, trec
 from kdbench.tasks.data.text.beir import HEADER, SPLITS
 from kdbench.tasks.data.text.passage_ids import Rows
@@ -96,9 +96,8 @@ def run(found: PassageSet, path: Path, depth: int, positives: bool) -> tuple[Lis
 
 
 def _relevant(found: PassageSet, query: int) -> set[str]:
-    pairs = [judged.of(query) for judged in found.judged.values()]
-    numbers = (int(d) for documents, grades in pairs for d in documents[grades > 0] if d < len(found.store))
-    return {found.store.ids[number].decode() for number in numbers}
+    documents, grades = found.judgements(query)
+    return {found.store.ids[number].decode() for number in documents[grades > 0] if number < len(found.store)}
 
 
 def triples(found: PassageSet, path: Path) -> tuple[Lists, str]:

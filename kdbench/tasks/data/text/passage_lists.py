@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data.made.topics import Stream
+from kdbench.tasks.data.random_numbers import Stream
 from kdbench.tasks.data.text.passage_search import Search, top
 from kdbench.tasks.data.text.passage_set import PassageSet
 

@@ -34,34 +34,28 @@ class Parts:
     """The lists of one collection under given choices; each is made when it is first wanted."""
 
     def __init__(self, found: PassageSet, choices: Choices):
-        self.found, self.c = found, choices
+        self.found, self.choices = found, choices
 
     @functools.cached_property
     def queries(self) -> dict[str, list[int]]:
         """Query numbers of train, val and test."""
-        judged = {split: np.unique(rows.query).tolist() for split, rows in self.found.judged.items()}
+        judged = self.found.judged_queries()
         parts = passage_split.parts(judged, self.found.texts)
-        if self.c.clean:
+        if self.choices.clean:
             learnt = self.learnt(parts["train"])
             parts["test"] = [query for query in parts["test"] if not learnt & self.relevant(query)]
         for name, queries in parts.items():
             if not queries:
                 raise DataError(f"{self.found.folder}: no query is left for {name}; judged are {', '.join(judged)}")
-        return {**parts, "test": parts["test"][: self.c.test]}
+        return {**parts, "test": parts["test"][: self.choices.test]}
 
     @functools.cached_property
     def with_labels(self) -> list[int]:
-        return self.queries["train"][: self.c.labelled]
-
-    def judgements(self, query: int) -> tuple[np.ndarray, np.ndarray]:
-        """Documents and grades of a query, of all splits that judge it."""
-        pairs = [judged.of(query) for judged in self.found.judged.values()]
-        documents, grades = (np.concatenate(values) for values in zip(*pairs))
-        return documents, grades
+        return self.queries["train"][: self.choices.labelled]
 
     def relevant(self, query: int) -> set[int]:
-        documents, grades = self.judgements(query)
-        return set(documents[grades >= self.c.relevant_grade].tolist())
+        documents, grades = self.found.judgements(query)
+        return set(documents[grades >= self.choices.relevant_grade].tolist())
 
     def learnt(self, queries: list[int]) -> set[int]:
         """The documents that are some training query's positive."""
@@ -71,11 +65,11 @@ class Parts:
     def minus(self) -> dict[int, np.ndarray]:
         """The documents that are no part of a query's ranking."""
         found: dict[int, np.ndarray] = {}
-        if self.c.undefined == "drop":
-            some = {int(query) for judged in self.found.judged.values() for query in judged.query[judged.grade < 0]}
-            judged = {query: self.judgements(query) for query in some}
+        if self.choices.undefined == "drop":
+            some = {int(query) for judged in self.found.splits.values() for query in judged.query[judged.grade < 0]}
+            judged = {query: self.found.judgements(query) for query in some}
             found = {query: documents[grades < 0] for query, (documents, grades) in judged.items()}
-        if self.c.identical_ids == "drop":
+        if self.choices.identical_ids == "drop":
             own = self.found.store.number(list(self.found.names))
             for query in np.flatnonzero(own >= 0).tolist():
                 found[query] = np.append(found.get(query, np.zeros(0, np.int64)), own[query])
@@ -89,15 +83,17 @@ class Parts:
     def judged(self) -> Lists:
         """Lists of all training queries, each with a relevant document at its head."""
         queries = self.queries["train"]
-        if self.c.lists == MINED:
-            lists = self.miner.labelled(queries, [self.judgements(query) for query in queries], self.c.relevant_grade)
+        if self.choices.lists == MINED:
+            lists = self.miner.labelled(queries, [self.found.judgements(query) for query in queries], self.choices.relevant_grade)
         else:
-            given = passage_given.load(self.found, self.c.lists)
+            given = passage_given.load(self.found, self.choices.lists)
             lists = given.rows(np.isin(given.query, queries))
-            wrong = np.flatnonzero(self.grades(lists.first())[:, 0] < self.c.relevant_grade)
+            wrong = np.flatnonzero(self.grades(lists.first())[:, 0] < self.choices.relevant_grade)
             if len(wrong):
                 query = self.found.names[int(lists.query[wrong[0]])]
-                raise DataError(f"lists {self.c.lists}: {len(wrong):,} do not begin with a relevant document (query {query!r})")
+                raise DataError(
+                    f"lists {self.choices.lists}: {len(wrong):,} do not begin with a relevant document (query {query!r})"
+                )
         return self._some(lists, f"any of {len(queries):,} training queries")
 
     @functools.cached_property
@@ -115,15 +111,13 @@ class Parts:
     def pool(self) -> tuple[Lists, list[np.ndarray]]:
         """Lists of queries whose judgements are not read, and the words of each; a title is the query -1."""
         found = self.found
-        judged = {int(query) for split in found.judged.values() for query in np.unique(split.query)}
-        free = [query for query in range(len(found.names)) if query not in judged]
-        free += self.queries["train"][len(self.with_labels) :]
-        if self.c.lists != MINED:
-            given = passage_given.load(found, self.c.lists)
+        free = found.unjudged() + self.queries["train"][len(self.with_labels) :]
+        if self.choices.lists != MINED:
+            given = passage_given.load(found, self.choices.lists)
             lists = given.rows(np.isin(given.query, free))
             return lists, [found.words(int(query)) for query in lists.query]
         wanted = [(found.names[q], found.words(q), frozenset(int(d) for d in self.minus.get(q, ()))) for q in free]
-        titles = passage_texts.titles(found, self.c.titles) if self.c.titles else []
+        titles = passage_texts.titles(found, self.choices.titles) if self.choices.titles else []
         wanted += [(f"title of {found.store.ids[d].decode()}", words, frozenset({d})) for d, words in titles]
         owners = np.array(free + [-1] * len(titles), np.int32)
         return Lists(owners, self.miner.pool(wanted)), [words for _, words, _ in wanted]
@@ -132,21 +126,21 @@ class Parts:
     def held_out(self, split: str) -> Lists:
         """One list for each query of val or test, in the order of the part."""
         queries = self.queries[split]
-        if self.c.test_lists == MINED:
-            return self.miner.evaluation(queries, [self.judgements(query) for query in queries])
-        given = passage_given.load(self.found, self.c.test_lists)
+        if self.choices.test_lists == MINED:
+            return self.miner.evaluation(queries, [self.found.judgements(query) for query in queries])
+        given = passage_given.load(self.found, self.choices.test_lists)
         row_of = {int(query): row for row, query in enumerate(given.query)}
         missing = [self.found.names[query] for query in queries if query not in row_of]
         if missing or len(row_of) < len(given.query):
             what = f"lack {named(tuple(missing))} of {split}" if missing else "have several rows for a query"
-            raise DataError(f"lists {self.c.test_lists}: {what}; expected one list for each query")
+            raise DataError(f"lists {self.choices.test_lists}: {what}; expected one list for each query")
         lists = given.rows(np.array([row_of[query] for query in queries]))
         return Lists(lists.query, lists.documents)  # a teacher's scores of held-out queries are nobody's to read
 
     @functools.cached_property
     def _graded(self) -> tuple[np.ndarray, np.ndarray, int]:
         """Sorted keys of all judged pairs, their grades, and what a key is made with."""
-        judged = self.found.judged.values()
+        judged = self.found.splits.values()
         stride = max([len(self.found.store), *(int(rows.document.max(initial=0)) + 1 for rows in judged)])
         keys = np.concatenate([rows.query.astype(np.int64) * stride + rows.document for rows in judged])
         grade = np.concatenate([rows.grade for rows in judged])

@@ -10,6 +10,7 @@ import functools
 import numpy as np
 
 from kdbench.contract.errors import DataError
+from kdbench.tasks.data.text import bm25
 from kdbench.tasks.data.text.passage_store import Store
 
 K1, B = 1.2, 0.75
@@ -42,8 +43,7 @@ class Search:
 
     @functools.cached_property
     def idf(self) -> np.ndarray:
-        n = np.asarray(self.store.frequency, np.float64)
-        return np.log(1 + (len(self.store) - n + 0.5) / (n + 0.5))
+        return bm25.idf(np.asarray(self.store.frequency), len(self.store))
 
     def scores(self, words: np.ndarray) -> np.ndarray:
         """float64 [D] of one query's word numbers; a repeated word counts again. Rounded: the last bit chooses nothing."""

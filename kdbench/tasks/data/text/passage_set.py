@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
+from kdbench.tasks.data import meant
 from kdbench.tasks.data.place import Place
 from kdbench.tasks.data.text import beir, msmarco, passage_store
 from kdbench.tasks.data.text.passage_layout import Layout
@@ -45,11 +46,26 @@ class PassageSet:
     store: passage_store.Store
     names: tuple[str, ...]
     texts: tuple[str, ...]
-    judged: Mapping[str, Judged]
+    splits: Mapping[str, Judged]  # what each split judges
     absent: Mapping[str, tuple[str, ...]]
     strangers: Mapping[str, tuple[str, ...]]  # queries that a split judges and no file has
     twice: Mapping[str, tuple[str, ...]]  # ids that occur more than once among documents and queries
     fingerprint: str
+
+    def judgements(self, query: int) -> tuple[np.ndarray, np.ndarray]:
+        """Documents and grades of a query, of all splits that judge it."""
+        pairs = [judged.of(query) for judged in self.splits.values()]
+        documents, grades = (np.concatenate(values) for values in zip(*pairs))
+        return documents, grades
+
+    def judged_queries(self) -> dict[str, list[int]]:
+        """The queries that each split judges."""
+        return {split: np.unique(judged.query).tolist() for split, judged in self.splits.items()}
+
+    def unjudged(self) -> list[int]:
+        """The queries that no split judges."""
+        judged = {query for queries in self.judged_queries().values() for query in queries}
+        return [query for query in range(len(self.names)) if query not in judged]
 
     @functools.cached_property
     def vocabulary(self) -> dict[str, int]:
@@ -91,12 +107,12 @@ def read(folder: Path, language: Language = "english") -> PassageSet:
     names = tuple(known)
     repeated = np.flatnonzero(store.ids[1:] == store.ids[:-1]) + 1
     twice = {"documents": tuple(store.ids[row].decode() for row in repeated), "queries": tuple(again)}
-    judged, absent, strangers = {}, {}, {}
+    splits, absent, strangers = {}, {}, {}
     for split, path in layout.judgements(folder).items():
-        judged[split], absent[split], strangers[split] = _judged(layout, path, known, store)
+        splits[split], absent[split], strangers[split] = _judged(layout, path, known, store)
     texts = tuple(kept[name] for name in names)
-    found = _fingerprint(store, names, texts, judged, absent)
-    return PassageSet(folder, layout, language, store, names, texts, judged, absent, strangers, twice, found)
+    found = _fingerprint(store, names, texts, splits, absent)
+    return PassageSet(folder, layout, language, store, names, texts, splits, absent, strangers, twice, found)
 
 
 def _judged(
@@ -124,7 +140,7 @@ def _fingerprint(
     store: passage_store.Store,
     names: Iterable[str],
     texts: Iterable[str],
-    judged: Mapping[str, Judged],
+    splits: Mapping[str, Judged],
     absent: Mapping[str, tuple[str, ...]],
 ) -> str:
     """The same for every layout and every order of the lines. The language plays no part in it."""
@@ -132,9 +148,9 @@ def _fingerprint(
     total.update(np.ascontiguousarray(store.marks).data)
     for name, text in zip(names, texts):
         total.update(hashlib.sha256(f"{name}\0{text}".encode()).digest())
-    for split in sorted(judged):
-        total.update(f"{split}\0{len(judged[split].query)}\0".encode() + "\0".join(absent[split]).encode())
-        for values in (judged[split].query, judged[split].document, judged[split].grade):
+    for split in sorted(splits):
+        total.update(f"{split}\0{len(splits[split].query)}\0".encode() + "\0".join(absent[split]).encode())
+        for values in (splits[split].query, splits[split].document, splits[split].grade):
             total.update(values.astype("<i4").tobytes())
     return total.hexdigest()
 
@@ -154,7 +170,5 @@ def load(root: str, folder: str, content: str, language: Language) -> PassageSet
         if ids:
             path = found.layout.judgements(found.folder)[split]
             raise DataError(f"{path}: judges queries that the queries' file lacks: {named(ids)}")
-    if found.fingerprint != content:
-        what = "say which collection is meant" if not content else f"not the collection of param `content` ({content[:12]}…)"
-        raise DataError(f"{found.folder}: {what}: params: {{content: {found.fingerprint}}}")
+    meant.check(found.folder, found.fingerprint, content, "passages")
     return found

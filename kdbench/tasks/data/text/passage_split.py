@@ -21,7 +21,7 @@ def mark(text: str) -> str:
     return hashlib.sha256(" ".join(text.lower().split()).encode()).hexdigest()
 
 
-def divided(queries: Sequence[int], texts: Sequence[str], shares: Sequence[tuple[str, float]]) -> dict[str, list[int]]:
+def _divided(queries: Sequence[int], texts: Sequence[str], shares: Sequence[tuple[str, float]]) -> dict[str, list[int]]:
     """Queries in parts of these shares, each in the order of the marks. A text that occurs twice goes where it first fell."""
     order = sorted(queries, key=lambda query: (mark(texts[query]), query))
     parts: dict[str, list[int]] = {name: [] for name, _ in shares}
@@ -49,17 +49,17 @@ def parts(judged: Mapping[str, Sequence[int]], texts: Sequence[str]) -> dict[str
 
 
 def _parts(judged: Mapping[str, Sequence[int]], texts: Sequence[str]) -> dict[str, list[int]]:
-    whole = {split: divided(queries, texts, ((split, 1.0),))[split] for split, queries in judged.items()}
+    whole = {split: _divided(queries, texts, ((split, 1.0),))[split] for split, queries in judged.items()}
     train, dev, test = (whole.get(split, []) for split in ("train", "dev", "test"))
     if not test:
         dev, test = [], dev
     if not train and not dev:
-        return divided(test, texts, SHARES)
+        return _divided(test, texts, SHARES)
     if not train:
-        halves = divided(dev, texts, (("train", 0.5), ("val", 0.5)))
+        halves = _divided(dev, texts, (("train", 0.5), ("val", 0.5)))
         return {**halves, "test": test}
     if not dev:
         share = min(TENTH, MOST / len(train))
-        some = divided(train, texts, (("val", share), ("train", 1 - share)))
+        some = _divided(train, texts, (("val", share), ("train", 1 - share)))
         return {"train": some["train"], "val": some["val"], "test": test}
     return {"train": train, "val": dev, "test": test}

@@ -2,7 +2,7 @@
 
 Documents are in the order of their ids' bytes and words in falling order of the documents that hold them, so that numbers are the
 same for every layout of the same collection, and a tie by falling number is trec_eval's tie by falling id. The store lies in the
-cache (decoded.py) and may be deleted at any time.
+cache (array_cache.py) and may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import cache_budget, decoded
+from kdbench.tasks.data import array_cache, cache_budget
 from kdbench.tasks.data.text.passage_layout import Document, Layout
 from kdbench.tasks.data.text.text_tokens import Language, words_of
 
@@ -57,7 +57,7 @@ class Store:
 def opened(layout: Layout, folder: Path, language: Language) -> Store:
     """The store of a folder, made where there is none."""
     corpus = layout.corpus(folder)
-    place = decoded.shelf([corpus], folder) / f"passages-{language}-{VERSION}"
+    place = array_cache.shelf([corpus], folder) / f"passages-{language}-{VERSION}"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         cache_budget.hold(place.parent)  # for as long as this process lives
@@ -65,7 +65,7 @@ def opened(layout: Layout, folder: Path, language: Language) -> Store:
             _make(layout, folder, language, place)
         return Store(**{name: np.load(place / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS})
     except OSError as error:
-        raise DataError(f"cache {place}: {error.strerror}; choose another place with {decoded.VARIABLE}") from error
+        raise DataError(f"cache {place}: {error.strerror}; choose another place with {array_cache.VARIABLE}") from error
 
 
 def _make(layout: Layout, folder: Path, language: Language, place: Path) -> None:
@@ -82,10 +82,21 @@ def _make(layout: Layout, folder: Path, language: Language, place: Path) -> None
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _build(documents: Iterator[Document], corpus: Path, language: Language, out: Path) -> None:
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A corpus in the order of its file: its words by provisional numbers, a word's being the order of its first occurrence."""
+
+    ids: np.ndarray
+    marks: np.ndarray
+    starts: np.ndarray  # of each document among the words, and their end
+    vocabulary: dict[str, int]
+
+
+def _streamed(documents: Iterator[Document], corpus: Path, language: Language, out: Path) -> _Read:
+    """Every document once; their words go to a file."""
     vocabulary: dict[str, int] = {}
     ids, marks, lengths = bytearray(), bytearray(), array("q")
-    with open(out / "stream", "wb") as stream:
+    with open(out, "wb") as stream:
         for found in documents:
             words = words_of(found.whole(), language)
             stream.write(array("i", [vocabulary.setdefault(word, len(vocabulary)) for word in words]).tobytes())
@@ -97,24 +108,32 @@ def _build(documents: Iterator[Document], corpus: Path, language: Language, out:
     if not vocabulary:
         raise DataError(f"{corpus}: no word in any of its {len(lengths):,} documents")
     names = np.array(bytes(ids).split(b"\0")[:-1], dtype=bytes)
-    order = np.argsort(names, kind="stable")
-    provisional = np.memmap(out / "stream", np.int32, mode="r")
     starts = np.concatenate([[0], np.cumsum(np.frombuffer(lengths, np.int64))])
-    frequency, word_order, texts = _by_frequency(provisional, starts, vocabulary)
-    renumbered = np.empty(len(vocabulary), np.int32)
-    renumbered[word_order] = np.arange(len(vocabulary), dtype=np.int32)
-    counts = np.diff(starts)[order]
+    return _Read(names, np.frombuffer(bytes(marks), np.uint8).reshape(-1, 16), starts, vocabulary)
+
+
+def _build(documents: Iterator[Document], corpus: Path, language: Language, out: Path) -> None:
+    """All arrays of a store, from one pass over the documents."""
+    read = _streamed(documents, corpus, language, out / "stream")
+    provisional = np.memmap(out / "stream", np.int32, mode="r")
+    frequency, word_order, texts = _by_frequency(provisional, read.starts, read.vocabulary)
+    renumbered = np.empty(len(read.vocabulary), np.int32)
+    renumbered[word_order] = np.arange(len(read.vocabulary), dtype=np.int32)
+    order = np.argsort(read.ids, kind="stable")
+    counts = np.diff(read.starts)[order]
     offsets = np.concatenate([[0], np.cumsum(counts)])
     tokens = np.lib.format.open_memmap(out / "tokens.npy", mode="w+", dtype=np.int32, shape=(len(provisional),))
     for first in range(0, len(order), BLOCK):
         rows = order[first : first + BLOCK]
         last = first + len(rows)
         within = np.arange(offsets[first], offsets[last]) - np.repeat(offsets[first:last], counts[first:last])
-        tokens[offsets[first] : offsets[last]] = renumbered[provisional[np.repeat(starts[rows], counts[first:last]) + within]]
+        tokens[offsets[first] : offsets[last]] = renumbered[
+            provisional[np.repeat(read.starts[rows], counts[first:last]) + within]
+        ]
     tokens.flush()
-    np.save(out / "ids.npy", names[order])
+    np.save(out / "ids.npy", read.ids[order])
     np.save(out / "offsets.npy", offsets.astype(np.int64))
-    np.save(out / "marks.npy", np.frombuffer(bytes(marks), np.uint8).reshape(-1, 16)[order])
+    np.save(out / "marks.npy", read.marks[order])
     np.save(out / "frequency.npy", frequency[word_order])
     np.save(out / "words.npy", np.array([text.encode() for text in texts], dtype=bytes))
     del provisional

@@ -26,7 +26,7 @@ def shown(found: PassageSet, queries: list[int]) -> str:
     """These queries in words, each with a document of every grade that it has."""
     wanted: dict[int, list[tuple[int, str]]] = {query: [] for query in queries}
     for query in queries:
-        for judged in found.judged.values():
+        for judged in found.splits.values():
             documents, grades = judged.of(query)
             for grade in sorted(set(grades.tolist()), reverse=True):
                 number = int(documents[grades == grade][0])

@@ -1,4 +1,4 @@
-"""What is decoded once, images above all, kept as one array on disk that every process maps.
+"""Arrays that are made once from a list of files (pixels, pictures of sound, digests), kept on disk, and mapped by every process.
 
 The cache lies under KDBENCH_CACHE, else ~/.cache/kdbench/images, in a folder named by the list of files with their sizes and
 times; it may be deleted at any time. How large it may grow: cache_budget.py.
@@ -12,26 +12,20 @@ import os
 import shutil
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from kdbench.contract.errors import DataError
 from kdbench.tasks.data import cache_budget
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from kdbench.tasks.data.threads import each
 
 VARIABLE = "KDBENCH_CACHE"
 VERSION = 1
-# What a file may be, whatever its name says. Pillow knows many more, of which one (EPS) is a program that it has another run.
-FORMATS = ("PNG", "JPEG", "MPO", "PPM", "BMP", "GIF", "TIFF", "WEBP")
-T = TypeVar("T")
 
 
-def cache() -> Path:
+def folder() -> Path:
+    """Where all arrays lie."""
     given = os.environ.get(VARIABLE, "").strip()
     return Path(given).expanduser() if given else Path("~/.cache/kdbench/images").expanduser()
 
@@ -45,7 +39,7 @@ def shelf(files: Sequence[Path], base: Path) -> Path:
         except OSError as error:
             raise DataError(f"{path}: {error.strerror}") from error
         name.update(f"{path.relative_to(base)}\t{facts.st_size}\t{facts.st_mtime_ns}\n".encode())
-    return cache() / name.hexdigest()[:24]
+    return folder() / name.hexdigest()[:24]
 
 
 def kept(
@@ -75,7 +69,7 @@ def _make(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]
         raise DataError(f"cache {path.parent}: needs {needed:,} bytes of {free:,} free; choose another place with {VARIABLE}")
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.npy")
     try:
-        with _told(path.parent), cache_budget.room(cache(), needed):
+        with _told(path.parent), cache_budget.room(folder(), needed):
             array = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
         fill(array)
         array.flush()
@@ -85,12 +79,12 @@ def _make(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]
 
 
 @contextlib.contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def _told(where: Path) -> Iterator[None]:
     """What the disk refuses, in the cache's own words."""
     try:
         yield
     except OSError as error:
-        raise DataError(f"cache {folder}: {error.strerror}; choose another place with {VARIABLE}") from error
+        raise DataError(f"cache {where}: {error.strerror}; choose another place with {VARIABLE}") from error
 
 
 def digests(files: Sequence[Path], base: Path) -> np.ndarray:
@@ -108,53 +102,3 @@ def digests(files: Sequence[Path], base: Path) -> np.ndarray:
             array[row] = np.frombuffer(found, np.uint8)
 
     return kept(shelf(files, base) / "digests.npy", (len(files), 32), fill)
-
-
-def pixels(files: Sequence[Path], base: Path, size: int, exact: bool = False, resize: int | None = None) -> np.ndarray:
-    """uint8 [N,3,size,size] in RGB, each as `decode` has it."""
-
-    def fill(array: np.ndarray) -> None:
-        for row, found in enumerate(each(lambda path: decode(path, size, exact, resize), files)):
-            array[row] = found
-
-    name = f"pixels-{size}.npy" if resize in (None, size) else f"pixels-{size}-of-{resize}.npy"
-    return kept(shelf(files, base) / name, (len(files), 3, size, size), fill)
-
-
-def decode(path: Path, size: int, exact: bool = False, resize: int | None = None) -> np.ndarray:
-    """One image as uint8 [3,size,size]: the shorter side resized to `resize` (to `size`, if not given) and the centre taken;
-    `exact` refuses another size than that."""
-    from PIL import Image
-
-    image = opened(path, size if exact else None)
-    if not exact:
-        scale = (resize or size) / min(image.size)
-        wide, high = (max(size, round(side * scale)) for side in image.size)
-        image = image.resize((wide, high), Image.Resampling.BILINEAR) if (wide, high) != image.size else image
-        left, top = (wide - size) // 2, (high - size) // 2
-        image = image.crop((left, top, left + size, top + size))
-    return np.asarray(image).transpose(2, 0, 1)
-
-
-def opened(path: Path, side: int | None = None) -> Image:
-    """One image in RGB, of that side if it is given. What cannot be read is named, and nothing is guessed about it."""
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=FORMATS) as found:
-            if side is not None and found.size != (side, side):
-                raise DataError(f"{path}: {found.size[0]}×{found.size[1]} pixels, expected {side}×{side}")
-            if found.width * found.height > (Image.MAX_IMAGE_PIXELS or 0):
-                raise DataError(f"{path}: {found.width}×{found.height} pixels: too large to be what it should be")
-            return found.convert("RGB")
-    except DataError:
-        raise
-    except Exception as error:  # decoders fail in many ways
-        raise DataError(f"{path}: cannot be read as an image: {error}") from None
-
-
-def each(work: Callable[[Path], T], files: Sequence[Path]) -> Iterator[T]:
-    """The results in order, a bounded number of files ahead."""
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        for start in range(0, len(files), 1024):
-            yield from pool.map(work, files[start : start + 1024])
