@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kdbench.cli.session import Session, open_suite
-from kdbench.jobs.plan import modules_of
+from kdbench.jobs.sources import modules_of
 from kdbench.metrics import card
 from kdbench.results.against import digest
 from kdbench.results.provenance import machine, source_digest, versions

@@ -17,7 +17,7 @@ from benchmarks.bare import Bare
 from kdbench.cli.session import Session, open_suite
 from kdbench.contract.model import Facts
 from kdbench.jobs.job import Job
-from kdbench.jobs.plan import payload
+from kdbench.jobs.payload import payload
 from kdbench.models import weights
 from kdbench.registry import Registry, load_target
 from kdbench.tasks.data.photos import cifar
@@ -74,10 +74,10 @@ class Work:
     def bare(self) -> Bare:
         """The bare loop on this work: the same networks and images."""
         job = self.job("kd")
-        task = build.make_task(job["identity"], job["targets"])
+        task = build.make_task(job["spec"], job["targets"])
         samples = task.data("train")
         teacher, student = (
-            build.make_net(task, net, job["targets"], CPU).backbone for net in (job["teachers"][0], job["identity"]["student"])
+            build.make_net(task, net, job["targets"], CPU).backbone for net in (job["teachers"][0], job["spec"]["student"])
         )
         return Bare(teacher, student, samples.fields["image"], samples.fields["label"], self.batch)
 

@@ -111,9 +111,9 @@ class Session:
 
     def settled(self, records: Mapping[str, Record]) -> Session:
         """The same suite with the settings that these records choose."""
-        from kdbench.jobs.planned import planned
+        from kdbench.jobs.of_suite import jobs_of
 
-        expansion, jobs = planned(self.suite, self.registry, self.path.parent, self.profile, self.only, lambda: records)
+        expansion, jobs = jobs_of(self.suite, self.registry, self.path.parent, self.profile, self.only, lambda: records)
         return replace(self, expansion=expansion, jobs=jobs)
 
     def groups(self, records: Mapping[str, Record]) -> list[Group]:
@@ -132,7 +132,8 @@ class Session:
         return of_imported(found.records.values(), self.expansion.arms, self.families, self.against)
 
     def plan(self, records: Mapping[str, Record | Outline], stale: StalePolicy = "keep") -> Plan:
-        from kdbench.jobs.plan import modules_of, plan
+        from kdbench.jobs.plan import plan
+        from kdbench.jobs.sources import modules_of
         from kdbench.results.provenance import source_digest
 
         attempts = {key: f"failed: {failure.failure_class}" for key, failure in self.failures(records).items()}
@@ -177,7 +178,7 @@ def open_suite(
     suite: Path, results: Path, profile: str | None = None, only: str | None = None, plugins: list[Path] | None = None
 ) -> Session:
     """Read and expand; raises one error that names every mistake of the suite."""
-    from kdbench.jobs.planned import planned
+    from kdbench.jobs.of_suite import jobs_of
     from kdbench.results.store import ResultStore
     from kdbench.suite.read import read_suite
 
@@ -186,7 +187,7 @@ def open_suite(
     with broken_told(registry):
         read = read_suite(path, registry)
     store = ResultStore(results)
-    expansion, jobs = planned(read, registry, path.parent, profile, only, lambda: store.scan().records)
+    expansion, jobs = jobs_of(read, registry, path.parent, profile, only, lambda: store.scan().records)
     return Session(path, read, registry, expansion, jobs, store, profile, only, str(suite))
 
 

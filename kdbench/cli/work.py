@@ -129,7 +129,7 @@ def make_runner(session: Session, how: How, jobs: list[Job]) -> Executor:
 def spec(session: Session, item: Planned, how: How, past: Past) -> JobSpec:
     from kdbench.execute.base import JobSpec, Resources
     from kdbench.jobs.gang import gang_of
-    from kdbench.jobs.plan import payload
+    from kdbench.jobs.payload import payload
     from kdbench.results.meanwhile import written
 
     job = item.job

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Axis = Literal["class", "tag", "candidate"]
-AXES: frozenset[str] = frozenset({"class", "tag", "candidate"})
+AXES: frozenset[str] = frozenset(get_args(Axis))
 AXIS_TITLE = {"class": "one class per decision", "tag": "independent tags", "candidate": "a list of candidates"}
 
 
@@ -86,7 +86,7 @@ class Needs:
 class Offer:
     """What a task, its nets and the stages before a method put at its disposal."""
 
-    axis: str
+    axis: Axis
     streams: frozenset[str] = _names("labelled", "transfer")
     fields: frozenset[str] = frozenset()
     grid: bool = False

@@ -11,8 +11,10 @@ from torch import Tensor
 from kdbench.contract.arithmetic import Arithmetic
 from kdbench.contract.batch import Batch, Outputs, Signal
 from kdbench.contract.gives import Gives
+from kdbench.contract.method import Owner
 from kdbench.contract.model import Config as PluginConfig
 from kdbench.contract.model import Net
+from kdbench.contract.step import Step, Sweep
 from kdbench.contract.task import Task
 
 
@@ -41,17 +43,17 @@ class Source:
     def attach(self, stream: Any, teacher_keys: Sequence[str], folder: Path) -> None:
         """Called once with the stream that it will answer for; a stored source keeps its signals below `folder`."""
 
-    def prepare(self, sweep: Any) -> None:
+    def prepare(self, sweep: Sweep) -> None:
         """Learn what it must know of the sets before the first step (scope stream), as a method does."""
 
-    def see(self, step: Any, batch: Batch) -> Signal:
+    def see(self, step: Step, batch: Batch) -> Signal:
         """The answer within a step, where the students' own outputs are at hand."""
         return self.ask(batch)
 
     def bind(self, learner: Any) -> None:
         """Called once with the learner, before its first step (scope learner)."""
 
-    def owners(self) -> Mapping[str, Any]:
+    def owners(self) -> Mapping[str, Owner]:
         """Players that learn beside the student, by name (scope learner)."""
         return {}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kdbench.docs.markdown import table
 from kdbench.registry import PluginInfo
-from kdbench.suite.params import describe
+from kdbench.suite.shape import describe
 
 
 def params(info: PluginInfo) -> str:

@@ -14,11 +14,11 @@ from kdbench.suite.card import Card, Claimed, Measured, Normalisation, Score, We
 from kdbench.suite.entry import Arm, Init, Round, Rounds, Source, Stage, View, Wrap
 from kdbench.suite.gate import Gate
 from kdbench.suite.marks import Shorthand
-from kdbench.suite.params import branches, describe
 from kdbench.suite.presets import Preset, Requires
 from kdbench.suite.recipe import Batch, Recipe
 from kdbench.suite.recipes import NamedRecipe
 from kdbench.suite.schema import Claim, Exclude, OwnTeacher, Pair, Profile, Resources, Student, Suite, Task, Teacher
+from kdbench.suite.shape import branches, describe
 from kdbench.suite.tune import Tune
 
 INTRODUCTION = """\

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from kdbench.gate.experiments import Experiments
 from kdbench.jobs.identity import canonical
 from kdbench.jobs.job import Cell, Job, JobSet
-from kdbench.jobs.plan import Plan, Planned, outdated
+from kdbench.jobs.plan import Plan, Planned
+from kdbench.jobs.sources import outdated
 from kdbench.metrics.catalogue import primary
 from kdbench.results.record import Record
 

@@ -40,8 +40,7 @@ class Decision:
     def said(self) -> str:
         """`digits kd: weight=0.3 of 4 settings: accuracy 0.8312 on val, mean of 2 seeds`, or why nothing is chosen yet."""
         tuning = self.tuning
-        task, pair, cell = tuning.place
-        what = f"{where(task, pair)} {cell}"
+        what = f"{where(tuning.place.task, tuning.place.pair)} {tuning.place.cell}"
         if self.chosen is None:
             return f"{what}: one of {len(tuning.variants)} settings: {self.why}"
         setting, mean = tuning.variants[self.chosen].setting, self.tried[self.chosen].mean

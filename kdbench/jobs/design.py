@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kdbench.jobs.identity import key_of
+from kdbench.jobs.decide import SPLIT
+from kdbench.jobs.identity import IDENTITY_VERSION, key_of, without_defaults
 from kdbench.jobs.job import Job
-from kdbench.jobs.rounds import Start
+from kdbench.jobs.parts import network_identity, task_identity, task_spec, view_spec
+from kdbench.jobs.rounds import trial_label
+from kdbench.jobs.start import Start
+from kdbench.registry import Registry
+from kdbench.suite.arm import Arm
+from kdbench.suite.recipe import RECIPE_DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -35,3 +41,46 @@ class Design:
             weights=str(start.file) if start.file else None,
             start=start.job.key if start.job else None,
         )
+
+
+def student_design(arm: Arm, registry: Registry, teachers: Sequence[Job]) -> Design:
+    """The design of an arm or of one of its rounds."""
+    task = registry.task(arm.task["plugin"])
+    method, model = registry.method(arm.method["name"]), registry.model(arm.student["model"])
+    targets = {"task": task.target, "method": method.target, **registry.model_targets(model.name)}
+    wraps = []
+    for wrap in arm.method["wrap"]:
+        wrapper = registry.wrapper(wrap["name"])
+        targets[f"wrapper:{wrapper.name}"] = wrapper.target
+        wraps.append({"name": wrapper.name, "version": wrapper.version, "params": wrap["params"]})
+    for teacher in teachers:
+        targets |= {name: target for name, target in teacher.targets.items() if name.startswith("model:")}
+    source = None
+    if arm.source is not None:
+        targets["source"] = registry.source(arm.source["plugin"]).target
+        source = {"name": arm.source["plugin"], "version": arm.source["version"], "params": arm.source["params"]}
+    view = {key: value for key, value in arm.view.items() if key != "name"}
+    targets |= {f"stage:{stage['name']}": registry.stage(stage["name"]).target for stage in view.get("stages", ())}
+    identity = {
+        "identity_version": IDENTITY_VERSION,
+        "role": "student",
+        "task": task_identity(arm.task, task),
+        "student": network_identity(arm.student),
+        "method": {"name": method.name, "version": method.version, "params": arm.method["params"], "wrap": wraps},
+        "source": source,
+        "view": view,
+        "recipe": without_defaults(arm.recipe, RECIPE_DEFAULTS),
+        **({"trial": SPLIT} if arm.trial else {}),
+    }
+    names = {"tuning": arm.written} if arm.trial else {"alias": arm.alias, "preset": arm.preset}
+    labels = {
+        "task": arm.task["name"],
+        "pair": arm.pair,
+        "method": method.name,
+        "cell": trial_label(arm.cell) if arm.trial else arm.cell,
+        "source": arm.source["name"] if arm.source else None,
+        "view": arm.view["name"],
+        **{name: value for name, value in names.items() if value},
+    }
+    filled = {"task": task_spec(arm.task, task), "view": view_spec(view, task)}
+    return Design(identity, {**identity, **filled, "recipe": {**RECIPE_DEFAULTS, **arm.recipe}}, labels, targets)

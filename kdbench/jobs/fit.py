@@ -8,6 +8,7 @@ from kdbench.contract.gives import Gives
 from kdbench.contract.needs import Needs, Offer, abroad, behind, check
 from kdbench.registry import Registry
 from kdbench.suite.arm import Arm
+from kdbench.suite.catalogue import needs_of
 from kdbench.suite.entry import EARLIER
 from kdbench.suite.presets import read_preset
 
@@ -23,13 +24,12 @@ def misfits(arm: Arm, registry: Registry, before: Sequence[Arm] = ()) -> list[st
         if (missing := set(model.facts["reads"]) - set(task.facts["fields"]))
     ]
     method = registry.method(arm.method["name"])
-    needs = Needs.read(method.facts["needs"]).resolved({**method.defaults, **arm.method["params"]})
+    needs = needs_of(method, arm.method["params"])
     if arm.preset is not None:
         requires = read_preset(registry.preset(arm.preset), registry).requires
         needs = needs | Needs(axes=frozenset(requires.axes), streams=frozenset(), grid=requires.grid)
     for wrap in reversed(arm.method["wrap"]):
-        wrapper = registry.wrapper(wrap["name"])
-        needs = needs | Needs.read(wrapper.facts["needs"]).resolved({**wrapper.defaults, **wrap["params"]})
+        needs = needs | needs_of(registry.wrapper(wrap["name"]), wrap["params"])
     taps = [frozenset(t.facts["taps"]) for t in teachers]
     stages = [registry.stage(stage["name"]) for stage in arm.view.get("stages", ())]
     offer = Offer(
@@ -66,3 +66,13 @@ def answering(arm: Arm, before: Sequence[Arm]) -> list[str]:
     for name in arm.source.get("also", ()) if arm.source else ():
         found.append(before[-1 if name == EARLIER else -arm.init[EARLIER]].student["model"])
     return found or [arm.student["model"]]
+
+
+def unshowable(arm: Arm, registry: Registry) -> list[str]:
+    """Every stage that changes fields which the task does not have."""
+    fields = registry.task(arm.task["plugin"]).facts["fields"]
+    return [
+        f"stage {stage['name']} changes {', '.join(sorted(missing))}, task {arm.task['plugin']} has {', '.join(fields)}"
+        for stage in arm.view.get("stages", ())
+        if (missing := set(registry.stage(stage["name"]).facts["reads"]) - set(fields))
+    ]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from kdbench.jobs.job import Job, JobSet
+from kdbench.jobs.sources import outdated
 
 State = Literal["run", "cached", "stale", "blocked"]
 StalePolicy = Literal["keep", "rerun", "fail"]
-STALE_POLICIES: tuple[str, ...] = get_args(StalePolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,57 +80,3 @@ def plan(
             needed += jobs.jobs[key].after  # it learns again, too
         seen.add(key)
     return Plan(tuple(Planned(job, *states[key], key in records) for key, job in jobs.jobs.items()))
-
-
-def outdated(record: Any, present: Mapping[str, str]) -> list[str]:
-    """The sources that changed since a record was made. A source that the record does not name is no evidence."""
-    recorded = record.provenance.get("sources", {})
-    return sorted(name for name, sha in present.items() if recorded.get(name, sha) != sha)
-
-
-def modules_of(job: Job) -> tuple[Any, ...]:
-    """The source files whose code decides a job's result: its plugins and the training loop."""
-    return _modules(frozenset(job.targets.values()))
-
-
-@functools.cache
-def _modules(targets: frozenset[str]) -> tuple[Any, ...]:
-    """One tuple for all jobs of the same plugins."""
-    where = sorted({target.rpartition(":")[0] for target in targets})
-    return (*(Path(w) if w.endswith(".py") else w for w in where), "kdbench.train.loop", "kdbench.train.step")
-
-
-def payload(job: Job, jobs: JobSet, home: Path, results: Path, checkpoint_seconds: float) -> dict[str, Any]:
-    """What the training side gets: plain data and paths, no suite. Teachers that are no reference are asked, and not scored
-    against: a student is not to be like what it was."""
-    place = (job.labels["task"], job.labels.get("pair", "default"))
-    refer = jobs.reference.get((*place, job.key), job.teachers)
-    teachers = [
-        {
-            "key": key,
-            "model": jobs.jobs[key].spec["student"]["model"],
-            "params": jobs.jobs[key].spec["student"]["params"],
-            "normalisation": jobs.jobs[key].spec["student"].get("normalisation"),
-            "outputs": jobs.jobs[key].spec["student"].get("outputs"),
-            "weights": str(home / "weights" / f"{key}.safetensors"),
-            "reference": key in refer,
-        }
-        for key in job.teachers
-    ]
-    start = str(home / "weights" / f"{job.start}.safetensors") if job.start else job.weights
-    return {
-        "key": job.key,
-        "kind": job.kind,
-        "identity": job.spec,
-        "digest": job.identity,
-        "labels": job.labels,
-        "targets": job.targets,
-        "sources": [str(m) for m in modules_of(job)],
-        "teachers": teachers,
-        "init_weights": start,
-        "init_job": job.start,
-        "origin": job.origin,
-        "home": str(home),
-        "results": str(results),
-        "checkpoint_seconds": checkpoint_seconds,
-    }

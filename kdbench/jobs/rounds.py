@@ -1,4 +1,4 @@
-"""Training in rounds: which earlier students a round asks and starts as, and the seed that it has.
+"""Training in rounds: which earlier students a round asks, the seed that it has, and what it is called.
 
 Every round is a job like any other, known by what it computes. So a longer chain goes on from a shorter one, and two arms whose
 first rounds are equal share them.
@@ -8,36 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from kdbench.jobs.job import Job
-from kdbench.models.weight_files import content_of
+from kdbench.jobs.start import Start
 from kdbench.suite.arm import Arm
-from kdbench.suite.entry import EARLIER, FRESH
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where weights start: as identity says it, and the job or the file that they are taken from."""
-
-    identity: Any
-    job: Job | None = None
-    file: Path | None = None
-
-
-def start_of(arm: Arm, chain: Sequence[Job], root: Path) -> Start:
-    """`chain` are the rounds before, the last one at the end."""
-    init = arm.init
-    if init == FRESH or "mix" in init:
-        return Start(init)
-    part = {"part": init["part"]} if "part" in init else {}
-    if EARLIER in init:
-        job = chain[-init[EARLIER]]
-        return Start({"job": job.key, **part}, job)
-    file = (root / init["file"]).resolve()
-    return Start({"weights": content_of(file), **part}, file=file)
+from kdbench.suite.entry import EARLIER
 
 
 def students_asked(arm: Arm, chain: Sequence[Job], start: Start) -> list[Job]:

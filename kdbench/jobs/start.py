@@ -1,16 +1,41 @@
-"""Whether a student can start as its arm says, and be shown what its view says: two more reasons why an arm may not run."""
+"""Where a student's weights start, and why a start is not to be had."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from kdbench.registry import Registry
+from kdbench.jobs.job import Job
+from kdbench.models.weight_files import content_of
 from kdbench.suite.arm import Arm
 from kdbench.suite.entry import EARLIER, FRESH
 
 
-def unstartable(arm: Arm, before: Sequence[Arm] = ()) -> list[str]:
+@dataclass(frozen=True)
+class Start:
+    """Where weights start: as identity says it, and the job or the file that they are taken from."""
+
+    identity: Any
+    job: Job | None = None
+    file: Path | None = None
+
+
+def start_of(arm: Arm, chain: Sequence[Job], root: Path) -> Start:
+    """`chain` are the rounds before, the last one at the end."""
+    init = arm.init
+    if init == FRESH or "mix" in init:
+        return Start(init)
+    part = {"part": init["part"]} if "part" in init else {}
+    if EARLIER in init:
+        job = chain[-init[EARLIER]]
+        return Start({"job": job.key, **part}, job)
+    file = (root / init["file"]).resolve()
+    return Start({"weights": content_of(file), **part}, file=file)
+
+
+def unstartable(arm: Arm, before: Sequence[Arm]) -> list[str]:
     """Why a start is not to be had: the teacher or the earlier student whose weights are taken must be the same network."""
     if arm.init == FRESH or "file" in arm.init:
         return []
@@ -42,13 +67,3 @@ def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def told(network: Mapping[str, Any]) -> str:
     return f"{network['model']} {network['params'] or ''}".strip()
-
-
-def unshowable(arm: Arm, registry: Registry) -> list[str]:
-    """Stages that change fields which the task does not have."""
-    fields = registry.task(arm.task["plugin"]).facts["fields"]
-    return [
-        f"stage {stage['name']} changes {', '.join(sorted(missing))}, task {arm.task['plugin']} has {', '.join(fields)}"
-        for stage in arm.view.get("stages", ())
-        if (missing := set(registry.stage(stage["name"]).facts["reads"]) - set(fields))
-    ]

@@ -18,7 +18,7 @@ OF_TEST = ("", "truth", "fidelity")  # groups of metrics that are read on the te
 
 def verdict(claim: ArmClaim, jobs: JobSet, readings: Readings, reader: UnitReader | None = None) -> Verdict:
     """By the seeds that the suite plans for both cells; without a reader, by the seeds alone."""
-    cells = [Cell(claim.task, pair, label) for pair, label in claim.cells()]
+    cells = [Cell(*place) for place in claim.places()]
     planned = [{jobs.jobs[key].labels["seed"] for key in jobs.cells.get(cell, ())} for cell in cells]
     runs = [readings.cells.get(cell, []) for cell in cells]
     values = [{r.seed: r.value(claim.metric) if r.status == "done" else math.nan for r in found} for found in runs]

@@ -1,15 +1,15 @@
 """What a person wrote: suite files, read and checked with places, and expanded into arms. Imports no torch and no registry."""
 
-from kdbench.suite.arm import Arm, ArmClaim, Expansion
+from kdbench.suite.arm import Arm, Expansion
 from kdbench.suite.errors import Problem, SuiteError
 from kdbench.suite.expand import expand
 from kdbench.suite.read import parse_suite, read_suite
-from kdbench.suite.schema import RECIPE_DEFAULTS, Suite, json_schema
+from kdbench.suite.recipe import RECIPE_DEFAULTS
+from kdbench.suite.schema import Suite, json_schema
 
 __all__ = [
     "RECIPE_DEFAULTS",
     "Arm",
-    "ArmClaim",
     "Expansion",
     "Problem",
     "Suite",

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdbench.suite.label import method_label
 
 if TYPE_CHECKING:
-    from kdbench.suite.tuning import Place, Tuning
+    from kdbench.suite.tuning import Tuning
+
+
+class Place(NamedTuple):
+    """A cell of a suite: one arm of one pair, over its seeds."""
+
+    task: str
+    pair: str
+    cell: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,10 @@ class Arm:
     before: tuple[Arm, ...] = ()
     written: str | None = None
     trial: bool = False
+
+    @property
+    def place(self) -> Place:
+        return Place(self.task["name"], self.pair, self.cell)
 
     @property
     def called(self) -> str:
@@ -123,9 +135,10 @@ class ArmClaim:
     over_pair: str | None = None  # where `over` is of another pair of the task
     said: tuple[str, str] = ("", "")  # arm and over as the suite's author calls them
 
-    def cells(self) -> list[tuple[str, str]]:
-        """(pair, cell) of the arm, and of what it is compared with if anything."""
-        return [(self.pair, self.arm)] + ([(self.over_pair or self.pair, self.over)] if self.over is not None else [])
+    def places(self) -> list[Place]:
+        """Where the arm is, and what it is compared with if anything."""
+        found = [Place(self.task, self.pair, self.arm)]
+        return found if self.over is None else [*found, Place(self.task, self.over_pair or self.pair, self.over)]
 
 
 @dataclass(frozen=True)

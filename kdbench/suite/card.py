@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import model_validator
 
-from kdbench.suite.catalogue import Catalogue, find
 from kdbench.suite.entry import Params, Text
-from kdbench.suite.errors import Problem, SuiteError, listing, nearest
 from kdbench.suite.marks import Many, OneOrMany, Strict, identity, runtime
-from kdbench.suite.params import misses
-from kdbench.suite.read import validated
-from kdbench.suite.yaml import Document, load
 
-FOLDER = "teachers"
-FOLDER_VARIABLE = "KDBENCH_TEACHERS"
 WEIGHTS_VARIABLE = "KDBENCH_WEIGHTS"
-NAME = r"^[A-Za-z0-9_-]+$"
 
 
 class Normalisation(Strict):
@@ -125,71 +114,3 @@ def rounding(value: float) -> float:
     """Half a unit of the last decimal that a number is written with."""
     text = repr(value)
     return 0.0 if "e" in text else 0.5 * 10.0 ** -len(text.partition(".")[2])
-
-
-def folder() -> Path:
-    """Where cards lie."""
-    return Path(os.environ.get(FOLDER_VARIABLE, "").strip() or FOLDER)
-
-
-def path_of(name: str, where: Path | None = None) -> Path:
-    return (where or folder()) / f"{name}.yaml"
-
-
-def names(where: Path | None = None) -> list[str]:
-    return sorted(path.stem for path in (where or folder()).glob("*.yaml"))
-
-
-def weights_of(card: Card, path: Path) -> Path:
-    """The file of a card's weights, which may not be there."""
-    root = os.environ.get(WEIGHTS_VARIABLE, "").strip()
-    under = Path(root).expanduser() if root else path.parent
-    return Path(os.path.abspath(under / Path(card.weights.file).expanduser()))
-
-
-def read_card(path: Path, catalogue: Catalogue) -> Card:
-    """The card in a file. Raises SuiteError with every problem, each at its place."""
-    return card_in(load(path), catalogue)
-
-
-def card_in(document: Document, catalogue: Catalogue) -> Card:
-    if not isinstance(document.data, dict) and not document.problems:
-        document.problems.append(document.problem((), "this is no card", "a mapping with version, task, model and weights"))
-    if document.problems:
-        raise SuiteError(document.problems, document.text)
-    card, problems = validated(document, Card)
-    problems += plugin_problems(document, catalogue)
-    if problems or card is None:
-        raise SuiteError(problems, document.text)
-    return card
-
-
-def plugin_problems(document: Document, catalogue: Catalogue) -> list[Problem]:
-    """Task and model that there are not, and params that they do not take."""
-    found: list[Problem] = []
-    for kind, params in (("task", "task_params"), ("model", "params")):
-        name, given = document.data.get(kind), document.data.get(params) or {}
-        if not isinstance(name, str) or not isinstance(given, Mapping):
-            continue  # told as a problem of structure
-        plugin = find(catalogue, kind, name)
-        if plugin is None:
-            known = catalogue.names(kind)
-            found.append(document.problem((kind,), f"unknown {kind} '{name}'", f"one of {listing(known)}", nearest(name, known)))
-            continue
-        places = [name for name in given if plugin.schema.get("properties", {}).get(name, {}).get("identity") is False]
-        for name in places:
-            found.append(
-                document.problem((params, name), f"'{name}' says where data lie here", "nothing: --root or KDBENCH_DATA say it")
-            )
-        for miss in misses(plugin, given):
-            loc = (params, *miss.loc) if given else (kind,)
-            found.append(document.problem(loc, f"{plugin.name}: {miss.message}", miss.expected, miss.suggestion, miss.key))
-    return found
-
-
-def origin(card: Card, name: str) -> dict[str, Any]:
-    """What a result says of a teacher that was not made here."""
-    assert card.measured is not None
-    measured = card.measured.model_dump(mode="json", exclude_none=True)
-    claims = [claim.model_dump(mode="json", exclude_none=True) for claim in card.claims]
-    return {"card": name, "source": card.source, "split": card.split, "claims": claims, "measured": measured}

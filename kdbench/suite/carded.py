@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
-from kdbench.suite import card as cards
-from kdbench.suite.card import Card
+from kdbench.suite import cards
+from kdbench.suite.card import WEIGHTS_VARIABLE, Card
 from kdbench.suite.catalogue import Catalogue, Plugin
+from kdbench.suite.document import Loc
 from kdbench.suite.errors import Problem, SuiteError, listing, nearest
-from kdbench.suite.yaml import Loc
 
 
 class Reporting(Protocol):
@@ -33,20 +34,28 @@ def carded(resolver: Reporting, task: Plugin, names: Sequence[str], loc: Loc) ->
                 f"cards of one pool are of one network, '{name}' has {part['model']} and '{next(iter(parts))}' {first['model']}"
             )
             resolver.report(loc, what, "a list of teachers, {card: ...} each, for different kinds")
-    given = [taken(name, card) for name, card in found.items()]
-    return {**first, "recipe": None, "view": None, "pool": len(names), "weights": None, "cards": given}
+    given = [taken(name, card, cards.weights_of(card, cards.path_of(name)), origin(card, name)) for name, card in found.items()]
+    # Of cards that are missing it was told why; that the pool is then too small for a source would be a second complaint.
+    return {**pool_of(first, given), "pool": len(names)}
 
 
-def taken(name: str, card: Card) -> dict[str, Any]:
+def pool_of(network: Mapping[str, Any], given: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A kind of teacher of that network, whose pool are these: `taken` cards, whose weights nobody trains here."""
+    return {**network, "recipe": None, "view": None, "pool": len(given), "weights": None, "cards": list(given)}
+
+
+def taken(name: str, card: Card, weights: Path, origin: dict[str, Any] | None) -> dict[str, Any]:
     """What the jobs of a card's teacher must know of it."""
     shown = None if card.normalisation is None else card.normalisation.model_dump(mode="json")
-    return {
-        "name": name,
-        "weights": str(cards.weights_of(card, cards.path_of(name))),
-        "sha256": card.weights.sha256,
-        "normalisation": shown,
-        "origin": cards.origin(card, name),
-    }
+    return {"name": name, "weights": str(weights), "sha256": card.weights.sha256, "normalisation": shown, "origin": origin}
+
+
+def origin(card: Card, name: str) -> dict[str, Any]:
+    """What a result says of a teacher that was not made here."""
+    assert card.measured is not None
+    measured = card.measured.model_dump(mode="json", exclude_none=True)
+    claims = [claim.model_dump(mode="json", exclude_none=True) for claim in card.claims]
+    return {"card": name, "source": card.source, "split": card.split, "claims": claims, "measured": measured}
 
 
 def admitted(resolver: Reporting, task: Plugin, name: str, loc: Loc) -> Card | None:
@@ -68,6 +77,6 @@ def admitted(resolver: Reporting, task: Plugin, name: str, loc: Loc) -> Card | N
         resolver.report(loc, f"teacher '{name}' is of task '{card.task}', this one is '{task.name}'")
     file = cards.weights_of(card, path)
     if not file.is_file():
-        expected = f"the file in its place, or {cards.WEIGHTS_VARIABLE} set to the folder under which it is {card.weights.file}"
+        expected = f"the file in its place, or {WEIGHTS_VARIABLE} set to the folder under which it is {card.weights.file}"
         resolver.report(loc, f"the weights of teacher '{name}' are not at {file}", expected)
     return card if len(resolver.problems) == before else None

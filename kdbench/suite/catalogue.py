@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from kdbench.contract.needs import Needs
+
 
 class Plugin(Protocol):
     """A plugin as plain data: its name, version, the JSON schema of its params, their defaults, and facts of its kind."""
@@ -43,6 +45,17 @@ def find(catalogue: Catalogue, kind: str, name: str) -> Plugin | None:
         return getattr(catalogue, kind)(name)
     except KeyError:
         return None
+
+
+def side(plugin: Plugin, role: str) -> dict[str, Any]:
+    """The task's own teacher (the first, of several) or student, as it declares it."""
+    own = plugin.facts["pair"][role]
+    return dict(own if isinstance(own, Mapping) else own[0])
+
+
+def needs_of(plugin: Plugin, params: Mapping[str, Any]) -> Needs:
+    """What a method or a wrapper of these params needs."""
+    return Needs.read(plugin.facts["needs"]).resolved({**plugin.defaults, **params})
 
 
 def learns_alone(method: Plugin, wrappers: Sequence[Plugin] = ()) -> bool:

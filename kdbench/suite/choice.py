@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,7 @@ class Choice:
     init: Init
     recipe: Mapping[str, Any]
     student: str = "student"
+    count: int | None = None  # how often the rounds under `each` are done, where there are rounds
     told: frozenset[str] = frozenset()
 
 
@@ -35,11 +37,11 @@ def of_round(choice: Choice, own: Round) -> Choice:
     return replace(choice, **{**given, "params": params, "wrap": wrap, "recipe": recipe, "told": frozenset(given)})
 
 
-def in_order(choice: Choice, entry: Arm, count: int | None) -> list[Choice]:
+def in_order(choice: Choice, entry: Arm) -> list[Choice]:
     """The rounds of an arm, the last one its own; a list of one where it has no rounds."""
-    if entry.rounds is None or count is None:
+    if entry.rounds is None or choice.count is None:
         return [choice]
-    return [of_round(choice, own) for own in rounds(entry.rounds, count)]
+    return [of_round(choice, own) for own in rounds(entry.rounds, choice.count)]
 
 
 def chain_length(entry: Arm, count: int | None) -> int:
@@ -47,14 +49,10 @@ def chain_length(entry: Arm, count: int | None) -> int:
     return len(entry.rounds.first) + len(entry.rounds.each) * count if entry.rounds is not None and count is not None else 1
 
 
-def choices(entry: Arm, combinations: Iterator[dict[str, Any]], alone: bool) -> Iterator[tuple[Choice, int | None]]:
+def choices(entry: Arm, combinations: Iterator[dict[str, Any]], alone: bool) -> Iterator[Choice]:
     """Every combination of what an entry lists. Where the method learns alone, its sources are one and the same."""
     sources = entry.source[:1] if alone and entry.rounds is None else entry.source
     counts: tuple[int | None, ...] = entry.rounds.count if entry.rounds else (None,)
     told, recipe = frozenset(entry.model_fields_set), entry.recipe.given()
-    for params in combinations:
-        for source in sources:
-            for view in entry.view:
-                for init in entry.init:
-                    for count in counts:
-                        yield Choice(entry.method, params, entry.wrap, source, view, init, recipe, told=told), count
+    for params, source, view, init, count in itertools.product(combinations, sources, entry.view, entry.init, counts):
+        yield Choice(entry.method, params, entry.wrap, source, view, init, recipe, count=count, told=told)

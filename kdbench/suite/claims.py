@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from kdbench.suite.arm import Arm, ArmClaim
 from kdbench.suite.catalogue import Catalogue
+from kdbench.suite.document import Loc
 from kdbench.suite.errors import Problem, listing, nearest
 from kdbench.suite.schema import Claim, Suite
-from kdbench.suite.yaml import Loc
 
 
 def resolve_claims(suite: Suite, catalogue: Catalogue, arms: Sequence[Arm], problems: list[Problem]) -> list[ArmClaim]:

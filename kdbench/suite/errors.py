@@ -73,3 +73,8 @@ def listing(names: Iterable[str], limit: int = 12) -> str:
     every = [f"'{name}'" for name in names]
     cut = every[:limit] + ([f"and {len(every) - limit} more"] if len(every) > limit else [])
     return ", ".join(cut) or "none"
+
+
+def cut(text: str) -> str:
+    """A value for a message, not longer than that anybody reads it."""
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kdbench.suite.arm import Arm, ArmClaim, Expansion
+from kdbench.suite.arm import Arm, ArmClaim, Expansion, Place
 from kdbench.suite.catalogue import Catalogue
 from kdbench.suite.claims import resolve_claims
+from kdbench.suite.document import Cursor
 from kdbench.suite.errors import Problem, SuiteError, listing, nearest
 from kdbench.suite.matrix import Planner
 from kdbench.suite.only import keep
@@ -16,8 +17,6 @@ from kdbench.suite.recipes import with_recipes
 from kdbench.suite.resolve import Resolver
 from kdbench.suite.schema import Exclude, Profile, Suite
 from kdbench.suite.settle import renamed, settle
-from kdbench.suite.tuning import Place
-from kdbench.suite.yaml import Cursor
 
 
 def expand(
@@ -36,46 +35,54 @@ def expand(
         raise SuiteError(problems, suite.document.text)
     suite = with_presets(with_recipes(suite, catalogue), catalogue)
     subset = _profile(suite, profile)
-    everything = Planner(Resolver(suite, catalogue, subset), f" under profile '{profile}'" if profile else "")
+    planner = Planner(Resolver(suite, catalogue, subset), f" under profile '{profile}'" if profile else "")
     # Claims and excludes are judged against the whole suite, so that a profile cannot make a sound suite wrong.
-    whole = everything.plan(Profile())
-    claims = resolve_claims(suite, catalogue, whole, everything.resolver.problems)
-    rules = list(enumerate(suite.exclude))
+    whole = planner.plan(Profile())
+    claims = resolve_claims(suite, catalogue, whole, planner.resolver.problems)
     if profile is None:
-        for i, rule in rules:
-            if not any(_excludes(rule, arm, catalogue) for arm in whole):
-                everything.resolver.report(("exclude", i), "excludes nothing: no arm has all of this")
-        for i, _, loc in everything.tuner.entries():
-            if i not in everything.tuner.used:
-                everything.resolver.report((*loc, "methods"), "tunes nothing: no arm has all of this")
-    if everything.resolver.problems:
-        raise SuiteError(everything.resolver.problems, suite.document.text)
+        _report_idle_rules(planner, whole)
+    if planner.resolver.problems:
+        raise SuiteError(planner.resolver.problems, suite.document.text)
 
-    arms: list[Arm] = []
-    excluded: dict[tuple[str, str], list[int]] = {}
-    for arm in everything.plan(subset) if profile else whole:
-        reason = next((rule.reason for _, rule in rules if _excludes(rule, arm, catalogue)), None)
-        if reason is None:
-            arms.append(arm)
-        else:
-            excluded.setdefault((str(arm), reason), []).append(arm.seed)
-    left_out = [(f"{arm} (seed {', '.join(map(str, seeds))})", reason) for (arm, reason), seeds in excluded.items()]
+    arms, left_out = _without_excluded(planner.plan(subset) if profile else whole, suite, catalogue)
     claims, lost = _judgeable(claims, arms)
-    settled = settle(arms, everything.tunings, chosen or {})
+    settled = settle(arms, planner.tunings, chosen or {})
     kept = keep([*settled.arms, *settled.waiting], only)
     unready = set(map(id, settled.waiting))
     waiting = [arm for arm in kept if id(arm) in unready]
     ready = [arm for arm in kept if id(arm) not in unready]
     left_out += [*lost, *settled.doubles.items()]
-    left_out += [(f"claim {claim.id}", "waits for a setting to be chosen") for claim in claims if _about(claim, waiting)]
+    unsettled = {arm.place for arm in waiting}
+    left_out += [
+        (f"claim {claim.id}", "waits for a setting to be chosen") for claim in claims if not unsettled.isdisjoint(claim.places())
+    ]
     claims = _judgeable([renamed(claim, settled.cells) for claim in claims], ready)[0]
-    tuned = dict.fromkeys((arm.task["name"], arm.pair, arm.written) for arm in (kept if only else arms) if arm.written)
-    return Expansion(ready, claims, left_out, {place: everything.tunings[place] for place in tuned}, waiting)
+    tuned = dict.fromkeys(arm.place._replace(cell=arm.written) for arm in (kept if only else arms) if arm.written)
+    return Expansion(ready, claims, left_out, {place: planner.tunings[place] for place in tuned}, waiting)
 
 
-def _about(claim: ArmClaim, arms: list[Arm]) -> bool:
-    cells = {(arm.task["name"], arm.pair, arm.cell) for arm in arms}
-    return any((claim.task, pair, cell) in cells for pair, cell in claim.cells())
+def _report_idle_rules(planner: Planner, arms: list[Arm]) -> None:
+    """Excludes and tunings that are about none of the arms."""
+    resolver, tuner = planner.resolver, planner.tuner
+    for i, rule in enumerate(resolver.suite.exclude):
+        if not any(_excludes(rule, arm, resolver.catalogue) for arm in arms):
+            resolver.report(("exclude", i), "excludes nothing: no arm has all of this")
+    for i, _, loc in tuner.entries():
+        if i not in tuner.used:
+            resolver.report((*loc, "methods"), "tunes nothing: no arm has all of this")
+
+
+def _without_excluded(arms: list[Arm], suite: Suite, catalogue: Catalogue) -> tuple[list[Arm], list[tuple[str, str]]]:
+    """The arms that no rule excludes, and for each other cell its seeds and the reason."""
+    kept: list[Arm] = []
+    excluded: dict[tuple[str, str], list[int]] = {}
+    for arm in arms:
+        reason = next((rule.reason for rule in suite.exclude if _excludes(rule, arm, catalogue)), None)
+        if reason is None:
+            kept.append(arm)
+        else:
+            excluded.setdefault((str(arm), reason), []).append(arm.seed)
+    return kept, [(f"{arm} (seed {', '.join(map(str, seeds))})", reason) for (arm, reason), seeds in excluded.items()]
 
 
 def _profile(suite: Suite, name: str | None) -> Profile:
@@ -102,10 +109,10 @@ def _excludes(rule: Exclude, arm: Arm, catalogue: Catalogue) -> bool:
 
 def _judgeable(claims: list[ArmClaim], arms: list[Arm]) -> tuple[list[ArmClaim], list[tuple[str, str]]]:
     """The claims whose cells are among the arms, and for each other one what is missing."""
-    cells = {(arm.task["name"], arm.pair, arm.cell) for arm in arms}
+    there = {arm.place for arm in arms}
     kept, lost = [], []
     for claim in claims:
-        missing = [cell for pair, cell in claim.cells() if (claim.task, pair, cell) not in cells]
+        missing = [place.cell for place in claim.places() if place not in there]
         if missing:
             lost.append((f"claim {claim.id}", f"{' and '.join(missing)} of {claim.task} not among the arms"))
         else:

@@ -45,7 +45,7 @@ def cell_label(
     source: str,
     view: str,
     recipe: Mapping[str, Any],
-    usual: tuple[str, str] = ("live", "default"),
+    usual: tuple[str, str],
 ) -> str:
     """`recipe` is what the arm changes in it, flat; empty for most arms. The usual source and view are left out."""
     parts = [method_label(method), *(name for name, known in zip((source, view), usual) if name != known)]

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kdbench.suite.arm import Arm
+from kdbench.suite.arm import Arm, Place
 from kdbench.suite.catalogue import Plugin, learns_alone, reads_transfer
 from kdbench.suite.choice import Choice, chain_length, choices, in_order
+from kdbench.suite.document import Loc
 from kdbench.suite.entry import Arm as ArmEntry
 from kdbench.suite.errors import SuiteError
 from kdbench.suite.naming import Namer
 from kdbench.suite.params import sweep, swept
 from kdbench.suite.references import DEFAULT
-from kdbench.suite.resolve import PairPlan, Resolver, TaskPlan
+from kdbench.suite.resolve import EntryPlan, PairPlan, Resolver, TaskPlan
 from kdbench.suite.schema import Profile
-from kdbench.suite.supply import enough, ordered
+from kdbench.suite.shape import written
+from kdbench.suite.supply import report_missing_students, report_missing_teachers
 from kdbench.suite.tuner import Tuner, varied
-from kdbench.suite.tuning import Place, Tuning
-from kdbench.suite.yaml import Loc
+from kdbench.suite.tuning import Tuning
 
 CONTROL = "none"
 MOST = 50_000  # arms, each of their seeds, rounds and settings to be tried counted: sweeps multiply before one sees it
@@ -33,7 +33,7 @@ class Planner:
 
     resolver: Resolver
     under: str = ""
-    places: dict[tuple[str, int], tuple[Arm, Loc]] = field(default_factory=dict)  # (what is computed, seed) -> who planned it
+    first: dict[tuple[str, int], tuple[Arm, Loc]] = field(default_factory=dict)  # (what is computed, seed) -> who planned it
     tunings: dict[Place, Tuning] = field(default_factory=dict)
     counted: int = 0
 
@@ -42,7 +42,7 @@ class Planner:
 
     def plan(self, subset: Profile) -> list[Arm]:
         """Every arm, or those of the tasks and methods that a profile names."""
-        self.places.clear()
+        self.first.clear()
         self.tunings.clear()
         self.counted = 0
         suite = self.resolver.suite
@@ -50,8 +50,8 @@ class Planner:
         for task in self.resolver.tasks():
             if subset.tasks is not None and task.data["name"] not in subset.tasks:
                 continue
-            shared = [(entry, ("methods", i)) for i, entry in enumerate(suite.methods)]
-            own = [(entry, (*task.loc, "methods", i)) for i, entry in enumerate(task.entry.methods)]
+            shared: list[tuple[ArmEntry, Loc]] = [(entry, ("methods", i)) for i, entry in enumerate(suite.methods)]
+            own: list[tuple[ArmEntry, Loc]] = [(entry, (*task.loc, "methods", i)) for i, entry in enumerate(task.entry.methods)]
             entries = [
                 (entry, loc)
                 for entry, loc in [*shared, *own]
@@ -59,7 +59,7 @@ class Planner:
             ]
             listed = any(self.is_control(entry) for entry, _ in entries)
             for pair in task.pairs:
-                planned = [arm for entry, loc in entries for arm in self.entry(task, pair, entry, loc)]
+                planned = [arm for entry, loc in entries for arm in self.arms(EntryPlan(task, pair, entry, loc))]
                 arms += planned if listed else [*self.controls(task, pair, planned), *planned]
         return arms
 
@@ -80,51 +80,52 @@ class Planner:
         catalogue = self.resolver.catalogue
         return catalogue.method(entry.method), [catalogue.wrapper(wrap.wrapper) for wrap in entry.wrap]
 
-    def entry(self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, loc: Loc) -> Iterator[Arm]:
+    def arms(self, plan: EntryPlan) -> Iterator[Arm]:
         """The arms of one entry, without those that an equal entry has planned."""
         here: set[tuple[str, int]] = set()
-        alone = learns_alone(*self.plugins(entry))
-        for row, seeds in self.matrix(task, pair, entry, loc):
-            computed = json.dumps([row.task["name"], row.pair, row.identity()], sort_keys=True)
+        loc, alone = plan.loc, learns_alone(*self.plugins(plan.entry))
+        for row, seeds in self.rows(plan):
+            computed = written([row.task["name"], row.pair, row.identity()])
             for seed in seeds:
                 arm, key = row.at(seed), (computed, seed)
                 if key in here and alone:
                     continue  # views that differ only in what this method does not read
                 here.add(key)
-                if key not in self.places:
-                    self.places[key] = (arm, loc)
+                if key not in self.first:
+                    self.first[key] = (arm, loc)
                     yield arm
                     continue
-                first, other = self.places[key]
+                first, other = self.first[key]
                 if other[0] == loc[0] or first != arm:
                     line = self.resolver.suite.document.place(other)[0]
                     names = f"'{arm.cell}'" + ("" if first.cell == arm.cell else f", there called '{first.cell}'")
                     self.resolver.report(loc, f"plans the same arm as line {line}{self.under}: {names}")
 
-    def matrix(self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, loc: Loc) -> Iterator[tuple[Arm, Sequence[int]]]:
+    def rows(self, plan: EntryPlan) -> Iterator[tuple[Arm, Sequence[int]]]:
         """Each arm, with a seed that stands for any, and its seeds."""
-        resolver = self.resolver
+        resolver, entry = self.resolver, plan.entry
         plugin, wrappers = self.plugins(entry)
+        alone = learns_alone(plugin, wrappers)
         seeds = resolver.profile.seeds or entry.seeds or resolver.suite.seeds
-        self.room(entry, plugin, learns_alone(plugin, wrappers), len(seeds), loc)
-        namer = Namer(resolver, pair, entry)
-        for choice, count in choices(entry, sweep(plugin, entry.params), learns_alone(plugin, wrappers)):
-            arm = self.row(task, pair, entry, choice, count, loc, namer)
-            if grid := self.tuner.grid(task, entry, choice, seeds):
-                self.count(len(grid.settings) * (chain_length(entry, count) + len(grid.tune.seeds)), loc)
-                variants = [self.row(task, pair, entry, varied(choice, s), count, loc, namer) for s in grid.settings]
-                tuning = self.tuner.tuning(grid, task, arm, variants)
+        self.count(self.size(entry, plugin, alone, len(seeds)), plan.loc)
+        namer = Namer(resolver, plan.pair, entry)
+        for choice in choices(entry, sweep(plugin, entry.params), alone):
+            arm = self.row(plan, choice, namer)
+            if grid := self.tuner.grid(plan, choice, seeds):
+                self.count(len(grid.settings) * (chain_length(entry, choice.count) + len(grid.tune.seeds)), plan.loc)
+                variants = [self.row(plan, varied(choice, setting), namer) for setting in grid.settings]
+                tuning = self.tuner.tuning(grid, plan.task, arm, variants)
                 self.tunings[tuning.place] = tuning
                 arm = replace(arm, written=arm.cell)
             yield arm, seeds
 
-    def room(self, entry: ArmEntry, plugin: Plugin, alone: bool, seeds: int, loc: Loc) -> None:
-        """Stop at an entry that makes too many arms before the first of them is made."""
+    def size(self, entry: ArmEntry, plugin: Plugin, alone: bool, seeds: int) -> int:
+        """How many arms and rounds an entry makes, before the first of them is made."""
         sweeps = [len(value) for name, value in entry.params.items() if swept(plugin, name, value)]
         sources = 1 if alone and entry.rounds is None else len(entry.source)
         counts = entry.rounds.count if entry.rounds is not None else (None,)
         rows = math.prod([*sweeps, sources, len(entry.view), len(entry.init)])
-        self.count(rows * sum(chain_length(entry, count) + seeds for count in counts), loc)
+        return rows * sum(chain_length(entry, count) + seeds for count in counts)
 
     def count(self, more: int, loc: Loc) -> None:
         """Stop before a suite that nobody could run fills the memory."""
@@ -133,30 +134,28 @@ class Planner:
             what = f"with this, the suite plans more than {MOST:,} arms, rounds and settings"
             raise SuiteError([self.resolver.suite.document.problem(loc, what)], self.resolver.suite.document.text)
 
-    def row(
-        self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, choice: Choice, count: int | None, loc: Loc, namer: Namer
-    ) -> Arm:
+    def row(self, plan: EntryPlan, choice: Choice, namer: Namer) -> Arm:
         """The arm of one choice, its rounds before it, with a seed that stands for any."""
-        parts = in_order(choice, entry, count)
-        *before, last = [self.arm(task, pair, entry, part, loc, number) for number, part in enumerate(parts)]
+        entry = plan.entry
+        *before, last = [self.arm(plan, part, number) for number, part in enumerate(in_order(choice, entry))]
         preset = entry._preset[0] if entry._preset else None
-        cell = namer.cell(last, choice, count)
-        return replace(last, cell=cell, alias=entry.name, preset=preset, before=tuple(before))
+        return replace(last, cell=namer.cell(last, choice), alias=entry.name, preset=preset, before=tuple(before))
 
-    def arm(self, task: TaskPlan, pair: PairPlan, entry: ArmEntry, choice: Choice, loc: Loc, number: int) -> Arm:
+    def arm(self, plan: EntryPlan, choice: Choice, number: int) -> Arm:
         """One arm, or one round of it, with every name looked up; `number` counts the rounds before it."""
+        task, pair, loc = plan.task, plan.pair, plan.loc
         resolver, catalogue = self.resolver, self.resolver.catalogue
         plugin, wrappers = catalogue.method(choice.method), [catalogue.wrapper(wrap.wrapper) for wrap in choice.wrap]
         alone = learns_alone(plugin, wrappers)
-        if alone and "source" in choice.told and not entry._preset:
+        if alone and "source" in choice.told and not plan.entry._preset:
             resolver.report((*loc, "source"), f"'{plugin.name}' learns without a teacher, so it takes no source")
         source = None if alone else resolver.source(choice.source)
         view = resolver.view(task, choice.view)
         if not reads_transfer(plugin, wrappers):
             view = self.without_transfer(task, view)
-        enough(resolver, pair, source, loc)
         init = choice.init.plain()
-        ordered(resolver, source, init, loc, number)
+        report_missing_teachers(resolver, pair, source, loc)
+        report_missing_students(resolver, source, init, loc, number)
         wrap = [resolver.part("wrapper", w.wrapper, w.params) for w in choice.wrap]
         return Arm(
             task=task.data,
@@ -205,4 +204,4 @@ class Planner:
             used[DEFAULT] = set(self.resolver.profile.seeds or self.resolver.suite.seeds)
         for view in sorted(used, key=lambda name: (name != DEFAULT, name)):
             entry = ArmEntry(method=CONTROL, view=(view,), seeds=tuple(sorted(used[view])))
-            yield from self.entry(task, pair, entry, task.loc)
+            yield from self.arms(EntryPlan(task, pair, entry, task.loc))

@@ -10,9 +10,10 @@ from kdbench.suite.choice import Choice
 from kdbench.suite.entry import Arm as ArmEntry
 from kdbench.suite.entry import Entry
 from kdbench.suite.label import cell_label, changes
-from kdbench.suite.params import canonical, same
+from kdbench.suite.params import canonical_params
 from kdbench.suite.recipe import merged
 from kdbench.suite.resolve import PairPlan, Resolver
+from kdbench.suite.shape import same
 
 
 class Namer:
@@ -24,7 +25,7 @@ class Namer:
         self.base: Entry = entry._preset[1] if entry._preset else Entry(method=entry.method)
         self.recipe = merged(pair.recipe, self.base.recipe.given(), resolver.profile.recipe.given())
 
-    def cell(self, last: Arm, choice: Choice, count: int | None) -> str:
+    def cell(self, last: Arm, choice: Choice) -> str:
         """The label of an arm; `last` is what it comes to, `choice` what it was told."""
         source = last.source["name"] if last.source else self.base.source[0]
         usual = (self.base.source[0], self.base.view[0])
@@ -32,7 +33,7 @@ class Namer:
         if choice.init != self.base.init[0]:
             plain = choice.init.plain()
             changed |= {f"init.{key}": value for key, value in plain.items()} if isinstance(plain, dict) else {"init": plain}
-        changed |= self.rounds(count)
+        changed |= self.rounds(choice.count)
         return cell_label(self.method(last, choice), source, last.view["name"], changed, usual)
 
     def told_recipe(self, choice: Choice) -> dict[str, Any]:
@@ -43,8 +44,8 @@ class Namer:
         if self.name is None:
             return last.method
         plugin = self.resolver.catalogue.method(choice.method)
-        known = {**plugin.defaults, **canonical(plugin, self.base.params)}
-        now = {**plugin.defaults, **canonical(plugin, choice.params)}
+        known = {**plugin.defaults, **canonical_params(plugin, self.base.params)}
+        now = {**plugin.defaults, **canonical_params(plugin, choice.params)}
         params = {key: value for key, value in now.items() if key not in known or not same(value, known[key])}
         wrap = [] if choice.wrap == self.base.wrap else last.method["wrap"]
         return {"name": self.name, "params": params, "wrap": wrap}

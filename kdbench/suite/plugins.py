@@ -10,12 +10,13 @@ from itertools import islice
 from typing import Any
 
 from kdbench.suite.catalogue import Catalogue, Plugin, find
+from kdbench.suite.document import Cursor
 from kdbench.suite.errors import MOST_PROBLEMS, Problem, listing, nearest
-from kdbench.suite.params import Miss, misses
+from kdbench.suite.params import misses
 from kdbench.suite.presets import read_preset
 from kdbench.suite.recipes import recipe_problems
 from kdbench.suite.references import DEFAULT, arms_of, label, rounds_of, unknown
-from kdbench.suite.yaml import Cursor
+from kdbench.suite.shape import Miss
 
 
 def plugin_problems(root: Cursor, catalogue: Catalogue) -> list[Problem]:

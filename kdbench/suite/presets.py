@@ -9,9 +9,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
+from kdbench.contract.needs import Axis
 from kdbench.suite.catalogue import Catalogue, Plugin, find
+from kdbench.suite.document import Cursor, Document, Loc
 from kdbench.suite.entry import Arm, Entry, Name, Source, Text, View
 from kdbench.suite.errors import Problem, SuiteError, listing, nearest
 from kdbench.suite.marks import OneOrMany, Strict, identity, runtime
@@ -19,13 +21,14 @@ from kdbench.suite.recipe import Recipe, merged
 from kdbench.suite.recipes import with_recipes
 from kdbench.suite.references import reference_problems
 from kdbench.suite.schema import Suite
-from kdbench.suite.yaml import Cursor, Document, Loc, loads
+from kdbench.suite.validate import needs_mapping, validated
+from kdbench.suite.yaml import comment_of, loads
 
 
 class Requires(Strict):
     """What a preset is for, beyond what its method needs."""
 
-    axes: OneOrMany[Literal["class", "tag", "candidate"]] = runtime("what the task may decide on", ("class", "tag", "candidate"))
+    axes: OneOrMany[Axis] = runtime("what the task may decide on", get_args(Axis))
     grid: bool = runtime("whether decisions must lie on a map", False)
 
 
@@ -57,13 +60,9 @@ def read_preset(plugin: Plugin, catalogue: Catalogue) -> Preset:
 @functools.lru_cache(maxsize=256)
 def _parsed(text: str, path: str) -> tuple[Preset, Document]:
     """A preset's file, and the same as a suite with this one arm."""
-    from kdbench.suite.read import validated
-
     document = loads(text, path)
+    needs_mapping(document, "method and paper")
     own = document.data
-    if not isinstance(own, dict):
-        nothing = document.problem((), "the file holds no mapping", "a mapping with method and paper")
-        raise SuiteError(document.problems or [nothing], text)
     preset, problems = validated(document, Preset)
     parts = ("sources", "views")
     arm = {name: value for name, value in own.items() if name not in ("paper", "requires", "controls", *parts)}
@@ -139,7 +138,6 @@ class Sections:
 
 
 def sections(plugin: Plugin, catalogue: Catalogue) -> Sections:
-    lines = plugin.facts["text"].splitlines()
-    comment = [line.removeprefix("#").removeprefix(" ") for line in lines if line.startswith("#")]
-    written = [line for line in lines if line and not line.startswith(("#", "paper:"))]
-    return Sections("\n".join(comment), read_preset(plugin, catalogue).paper, "\n".join(written))
+    text = plugin.facts["text"]
+    written = [line for line in text.splitlines() if line and not line.startswith(("#", "paper:"))]
+    return Sections(comment_of(text), read_preset(plugin, catalogue).paper, "\n".join(written))

@@ -14,12 +14,14 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel
 
 from kdbench.suite.catalogue import Catalogue, Plugin, find
+from kdbench.suite.document import Cursor
 from kdbench.suite.entry import Text
 from kdbench.suite.errors import Problem, SuiteError, listing, nearest
 from kdbench.suite.marks import OneOrMany, Strict, identity, runtime
 from kdbench.suite.recipe import FIELDS, Recipe, merged
 from kdbench.suite.references import arms_of, rounds_of
-from kdbench.suite.yaml import Cursor, loads
+from kdbench.suite.validate import needs_mapping, validated
+from kdbench.suite.yaml import comment_of, loads
 
 Part = TypeVar("Part")
 
@@ -49,12 +51,8 @@ def read_recipe(plugin: Plugin) -> NamedRecipe:
 
 @functools.lru_cache(maxsize=256)
 def _parsed(text: str, path: str) -> NamedRecipe:
-    from kdbench.suite.read import validated
-
     document = loads(text, path)
-    if not isinstance(document.data, dict):
-        nothing = document.problem((), "the file holds no mapping", "a mapping with source, family, data and recipe")
-        raise SuiteError(document.problems or [nothing], text)
+    needs_mapping(document, "source, family, data and recipe")
     found, problems = validated(document, NamedRecipe)
     if found is not None and found.recipe.like is not None:
         problems.append(document.problem(("recipe",), "a named recipe stands for itself", "its own fields, and no `like`"))
@@ -120,6 +118,4 @@ class Described:
 
 
 def described(plugin: Plugin) -> Described:
-    lines = plugin.facts["text"].splitlines()
-    comment = [line.removeprefix("#").removeprefix(" ") for line in lines if line.startswith("#")]
-    return Described("\n".join(comment), read_recipe(plugin))
+    return Described(comment_of(plugin.facts["text"]), read_recipe(plugin))

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator
 from itertools import chain, islice
 from pathlib import Path
 
+from kdbench.suite.document import Cursor
 from kdbench.suite.entry import EARLIER, INITIAL, Source
 from kdbench.suite.errors import MOST_PROBLEMS, Problem, listing, nearest
-from kdbench.suite.yaml import Cursor
 
 LIVE = "live"
 DEFAULT = "default"  # the view, and the pair, that are always there

@@ -9,14 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from kdbench.suite.carded import carded
-from kdbench.suite.catalogue import Catalogue, Plugin
+from kdbench.suite.catalogue import Catalogue, Plugin, side
+from kdbench.suite.document import Loc
+from kdbench.suite.entry import Arm, View
 from kdbench.suite.errors import Problem, listing, nearest
-from kdbench.suite.params import canonical
+from kdbench.suite.params import canonical_params
 from kdbench.suite.recipe import RECIPE_DEFAULTS, Recipe, conflicts, merged
 from kdbench.suite.recipes import with_recipes
 from kdbench.suite.references import ALWAYS, DEFAULT
-from kdbench.suite.schema import Pair, Profile, Suite, Task, Teacher, View
-from kdbench.suite.yaml import Loc
+from kdbench.suite.schema import Pair, Profile, Suite, Task, Teacher
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class PairPlan:
 
 @dataclass(frozen=True)
 class TaskPlan:
+    """A task of a suite with its pairs; `data` is what an arm says of it."""
+
     entry: Task
     loc: Loc
     plugin: Plugin
@@ -38,10 +41,14 @@ class TaskPlan:
     pairs: list[PairPlan]
 
 
-def side(plugin: Plugin, role: str) -> dict[str, Any]:
-    """The task's own teacher (the first, of several) or student, as it declares it."""
-    own = plugin.facts["pair"][role]
-    return dict(own if isinstance(own, Mapping) else own[0])
+@dataclass(frozen=True)
+class EntryPlan:
+    """An arm's entry in one pair of a task, and where it is written."""
+
+    task: TaskPlan
+    pair: PairPlan
+    entry: Arm
+    loc: Loc
 
 
 @dataclass
@@ -60,13 +67,13 @@ class Resolver:
         plugin: Plugin = getattr(self.catalogue, kind)(name)
         # Models are called by the key they have everywhere else in a suite.
         key = "model" if kind == "model" else "name"
-        return {key: plugin.name, "version": plugin.version, "params": canonical(plugin, params)}
+        return {key: plugin.name, "version": plugin.version, "params": canonical_params(plugin, params)}
 
     def tasks(self) -> list[TaskPlan]:
         plans = []
         for i, entry in enumerate(self.suite.tasks):
             plugin = self.catalogue.task(entry.task)
-            params = canonical(plugin, {**entry.params, **self.profile.params.get(entry.label, {})})
+            params = canonical_params(plugin, {**entry.params, **self.profile.params.get(entry.label, {})})
             data = {"name": entry.label, "plugin": plugin.name, "version": plugin.version, "params": params}
             plan = TaskPlan(entry, ("tasks", i), plugin, data, [])
             for j, pair in enumerate(entry.pairs or (Pair(name=DEFAULT),)):

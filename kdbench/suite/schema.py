@@ -6,15 +6,13 @@ from typing import Any, Literal
 
 from pydantic import PrivateAttr, model_validator
 
-from kdbench.suite.entry import FRESH, Arm, Name, Params, Source, Text, View
+from kdbench.suite.document import Document
+from kdbench.suite.entry import Arm, Name, Params, Source, Text, View
 from kdbench.suite.gate import Gate
 from kdbench.suite.marks import Many, OneOrMany, Shorthand, Strict, identity, runtime
-from kdbench.suite.recipe import RECIPE_DEFAULTS, Batch, Recipe
+from kdbench.suite.recipe import Recipe
 from kdbench.suite.seeds import MOST, Seeds
 from kdbench.suite.tune import Tune
-from kdbench.suite.yaml import Document
-
-__all__ = ["FRESH", "RECIPE_DEFAULTS", "Arm", "Batch", "Recipe", "Source", "Suite", "View", "json_schema"]
 
 
 class Student(Strict):

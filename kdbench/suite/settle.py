@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from kdbench.suite.arm import Arm, ArmClaim
-from kdbench.suite.tuning import Place, Tuning
+from kdbench.suite.arm import Arm, ArmClaim, Place
+from kdbench.suite.tuning import Tuning
 
 
 @dataclass
@@ -20,16 +20,12 @@ class Settled:
     cells: dict[Place, str] = field(default_factory=dict)
 
 
-def place_of(arm: Arm) -> Place:
-    return arm.task["name"], arm.pair, arm.cell
-
-
 def settle(arms: Sequence[Arm], tunings: Mapping[Place, Tuning], chosen: Mapping[Place, int]) -> Settled:
     """Every arm as it is to be run; its order is the suite's."""
     found = Settled()
-    taken = {place_of(arm): "" for arm in arms if arm.written is None}
+    taken = {arm.place: "" for arm in arms if arm.written is None}
     for arm in arms:
-        place = place_of(arm)
+        place = arm.place
         if arm.written is None:
             found.arms.append(arm)
         elif place not in chosen:
@@ -37,7 +33,7 @@ def settle(arms: Sequence[Arm], tunings: Mapping[Place, Tuning], chosen: Mapping
         else:
             final = replace(tunings[place].variants[chosen[place]].arm, written=arm.cell).at(arm.seed)
             found.cells[place] = final.cell
-            if taken.setdefault(place_of(final), arm.cell) == arm.cell:
+            if taken.setdefault(final.place, arm.cell) == arm.cell:
                 found.arms.append(final)
             else:
                 found.doubles[str(arm)] = f"its tuning chose what '{final.cell}' is already"
@@ -46,7 +42,5 @@ def settle(arms: Sequence[Arm], tunings: Mapping[Place, Tuning], chosen: Mapping
 
 def renamed(claim: ArmClaim, cells: Mapping[Place, str]) -> ArmClaim:
     """A claim about the cells that there are now."""
-    arm = cells.get((claim.task, claim.pair, claim.arm), claim.arm)
-    if claim.over is None:
-        return replace(claim, arm=arm)
-    return replace(claim, arm=arm, over=cells.get((claim.task, claim.over_pair or claim.pair, claim.over), claim.over))
+    arm, *over = (cells.get(place, place.cell) for place in claim.places())
+    return replace(claim, arm=arm, over=over[0] if over else None)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from kdbench.suite.document import Loc
 from kdbench.suite.entry import EARLIER, INITIAL
 from kdbench.suite.resolve import PairPlan, Resolver
-from kdbench.suite.yaml import Loc
 
 
-def ordered(resolver: Resolver, source: dict[str, Any] | None, init: Any, loc: Loc, number: int) -> None:
+def report_missing_students(resolver: Resolver, source: dict[str, Any] | None, init: Any, loc: Loc, number: int) -> None:
     """Whether what a round takes from others was there before it."""
     also = source.get("also", ()) if source else ()
     back = init.get("earlier", 0) if isinstance(init, dict) else 0
@@ -24,7 +24,8 @@ def ordered(resolver: Resolver, source: dict[str, Any] | None, init: Any, loc: L
         resolver.report((*loc, "source"), what, "init: earlier")
 
 
-def enough(resolver: Resolver, pair: PairPlan, source: dict[str, Any] | None, loc: Loc) -> None:
+def report_missing_teachers(resolver: Resolver, pair: PairPlan, source: dict[str, Any] | None, loc: Loc) -> None:
+    """Whether the pool of a pair has as many teachers as are asked."""
     pool = sum(teacher["pool"] for teacher in pair.teachers)
     if source and source["teachers"] > pool:
         what = f"source '{source['name']}' asks {source['teachers']} teachers, pair '{pair.name}' has {pool}"

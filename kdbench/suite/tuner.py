@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,14 +10,15 @@ from typing import Any
 from kdbench.metrics.catalogue import METRICS, MetricInfo, primary
 from kdbench.suite.arm import Arm
 from kdbench.suite.choice import Choice
+from kdbench.suite.document import Loc
 from kdbench.suite.entry import Arm as ArmEntry
 from kdbench.suite.errors import listing, nearest
-from kdbench.suite.params import canonical, misses, swept
+from kdbench.suite.params import canonical_params, misses, swept
 from kdbench.suite.recipe import Recipe, merged
-from kdbench.suite.resolve import Resolver, TaskPlan
+from kdbench.suite.resolve import EntryPlan, Resolver, TaskPlan
+from kdbench.suite.shape import written
 from kdbench.suite.tune import Tune
-from kdbench.suite.tuning import Place, Setting, Tuning, Variant
-from kdbench.suite.yaml import Loc
+from kdbench.suite.tuning import Setting, Tuning, Variant
 
 VAL = ("val", "val_fold")  # the params by which tasks hold a validation split out of train: 0 where they train on all
 
@@ -45,8 +45,9 @@ class Tuner:
         for i, tune in enumerate(self.resolver.suite.tune):
             yield i, tune, ("tune", i) if several else ("tune",)
 
-    def grid(self, task: TaskPlan, entry: ArmEntry, choice: Choice, seeds: Sequence[int]) -> Grid | None:
+    def grid(self, plan: EntryPlan, choice: Choice, seeds: Sequence[int]) -> Grid | None:
         """The settings that an arm is to choose among; None where it is not tuned, or where they cannot be tried."""
+        task, entry = plan.task, plan.entry
         meant = [(i, tune, loc) for i, tune, loc in self.entries() if self.means(tune, task, entry)]
         if not meant:
             return None
@@ -144,13 +145,12 @@ class Tuner:
         """The choice that an arm waits for; two settings that make the same arm are a mistake."""
         seen: dict[str, Setting] = {}
         for setting, variant in zip(grid.settings, variants):
-            same = seen.setdefault(json.dumps(variant.identity(), sort_keys=True), setting)
+            same = seen.setdefault(written(variant.identity()), setting)
             if same is not setting:
                 self.resolver.report(grid.loc, f"{same} and {setting} make the same arm of '{arm.cell}'", "settings that differ")
-        place: Place = (arm.task["name"], arm.pair, arm.cell)
-        trial = {**arm.task, "params": canonical(task.plugin, self.trial_params(task, grid.tune))}
+        trial = {**arm.task, "params": canonical_params(task.plugin, self.trial_params(task, grid.tune))}
         tried = tuple(Variant(setting, variant) for setting, variant in zip(grid.settings, variants))
-        return Tuning(place, tried, grid.tune.seeds, grid.metric, trial, grid.tune.hold_out)
+        return Tuning(arm.place, tried, grid.tune.seeds, grid.metric, trial, grid.tune.hold_out)
 
 
 def varied(choice: Choice, setting: Setting) -> Choice:

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kdbench.metrics.catalogue import MetricInfo
-from kdbench.suite.arm import Arm
+from kdbench.suite.arm import Arm, Place
 from kdbench.suite.label import text
-
-Place = tuple[str, str, str]  # task, pair, and the cell as its suite writes it
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,7 @@ class Variant:
 class Tuning:
     """What is chosen among for one cell, by which metric of the validation split, and at which seeds.
 
+    `place` is the cell as the suite writes it.
     `task` is the task of the trials: where it holds nothing out by itself, `hold_out` says what is held out of them alone.
     """
 
@@ -56,7 +55,7 @@ class Tuning:
 
     def trial(self, variant: Variant, seed: int) -> Arm:
         def tried(arm: Arm) -> Arm:
-            return replace(arm, task=self.task, seed=seed, written=self.place[2], trial=True)
+            return replace(arm, task=self.task, seed=seed, written=self.place.cell, trial=True)
 
         return replace(tried(variant.arm), before=tuple(tried(arm) for arm in variant.arm.before))
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,8 @@ from ruamel.yaml.reader import ReaderError
 
 from kdbench.contract.numbers import is_whole
 from kdbench.contract.text import unshown
-from kdbench.suite.errors import Problem, SuiteError, nearest
-
-Loc = tuple[str | int, ...]
-Place = tuple[int, int]  # line and column, from 1
+from kdbench.suite.document import Document, Loc, Position
+from kdbench.suite.errors import Problem, SuiteError, cut, nearest
 
 CORE = "tag:yaml.org,2002:"
 PLAIN = {CORE + name for name in ("null", "bool", "int", "float", "str")}
@@ -31,77 +27,6 @@ TEXT = {CORE + "timestamp"}  # a bare date is text here: no suite key wants a da
 MOST_BYTES = 1 << 20  # a second of reading each hundred thousand; the largest suite of ours has 18 thousand
 MOST_VALUES = 100_000  # aliases of aliases can multiply a short file into millions of values
 MOST_DEEP = 40  # values within values; whoever walks through them later may do so by recursion
-
-
-@dataclass
-class Document:
-    """A parsed file. `data` is plain (dict, list, str, int, float, bool, None); what was wrong is in `problems`."""
-
-    name: str
-    text: str
-    data: Any = None
-    values: dict[Loc, Place] = field(default_factory=dict)
-    keys: dict[Loc, Place] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-    def place(self, loc: Loc, key: bool = False) -> Place:
-        """Where a value stands (or its key); for a loc that is not in the file, where its nearest parent stands."""
-        if key and loc in self.keys:
-            return self.keys[loc]
-        while loc and loc not in self.values:
-            loc = loc[:-1]
-        return self.values.get(loc, (1, 1))
-
-    def problem(
-        self, loc: Loc, message: str, expected: str | None = None, suggestion: str | None = None, key: bool = False
-    ) -> Problem:
-        line, column = self.place(loc, key)
-        return Problem(self.name, line, column, self.at(loc), message, expected, suggestion)
-
-    def at(self, loc: Loc) -> Any:
-        data = self.data
-        for step in loc:
-            try:
-                data = data[step]
-            except (KeyError, IndexError, TypeError):
-                return None
-        return data
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """A place in a document that may hold anything: wrong shapes read as empty, since the schema reports them elsewhere."""
-
-    document: Document
-    loc: Loc = ()
-
-    @property
-    def value(self) -> Any:
-        return self.document.at(self.loc)
-
-    @property
-    def text(self) -> str | None:
-        return self.value if isinstance(self.value, str) else None
-
-    def __getitem__(self, key: str) -> Cursor:
-        return Cursor(self.document, (*self.loc, key))
-
-    def items(self) -> list[Cursor]:
-        """The entries of a list; a single value counts as a list of one."""
-        if isinstance(self.value, list):
-            return [Cursor(self.document, (*self.loc, i)) for i in range(len(self.value))]
-        return [] if self.value is None else [self]
-
-    def entries(self) -> Iterator[tuple[str, Cursor]]:
-        for key in self.value if isinstance(self.value, dict) else ():
-            yield key, self[key]
-
-    def named(self, key: str) -> Cursor:
-        """The plugin name of an entry, written as a bare string or under `key`."""
-        return self if isinstance(self.value, str) else self[key]
-
-    def problem(self, message: str, expected: str | None = None, suggestion: str | None = None, key: bool = False) -> Problem:
-        return self.document.problem(self.loc, message, expected, suggestion, key)
 
 
 def load(path: str | Path) -> Document:
@@ -189,7 +114,7 @@ class _Reader:
         self.open: set[int] = set()  # nodes being read, to find an anchor that contains itself
 
     def read(self, node: Node, loc: Loc) -> Any:
-        self.document.values[loc] = _place(node)
+        self.document.values[loc] = _position(node)
         self.count += 1
         if self.count == MOST_VALUES:
             self.report(node, f"aliases make more than {MOST_VALUES} values of this file")
@@ -250,10 +175,10 @@ class _Reader:
                 first = self.document.keys[(*loc, key)][0]
                 self.report(key_node, f"duplicate key '{key}', first written in line {first}", "every key once")
                 continue
-            self.document.keys[(*loc, key)] = _place(key_node)
+            self.document.keys[(*loc, key)] = _position(key_node)
             out[key] = self.read(value_node, (*loc, key))
             if out[key] is None and value_node.start_mark.index == value_node.end_mark.index:
-                self.document.values[(*loc, key)] = _place(key_node)  # nothing is written, so there is no place but the key
+                self.document.values[(*loc, key)] = _position(key_node)  # nothing is written, so there is no place but the key
         for merge in merges:
             for source in merge.value if isinstance(merge, SequenceNode) else [merge]:
                 self.merge(source, loc, out)
@@ -282,21 +207,23 @@ class _Reader:
 
     def report(self, node: Node, message: str, expected: str | None = None) -> None:
         value = node.value if isinstance(node, ScalarNode) else None
-        self.document.problems.append(Problem(self.document.name, *_place(node), value, message, expected))
+        self.document.problems.append(Problem(self.document.name, *_position(node), value, message, expected))
 
 
-def cut(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
+def comment_of(text: str) -> str:
+    """What the lines of a file say that are comments from their first character on."""
+    lines = (line.removeprefix("#").removeprefix(" ") for line in text.splitlines() if line.startswith("#"))
+    return "\n".join(lines)
 
 
 def _lines_alike(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _end(text: str) -> Place:
+def _end(text: str) -> Position:
     """Where a text ends."""
     return text.count("\n") + 1, len(text) - text.rfind("\n")
 
 
-def _place(node: Node) -> Place:
+def _position(node: Node) -> Position:
     return node.start_mark.line + 1, node.start_mark.column + 1

@@ -10,7 +10,8 @@ from typing import Any
 from kdbench.contract.errors import KdbenchError
 from kdbench.metrics.catalogue import metrics
 from kdbench.registry import Registry
-from kdbench.suite.card import Card, Claimed, Measured, card_in, path_of, weights_of
+from kdbench.suite.card import Card, Claimed, Measured
+from kdbench.suite.cards import card_in, path_of, weights_of
 from kdbench.suite.errors import nearest
 from kdbench.suite.yaml import load, loads
 from kdbench.teachers.causes import causes

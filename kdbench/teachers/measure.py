@@ -13,9 +13,9 @@ import numpy as np
 from kdbench.contract.errors import KdbenchError
 from kdbench.execute.base import JobSpec, Outcome, Resources
 from kdbench.execute.local import LocalExecutor
-from kdbench.jobs.graph import teacher_job
 from kdbench.jobs.job import Job, JobSet
-from kdbench.jobs.plan import payload
+from kdbench.jobs.payload import payload
+from kdbench.jobs.pool import teacher_job
 from kdbench.registry import Registry
 from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore, arrays
@@ -25,7 +25,8 @@ from kdbench.results.units import Units, unpack
 from kdbench.stats.bootstrap import RESAMPLES, Run, replicates
 from kdbench.suite.arm import Arm
 from kdbench.suite.card import Card, Measured, Score
-from kdbench.suite.params import canonical
+from kdbench.suite.carded import pool_of, taken
+from kdbench.suite.params import canonical_params
 
 GROUP = {"test": "truth", "val": "val"}
 EVER = 1e9  # seconds between checkpoints: nothing is trained
@@ -70,11 +71,9 @@ def measure(card: Card, weights: Path, registry: Registry, root: str = "", devic
 def job_of(card: Card, weights: Path, registry: Registry, root: str) -> Job:
     """The job of a teacher that is given, on the card's own task."""
     task, model = registry.task(card.task), registry.model(card.model)
-    params = canonical(task, {**card.task_params, **({"root": root} if root else {})})
-    network = {"model": model.name, "version": model.version, "params": canonical(model, card.params)}
-    shown = None if card.normalisation is None else card.normalisation.model_dump(mode="json")
-    given = {"name": "given", "weights": str(weights), "sha256": card.weights.sha256, "normalisation": shown, "origin": None}
-    teacher = {**network, "recipe": None, "view": None, "pool": 1, "weights": None, "cards": [given]}
+    params = canonical_params(task, {**card.task_params, **({"root": root} if root else {})})
+    network = {"model": model.name, "version": model.version, "params": canonical_params(model, card.params)}
+    teacher = pool_of(network, [taken("given", card, weights, None)])
     arm = Arm(
         task={"name": task.name, "plugin": task.name, "version": task.version, "params": params},
         pair="default",

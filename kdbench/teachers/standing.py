@@ -8,7 +8,8 @@ from typing import Any
 
 from kdbench.contract.errors import KdbenchError
 from kdbench.models.weight_files import WeightsError, content_of
-from kdbench.suite.card import Card, path_of, read_card, weights_of
+from kdbench.suite.card import Card
+from kdbench.suite.cards import path_of, read_card, weights_of
 from kdbench.suite.catalogue import Catalogue
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from kdbench.contract.errors import KdbenchError
-from kdbench.testing.bench import Flat, Run, start
+from kdbench.testing.bench import start
+from kdbench.testing.run import Flat, Run
 from kdbench.testing.setting import Setting
 
 REFUSALS = (ValueError, NotImplementedError, KdbenchError)

@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from kdbench.contract.errors import KdbenchError
-from kdbench.registry import PluginInfo, Registry, load_target
+from kdbench.registry import PluginInfo, Registry
 from kdbench.suite.errors import nearest
 from kdbench.testing import rules as _rules  # noqa: F401  (registers them)
 from kdbench.testing import task_rules as _task_rules  # noqa: F401  (and those of tasks)
@@ -23,7 +22,6 @@ from kdbench.testing.verdict import RULES, TASK_RULES, Finding, Rule, Verdict, f
 
 FIRST = "trains"
 EXEMPTIONS = "exemptions"
-KINDS = ("method", "wrapper")
 ALWAYS = (FIRST, "in-place")  # looked at even where it does not train
 
 
@@ -145,32 +143,4 @@ def exemptions(plugin: PluginInfo) -> list[Finding]:
             said = f"`exempt` gives no reason why {name!r} cannot hold"
         if said:
             found.append(Finding(EXEMPTIONS, "all", fails(said), f"the rules are {', '.join(r for r in RULES if r != FIRST)}"))
-    return found
-
-
-def plugins_of(registry: Registry, kinds: tuple[str, ...] = KINDS) -> list[PluginInfo]:
-    """Every plugin of these kinds."""
-    return [registry.get(kind, name) for kind in kinds for name in registry.names(kind)]
-
-
-def find(name: str, registry: Registry, kinds: tuple[str, ...] = KINDS) -> PluginInfo:
-    """A plugin of one of these kinds by its name; a method also by a family's own name for it."""
-    for kind in kinds:
-        known = registry.aliases().get(name, name) if kind == "method" else name
-        if (kind, known) in registry.plugins:
-            return registry.get(kind, known)
-    near = nearest(name, [known for kind in kinds for known in registry.names(kind)])
-    raise KdbenchError(f"no {' or '.join(kinds)} '{name}'" + (f"; did you mean '{near}'?" if near else ""))
-
-
-def of_file(registry: Registry, path: str, attribute: str | None, kinds: tuple[str, ...] = KINDS) -> list[PluginInfo]:
-    """The plugins of these kinds that a file defines, or the one class that was named."""
-    for broken in registry.broken:
-        if broken.origin == path:
-            raise KdbenchError(f"{path}: {broken.error}")
-    found = [p for p in plugins_of(registry, kinds) if p.origin == path]
-    if attribute is not None:
-        found = [p for p in found if load_target(p.target).__name__ == attribute]
-    if not found:
-        raise KdbenchError(f"{path} defines no {' or '.join(kinds)}" + (f" in a class {attribute!r}" if attribute else ""))
     return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kdbench.registry import PluginInfo, Registry
+from kdbench.suite.catalogue import side
 
 Model = Mapping[str, Any]  # {"model": name, "params": {...}}
 
@@ -28,15 +29,14 @@ class Family:
         return registry.task(self.task)
 
     def student(self, registry: Registry) -> Model:
-        return _model(self.info(registry).facts["pair"]["student"])
+        return _model(side(self.info(registry), "student"))
 
     def all_teachers(self, registry: Registry) -> tuple[Model, ...]:
-        own = self.info(registry).facts["pair"]["teacher"]
-        return (_model(own if isinstance(own, Mapping) else own[0]), self.student(registry))
+        return (_model(side(self.info(registry), "teacher")), self.student(registry))
 
 
-def _model(side: Mapping[str, Any]) -> Model:
-    return {"model": side["model"], "params": dict(side.get("params", {}))}
+def _model(own: Mapping[str, Any]) -> Model:
+    return {"model": own["model"], "params": dict(own.get("params", {}))}
 
 
 FAMILIES = (

@@ -1,7 +1,8 @@
-"""Lenses between a task and whoever reads it: other answers, other validity, one answer only. The task itself is not touched."""
+"""Lenses between a task, a stream or a teacher and whoever reads it: they change what is shown, not what lies behind."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from kdbench.contract.decisions import Decisions
 from kdbench.contract.draw import Draw
 from kdbench.contract.model import Facts
 from kdbench.contract.task import Task
-from kdbench.testing.bench import Run
+from kdbench.testing.run import Run
 
 
 class Lens:
@@ -57,19 +58,44 @@ class OneAnswer(Lens):
         return shown.with_(**{name: shown[name][:, :1] for name in lists if name in shown.fields})
 
 
+class Through:
+    """A stream whose batches pass through a function."""
+
+    def __init__(self, stream: Any, change: Callable[[Batch], Batch]):
+        self._stream, self._change = stream, change
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def batch(self, step: int) -> Batch:
+        return self._change(self._stream.batch(step))
+
+
+def streamed(run: Run, change: Callable[[str, Batch], Batch]) -> Run:
+    """Put a lens before the run's streams, each by its name; two names of one stream stay one stream."""
+    wrapped = {id(stream): Through(stream, functools.partial(change, name)) for name, stream in run.streams.items()}
+    run.streams = {name: wrapped[id(stream)] for name, stream in run.streams.items()}
+    return run
+
+
+def answered(run: Run, change: Callable[[Signal], Signal]) -> Run:
+    """Put a lens before what the run's source answers within a step, if it has one."""
+    source = run.learner.source
+    if source is not None:
+        see = source.see
+        source.see = lambda step, batch: change(see(step, batch))  # type: ignore[method-assign]
+    return run
+
+
 def decided(run: Run, change: Callable[[Decisions], Decisions], student: bool = True, teacher: bool = True) -> Run:
     """Put a lens before what the run's student, its teachers or both decide."""
-    learner, source = run.learner, run.learner.source
+
+    def changed(signal: Signal) -> Signal:
+        return Signal(change(signal.decisions), signal.taps, tuple(map(changed, signal.members)))
+
     if student:
-        learner.task = Deciding(learner.task, change)  # type: ignore[assignment]
-    if teacher and source is not None:
-        see = source.see
-
-        def changed(signal: Signal) -> Signal:
-            return Signal(change(signal.decisions), signal.taps, tuple(map(changed, signal.members)))
-
-        source.see = lambda step, batch: changed(see(step, batch))  # type: ignore[method-assign]
-    return run
+        run.learner.task = Deciding(run.learner.task, change)  # type: ignore[assignment]
+    return answered(run, changed) if teacher else run
 
 
 def invalid(decisions: Decisions) -> Decisions:

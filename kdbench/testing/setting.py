@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 from kdbench.contract.gives import Gives
 from kdbench.contract.needs import Needs, Offer, check
 from kdbench.registry import PluginInfo, Registry, load_target
-from kdbench.suite.catalogue import learns_alone, reads_transfer
+from kdbench.suite.catalogue import learns_alone, needs_of, reads_transfer
 from kdbench.testing.families import Family, Model
 
 PLAIN_SOURCES: tuple[tuple[str, Mapping[str, Any], int], ...] = (
@@ -72,7 +74,7 @@ def settings(plugin: PluginInfo, family: Family, registry: Registry) -> tuple[li
             params,
             wrap,
             source,
-            needs_of(method, around, params),
+            functools.reduce(operator.or_, [needs_of(method, params), *(needs_of(wrapper, {}) for wrapper in around)]),
             reads_transfer(method, around),
             registry,
         )
@@ -82,13 +84,6 @@ def settings(plugin: PluginInfo, family: Family, registry: Registry) -> tuple[li
         else:
             found.append(setting)
     return found, ([] if found else min(reasons, key=len))
-
-
-def needs_of(method: PluginInfo, wrap: Sequence[PluginInfo], params: Mapping[str, Any]) -> Needs:
-    needs = Needs.read(method.facts["needs"]).resolved({**method.defaults, **params})
-    for wrapper in wrap:
-        needs = needs | Needs.read(wrapper.facts["needs"]).resolved(wrapper.defaults)
-    return needs
 
 
 def misfits(setting: Setting) -> list[str]:

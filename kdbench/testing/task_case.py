@@ -9,6 +9,7 @@ from typing import Any
 from kdbench.contract.model import Net
 from kdbench.contract.task import Task
 from kdbench.registry import PluginInfo, Registry, load_target
+from kdbench.suite.catalogue import side
 from kdbench.testing.bench import CPU, awake
 from kdbench.train import build
 from kdbench.train.evaluate import forward_of
@@ -39,11 +40,10 @@ class TaskCase:
         view = ViewSpec(next(iter(facts["augments"])), facts["bank"], 1)
         return Stream(self.task, facts["roles"][role], batch, 1, view, CPU)
 
-    def net(self, side: str) -> Net:
-        own = self.plugin.facts["pair"][side]
-        own = own if isinstance(own, Mapping) else own[0]
+    def net(self, role: str) -> Net:
+        own = side(self.plugin, role)
         targets = self.registry.model_targets(own["model"])
-        reseed(CPU, side)
+        reseed(CPU, role)
         return build.make_net(self.task, {"model": own["model"], "params": own.get("params", {})}, targets, CPU)
 
     @functools.cached_property

@@ -35,11 +35,7 @@ def digests(samples: Samples, fields: tuple[str, ...]) -> list[bytes]:
     return [hashlib.sha256(b"".join(column[row].tobytes() for column in columns)).digest() for row in range(len(samples))]
 
 
-@task_rule(
-    "sets",
-    mend="name in `sets` what data() gives, in `roles` three of these names, and give fields of equal length",
-    of=TASK_RULES,
-)
+@task_rule("sets", mend="name in `sets` what data() gives, in `roles` three of these names, and give fields of equal length")
 def sets(case: TaskCase) -> Verdict:
     """Every set, role and split gives samples: fields of one length, with all that the task names."""
     facts = case.plugin.facts
@@ -82,11 +78,7 @@ def hidden_labels(case: TaskCase) -> Verdict:
     return fails(f"the distillation set shows {several(further)}") if further else holds()
 
 
-@task_rule(
-    "views",
-    mend="draw with draw.uniform or draw.normal, by view and index; never from a generator",
-    of=TASK_RULES,
-)
+@task_rule("views", mend="draw with draw.uniform or draw.normal, by view and index; never from a generator")
 def views(case: TaskCase) -> Verdict:
     """A view is a pure function of draw, view and sample: the same again, in any company, and the sample is not touched."""
     samples = case.task.data(case.plugin.facts["roles"]["labelled"])
@@ -205,9 +197,7 @@ def pair(case: TaskCase) -> Verdict:
     return holds()
 
 
-@task_rule(
-    "stable", mend="identify data by generator and version, or by a digest of files; never by time, path or hash()", of=TASK_RULES
-)
+@task_rule("stable", mend="identify data by generator and version, or by a digest of files; never by time, path or hash()")
 def stable(case: TaskCase) -> Verdict:
     """Fingerprint and data are the same in a second object with the same params."""
     kind = load_target(case.plugin.target)

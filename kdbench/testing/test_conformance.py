@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from kdbench.registry import PluginInfo, Registry
-from kdbench.testing.conform import exemptions, plugins_of, ruled, serve
+from kdbench.testing.chosen import plugins_of
+from kdbench.testing.conform import exemptions, ruled, serve
 from kdbench.testing.families import FAMILIES
 from kdbench.testing.setting import settings
 from kdbench.testing.task_case import TaskCase

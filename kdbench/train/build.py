@@ -103,19 +103,19 @@ def make_after(identity: Mapping[str, Any], targets: Mapping[str, str], stream: 
 
 def make_source(task: Task, job: Mapping[str, Any], nets: Sequence[Net], stream: Stream, signals: Path) -> Source | None:
     """The source of the signal, bound to the distillation stream; None for a run without a teacher."""
-    given = job["identity"].get("source")
+    given = job["spec"].get("source")
     if given is None:
         return None
     kind = load_target(job["targets"]["source"])
     source: Source = kind(kind.Config(**given["params"]), task, tuple(nets))
-    source.arithmetic = arithmetic(job["identity"]["recipe"])
+    source.arithmetic = arithmetic(job["spec"]["recipe"])
     source.attach(stream, [teacher["key"] for teacher in job["teachers"]], signals)
     return source
 
 
 def make_method(job: Mapping[str, Any]) -> Method:
     """The method, inside its wrappers: the first one named is the outermost."""
-    given = job["identity"]["method"]
+    given = job["spec"]["method"]
     kind = load_target(job["targets"]["method"])
     method: Method = kind(kind.Config(**given["params"]))
     for wrap in reversed(given.get("wrap", [])):

@@ -35,7 +35,7 @@ class Common:
         return self._made[name]
 
     def streams(self, task: Task, job: Mapping[str, Any]) -> dict[str, Stream]:
-        identity, targets = job["identity"], job["targets"]
+        identity, targets = job["spec"], job["targets"]
 
         def make() -> dict[str, Stream]:
             made = build.make_streams(task, identity, targets, self.device)

@@ -45,11 +45,11 @@ def prepare(job: Mapping[str, Any]) -> bool:
 
     Only built-in tasks: one from a plugin may hang or crash, and has to do so in a process of its own.
     """
-    target, view = job["targets"]["task"], job["identity"]["view"]
+    target, view = job["targets"]["task"], job["spec"]["view"]
     names = {name for name in (view["labelled"], view["transfer"], "val", "test") if name}
     made = False
     if target.startswith("kdbench."):
-        task = build.make_task(job["identity"], job["targets"])
+        task = build.make_task(job["spec"], job["targets"])
         for name in sorted(names):
             mark = f"{id(task)} {name}"
             made = made or mark not in _prepared

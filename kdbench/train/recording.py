@@ -34,7 +34,7 @@ def write(run: Run) -> None:
     final = learner.exported()
     refer = [teacher["key"] for teacher in job["teachers"] if teacher.get("reference", True)]
     scored = {teacher["key"]: net for net, teacher in zip(run.teachers, job["teachers"]) if teacher["key"] in refer}
-    foreign = job["identity"]["student"].get("outputs")  # other answers than the task's cannot be scored
+    foreign = job["spec"]["student"].get("outputs")  # other answers than the task's cannot be scored
     outputs = evaluate(task, final, scored, stream, common) if run.status == "done" and not foreign else {}
     theirs = outputs_of(refer, job, home)
     metrics = measure(task, outputs, theirs, outputs_of([job["init_job"]], job, home) if job.get("init_job") else [])
@@ -46,7 +46,7 @@ def write(run: Run) -> None:
         "key": job["key"],
         "kind": job["kind"],
         "status": run.status,
-        "identity": job["digest"],
+        "identity": job["identity"],
         "labels": job["labels"],
         "teachers": refer,
         "metrics": metrics,

@@ -34,7 +34,7 @@ class Run:
     def __init__(self, job: Mapping[str, Any], emit: Emit, common: Common):
         self.job, self.emit, self.common = job, emit, common
         self.started, began = now(), time.perf_counter()
-        identity, targets, device = job["identity"], job["targets"], common.device
+        identity, targets, device = job["spec"], job["targets"], common.device
         self.home = Home(Path(job["home"]))
         self.task = build.make_task(identity, targets)
         elders.check(job, common)

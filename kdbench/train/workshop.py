@@ -43,7 +43,7 @@ class Workshop:
     kin: int  # how many of the student's own kind teach, instead of teachers
 
     def seed(self, *what: object) -> None:
-        identity = self.job["identity"]
+        identity = self.job["spec"]
         reseed(self.stream.device, identity["role"], identity["seed"], *what)
 
     def with_method(self, net: Net, *number: object) -> tuple[Net, Method]:
@@ -60,7 +60,7 @@ class Workshop:
     def peer(self, number: int) -> tuple[Net, Method]:
         """Another student of the same kind. It starts elsewhere: two equal ones would stay equal for ever."""
         self.seed("init", "peer", number)
-        net = build.make_net(self.task, self.job["identity"]["student"], self.job["targets"], self.stream.device)
+        net = build.make_net(self.task, self.job["spec"]["student"], self.job["targets"], self.stream.device)
         return self.with_method(net, "peer", number)
 
     def fresh_teacher(self) -> Net:
@@ -73,7 +73,7 @@ def make_learner(
     task: Task, job: Mapping[str, Any], net: Net, teachers: Sequence[Net], streams: Mapping[str, Stream], folder: Path
 ) -> Learner:
     """Everything of one run but the streams, ready for its first step; `folder` keeps signals and what comes of sweeps."""
-    identity, stream = job["identity"], streams["transfer"]
+    identity, stream = job["spec"], streams["transfer"]
     source = build.make_source(task, job, teachers, stream, folder)
     kin = source.gives.kin(source.c.model_dump()) if source is not None else 0
     workshop = Workshop(task, job, tuple(teachers), stream, kin)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from kdbench.jobs.graph import graph
 from kdbench.jobs.job import Job, JobSet
-from kdbench.jobs.plan import payload
+from kdbench.jobs.payload import payload
 from kdbench.registry import Registry
 from kdbench.results.home import Home
 from kdbench.results.record import canonical, comparable

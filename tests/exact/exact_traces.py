@@ -19,10 +19,12 @@ import torch
 from kdbench.contract.decisions import Decisions
 from kdbench.contract.method import Owner, Term
 from kdbench.registry import PluginInfo, Registry
-from kdbench.testing.bench import Run, start
-from kdbench.testing.conform import plugins_of, serve
+from kdbench.testing.bench import start
+from kdbench.testing.chosen import plugins_of
+from kdbench.testing.conform import serve
 from kdbench.testing.families import FAMILIES, Family
 from kdbench.testing.lenses import decided
+from kdbench.testing.run import Run
 from kdbench.testing.setting import settings
 
 FILE = Path(__file__).with_name("traces.csv")

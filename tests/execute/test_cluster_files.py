@@ -15,8 +15,8 @@ from cluster_bench import MINE
 
 from kdbench.contract.errors import DataError
 from kdbench.execute.cluster import leavings, node, parcel
-from kdbench.jobs.plan import payload as planned_payload
-from kdbench.jobs.planned import planned
+from kdbench.jobs.of_suite import jobs_of
+from kdbench.jobs.payload import payload as planned_payload
 from kdbench.registry import Registry
 from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore
@@ -45,7 +45,7 @@ def payloads(tmp_path: Path) -> dict[str, dict]:
     registry = Registry([tmp_path / "mine.py"], packages=False)
     suite = read_suite(tmp_path / "far.yaml", registry)
     home, results = tmp_path / "home", tmp_path / "results"
-    _, jobs = planned(suite, registry, tmp_path, None, None, dict)
+    _, jobs = jobs_of(suite, registry, tmp_path, None, None, dict)
     store, outputs = ResultStore(results, Home(home)), OutputStore(Home(home).ensure())
     for number, job in enumerate(jobs.jobs.values()):
         shas = {name: outputs.put(np.full(3, number)) for name in ("test/logits", "distil/logits")}

@@ -24,7 +24,7 @@ from kdbench.execute.events import FILE as EVENTS
 from kdbench.execute.events import EventTail
 from kdbench.gate.candidates import run_of
 from kdbench.gate.history import measured
-from kdbench.jobs.plan import outdated
+from kdbench.jobs.sources import outdated
 from kdbench.metrics.catalogue import FAMILIES
 from kdbench.results.against import Against, digest
 from kdbench.results.frame import to_frame

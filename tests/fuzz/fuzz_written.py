@@ -28,11 +28,11 @@ from kdbench.gate.baseline import load as load_baselines
 from kdbench.jobs.graph import graph
 from kdbench.jobs.identity import canonical, key_of
 from kdbench.jobs.job import JobSet
+from kdbench.jobs.of_suite import jobs_of
 from kdbench.jobs.plan import plan
-from kdbench.jobs.planned import planned
 from kdbench.registry import Registry
 from kdbench.results import imported, published
-from kdbench.suite import card, only
+from kdbench.suite import cards, only
 from kdbench.suite.errors import SuiteError
 from kdbench.suite.expand import expand
 from kdbench.suite.presets import read_preset
@@ -95,7 +95,7 @@ def read_a_suite(data: bytes) -> None:
     try:
         suite = read_suite(path, registry())
         for profile in (None, *itertools.islice(suite.profiles, 1)):
-            _, jobs = planned(suite, registry(), path.parent, profile, None, dict)
+            _, jobs = jobs_of(suite, registry(), path.parent, profile, None, dict)
             sound(jobs)
         assert set(graph(expand(suite, registry()).arms, registry(), path.parent).jobs) <= set(planned_keys(suite, path))
     except SuiteError as error:
@@ -104,7 +104,7 @@ def read_a_suite(data: bytes) -> None:
 
 
 def planned_keys(suite: Any, path: Path) -> list[str]:
-    return list(planned(suite, registry(), path.parent, None, None, dict)[1].jobs)
+    return list(jobs_of(suite, registry(), path.parent, None, None, dict)[1].jobs)
 
 
 def sound(jobs: JobSet) -> None:
@@ -190,9 +190,9 @@ def suite_words() -> list[str]:
 def read_a_card(data: bytes) -> None:
     path = file("card.yaml", data)
     try:
-        found = card.read_card(path, registry())
+        found = cards.read_card(path, registry())
         found.faults()
-        card.weights_of(found, path)
+        cards.weights_of(found, path)
     except SuiteError as error:
         in_the_file(error, path, data)
         raise
@@ -219,11 +219,11 @@ def read_a_preset(data: bytes) -> None:
     except SuiteError as error:
         in_the_file(error, path, data)
     suite = file("suite.yaml", b"version: 1\nname: s\ntasks: [digits, topics]\nmethods: [own]\n")
-    planned(read_suite(suite, own), own, scratch(), None, None, dict)
+    jobs_of(read_suite(suite, own), own, scratch(), None, None, dict)
 
 
 def read_a_recipe(data: bytes) -> None:
-    from kdbench.registry import written
+    from kdbench.registry.shipped import written
 
     try:
         plugin = written("recipe", file("own.yaml", data), "test")

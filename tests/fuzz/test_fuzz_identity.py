@@ -13,7 +13,7 @@ from fuzz_written import registry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdbench.jobs.planned import planned
+from kdbench.jobs.of_suite import jobs_of
 from kdbench.suite.entry import View
 from kdbench.suite.read import parse_suite
 from kdbench.suite.recipe import Recipe
@@ -34,7 +34,7 @@ SUITES = [ONE, FULL, *(loads((ROOT / f"suites/{name}.yaml").read_text(), "").dat
 
 def keys(data: Any) -> set[str]:
     suite = parse_suite(loads(json.dumps(data), "s.yaml"), registry())
-    return set(planned(suite, registry(), ROOT, None, None, dict)[1].jobs)
+    return set(jobs_of(suite, registry(), ROOT, None, None, dict)[1].jobs)
 
 
 def shuffled(data: Any, random: Random) -> Any:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from kdbench.jobs.planned import planned
+from kdbench.jobs.of_suite import jobs_of
 from kdbench.registry import Registry
 from kdbench.suite.errors import SuiteError
 from kdbench.suite.read import read_suite
@@ -54,7 +54,7 @@ def test_too_much_is_refused_at_once(name, tmp_path):
     path.write_text(text)
     began, held = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(SuiteError) as caught:
-        planned(read_suite(path, REGISTRY), REGISTRY, tmp_path, None, None, dict)
+        jobs_of(read_suite(path, REGISTRY), REGISTRY, tmp_path, None, None, dict)
     assert words in str(caught.value), str(caught.value)[:2000]
     assert time.process_time() - began < 20.0  # of this process' own time; a fault takes minutes, or all memory
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held < 500 * 1024
@@ -63,5 +63,5 @@ def test_too_much_is_refused_at_once(name, tmp_path):
 def test_a_suite_as_large_as_the_limits_is_planned(tmp_path):
     path = tmp_path / "allowed.yaml"
     path.write_text(HEAD + "seeds: 2000\nmethods: [kd]\n")
-    jobs = planned(read_suite(path, REGISTRY), REGISTRY, tmp_path, None, None, dict)[1]
+    jobs = jobs_of(read_suite(path, REGISTRY), REGISTRY, tmp_path, None, None, dict)[1]
     assert len(jobs.cells) == 2 and len(jobs.jobs) > 4000

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdbench.jobs.job import Job, JobSet
-from kdbench.jobs.plan import STALE_POLICIES, Plan, plan
+from kdbench.jobs.plan import Plan, StalePolicy, plan
 
 
 @dataclass
@@ -59,7 +59,7 @@ def planned(case: Case, stale: str, records: dict[str, Made] | None = None, weig
 
 
 @settings(max_examples=150)
-@given(cases(), st.sampled_from(STALE_POLICIES))
+@given(cases(), st.sampled_from(get_args(StalePolicy)))
 def test_every_job_has_one_state_and_its_reason(case, stale):
     found = planned(case, stale)
     assert [item.job.key for item in found.jobs] == list(case.jobs.jobs)
@@ -75,7 +75,7 @@ def test_every_job_has_one_state_and_its_reason(case, stale):
 
 
 @settings(max_examples=150)
-@given(cases(), st.sampled_from(STALE_POLICIES))
+@given(cases(), st.sampled_from(get_args(StalePolicy)))
 def test_what_a_job_needs_is_there_when_it_runs(case, stale):
     """Once the jobs before it have run, in the order of the plan: their results, and the weights that it reads."""
     weights, results = set(case.weights), {key: made.status for key, made in case.records.items()}
@@ -88,7 +88,7 @@ def test_what_a_job_needs_is_there_when_it_runs(case, stale):
 
 
 @settings(max_examples=150)
-@given(cases(), st.sampled_from(STALE_POLICIES))
+@given(cases(), st.sampled_from(get_args(StalePolicy)))
 def test_after_a_run_nothing_is_left_to_run(case, stale):
     found = planned(case, stale)
     done = {item.job.key for item in found.in_state("run")}

@@ -16,7 +16,7 @@ from kdbench.cli.session import Session, open_suite
 from kdbench.cli.verbs import baseline, gate, history
 from kdbench.gate.experiments import Experiments
 from kdbench.jobs.job import Cell, Job
-from kdbench.jobs.plan import modules_of
+from kdbench.jobs.sources import modules_of
 from kdbench.metrics.catalogue import primary
 from kdbench.results.provenance import source_digest
 from kdbench.results.record import Record

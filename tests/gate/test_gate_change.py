@@ -12,6 +12,7 @@ from gate_bench import Bench
 
 from kdbench import lock, registry
 from kdbench.methods import kd as intact
+from kdbench.registry import shipped
 
 README = Path(__file__).parents[2] / "docs" / "ci" / "README.md"
 DEFAULT = "T: float = Field(4.0,"
@@ -48,7 +49,7 @@ def merged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def put(plugins: list[dict]) -> None:
         path = tmp_path / "plugins.lock.json"
         path.write_text(json.dumps(plugins))
-        monkeypatch.setattr(registry, "LOCK", path)
+        monkeypatch.setattr(shipped, "LOCK", path)
         registry.builtin.cache_clear()
 
     yield put

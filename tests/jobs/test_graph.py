@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdbench.contract.errors import DataError
-from kdbench.jobs.graph import graph, pick
+from kdbench.jobs.graph import graph
 from kdbench.jobs.job import Cell, Job, JobSet
+from kdbench.jobs.pool import pick
 from kdbench.registry import Registry
 from kdbench.suite import expand, parse_suite
 from kdbench.suite.yaml import loads

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from kdbench.jobs.job import Job, JobSet
-from kdbench.jobs.plan import Plan, modules_of, payload, plan
+from kdbench.jobs.payload import payload
+from kdbench.jobs.plan import Plan, plan
+from kdbench.jobs.sources import modules_of
 
 
 @dataclass

@@ -10,7 +10,8 @@ import pytest
 
 from kdbench.jobs.graph import graph
 from kdbench.jobs.job import Job, JobSet
-from kdbench.jobs.plan import payload, plan
+from kdbench.jobs.payload import payload
+from kdbench.jobs.plan import plan
 from kdbench.jobs.rounds import round_label, seed_of
 from kdbench.registry import Registry
 from kdbench.suite import SuiteError, expand, parse_suite

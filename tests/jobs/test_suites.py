@@ -32,6 +32,6 @@ def test_the_papers_claims_are_asked_with_ten_seeds():
     seeds: dict[tuple[str, str, str], set[int]] = {}
     for arm in planned.arms:
         seeds.setdefault((arm.task["name"], arm.pair, arm.cell), set()).add(arm.seed)
-    few = {claim.id for claim in planned.claims for cell in claim.cells() if len(seeds[claim.task, *cell]) < 10}
+    few = {claim.id for claim in planned.claims for place in claim.places() if len(seeds[place]) < 10}
     assert few == {"t0-data"}, "a large effect, for which three seeds are enough"
     assert all("Fig." in claim.source or "Tab." in claim.source for claim in planned.claims)

@@ -133,7 +133,7 @@ def test_the_steps_are_the_epochs_of_the_papers():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "holds no mapping"),
+        ("", "the file is empty"),
         ("- a", "holds no mapping"),
         ("source: s\nfamily: vision\ndata: d\nrecipe: {}", "'family' is \"vision\""),
         ("source: s\nfamily: tagging\ndata: d\nrecipe: {stps: 3}", "unknown key 'stps'"),

@@ -286,10 +286,10 @@ def test_a_claim_about_a_value_a_pair_or_two_pairs():
     text = PAIRS + "  - {id: a, task: digits, arm: kd, metric: accuracy, at_least: 0.9, source: s}\n"
     text += "  - {id: b, task: digits, pair: two, arm: kd, over: kd, over_pair: one, metric: accuracy, source: s}\n"
     claims = expand(suite_of(text), CATALOGUE).claims
-    assert [(claim.id, claim.cells(), claim.over_pair) for claim in claims] == [
-        ("a", [("one", "kd")], None),
-        ("a", [("two", "kd")], None),
-        ("b", [("two", "kd"), ("one", "kd")], "one"),
+    assert [(claim.id, claim.places(), claim.over_pair) for claim in claims] == [
+        ("a", [("digits", "one", "kd")], None),
+        ("a", [("digits", "two", "kd")], None),
+        ("b", [("digits", "two", "kd"), ("digits", "one", "kd")], "one"),
     ]
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kdbench.suite.document import Cursor
 from kdbench.suite.errors import SuiteError
-from kdbench.suite.yaml import Cursor, load, loads
+from kdbench.suite.yaml import load, loads
 
 
 def told(text: str) -> list[tuple[int | None, int | None, str]]:

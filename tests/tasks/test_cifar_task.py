@@ -126,7 +126,7 @@ def test_a_view_is_a_function_of_sample_and_view(task: Cifar100, policy: str):
 
 
 def test_the_published_set_is_the_default_and_the_root_no_identity(contents: dict[str, str]):
-    from kdbench.jobs.graph import task_identity, task_spec
+    from kdbench.jobs.parts import task_identity, task_spec
     from kdbench.registry import Registry
 
     info = Registry(packages=False).task("cifar100")

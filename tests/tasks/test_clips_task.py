@@ -153,7 +153,7 @@ def test_too_few_clips_are_refused(tmp_path: Path):
 
 
 def test_a_root_is_no_identity_and_the_content_is(tmp_path: Path):
-    from kdbench.jobs.graph import task_identity
+    from kdbench.jobs.parts import task_identity
     from kdbench.registry import Registry
 
     info = Registry(packages=False).task("esc10")

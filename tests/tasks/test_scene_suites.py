@@ -11,7 +11,7 @@ import scene_files
 
 from kdbench.cli.session import open_suite
 from kdbench.jobs.job import Job
-from kdbench.jobs.plan import payload
+from kdbench.jobs.payload import payload
 from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore, arrays
 from kdbench.results.record import Record

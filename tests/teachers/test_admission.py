@@ -17,7 +17,8 @@ from teacher_bench import accuracy, answers, network
 from kdbench.contract.errors import KdbenchError
 from kdbench.models.weight_files import content_of
 from kdbench.registry import Registry
-from kdbench.suite.card import Claimed, Score, path_of, read_card, unmet
+from kdbench.suite.card import Claimed, Score, unmet
+from kdbench.suite.cards import path_of, read_card
 from kdbench.suite.errors import SuiteError
 from kdbench.tasks.classification import Digits
 from kdbench.teachers import hub, writing

@@ -11,11 +11,12 @@ import pytest
 from kdbench.contract.errors import DataError
 from kdbench.jobs.graph import graph
 from kdbench.jobs.job import JobSet
-from kdbench.jobs.plan import payload
+from kdbench.jobs.payload import payload
 from kdbench.models.weight_files import content_of
 from kdbench.registry import Registry
 from kdbench.suite import parse_suite
-from kdbench.suite.card import Card, Measured, Score, path_of
+from kdbench.suite.card import Card, Measured, Score
+from kdbench.suite.cards import path_of
 from kdbench.suite.errors import SuiteError
 from kdbench.suite.expand import expand
 from kdbench.suite.yaml import loads
@@ -83,7 +84,7 @@ def test_its_own_normalisation_is_part_of_what_it_is(folder: Path, registry: Reg
     assert only(jobs) != only(bare)
     student = next(job for job in jobs.jobs.values() if job.teachers)
     assert payload(student, jobs, folder, folder, 1.0)["teachers"][0]["normalisation"] == shown
-    assert payload(jobs.jobs[only(jobs)], jobs, folder, folder, 1.0)["identity"]["student"]["normalisation"] == shown
+    assert payload(jobs.jobs[only(jobs)], jobs, folder, folder, 1.0)["spec"]["student"]["normalisation"] == shown
     student = next(job for job in bare.jobs.values() if job.teachers)
     assert payload(student, bare, folder, folder, 1.0)["teachers"][0]["normalisation"] is None
 

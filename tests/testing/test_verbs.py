@@ -13,7 +13,8 @@ import pytest
 from cli_bench import Bench, environment
 
 from kdbench.registry import Registry
-from kdbench.testing.conform import conform, conform_task, find, of_file, serve
+from kdbench.testing.chosen import find, of_file
+from kdbench.testing.conform import conform, conform_task, serve
 from kdbench.testing.families import FAMILIES
 from kdbench.testing.verdict import RULES, TASK_RULES
 

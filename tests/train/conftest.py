@@ -75,7 +75,7 @@ def make(task, method, params=None, *, task_params=None, source="live", source_p
         },
         "recipe": {**RECIPE_DEFAULTS, "steps": steps, "batch": {"labelled": 8, "transfer": 8}, **(recipe or {})},
     }
-    job = {"identity": identity, "targets": targets, "teachers": [{"key": f"teacher{n}", **teacher} for n in range(teachers)]}
+    job = {"spec": identity, "targets": targets, "teachers": [{"key": f"teacher{n}", **teacher} for n in range(teachers)]}
     built = build.make_task(identity, targets)
     streams = build.make_streams(built, identity, targets, CPU)
     nets = []

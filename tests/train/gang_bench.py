@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from kdbench.jobs.plan import payload
+from kdbench.jobs.payload import payload
 from kdbench.results.home import Home
 from kdbench.results.store import ResultStore
 from kdbench.train import job as training

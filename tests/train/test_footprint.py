@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from kdbench.jobs.graph import graph
-from kdbench.jobs.plan import payload
+from kdbench.jobs.payload import payload
 from kdbench.registry import Registry
 from kdbench.results import company
 from kdbench.results.home import Home

@@ -140,7 +140,7 @@ def test_one_that_fails_leaves_and_the_others_end_as_they_would_alone(suite, alo
 def test_one_that_diverges_has_its_record_and_the_others_theirs(suite, alone, place):
     jobs = named(suite, "kd", "dkd")
     member = place.member(jobs[0])
-    member.job["identity"]["recipe"]["lr"] = 1e30
+    member.job["spec"]["recipe"]["lr"] = 1e30
     training.together([member, place.member(jobs[1])], "cpu", lambda: False)
     assert [place.ends[job.key] for job in jobs] == ["diverged", "done"]
     assert place.record(jobs[0]).status == "diverged"

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from kdbench.jobs.graph import graph
-from kdbench.jobs.plan import payload
+from kdbench.jobs.payload import payload
 from kdbench.metrics.flips import flips
 from kdbench.models import weights
 from kdbench.models.weights import WeightsError

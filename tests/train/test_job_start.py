@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kdbench.jobs.graph import graph
-from kdbench.jobs.plan import payload
+from kdbench.jobs.payload import payload
 from kdbench.registry import Registry
 from kdbench.results.home import Home
 from kdbench.results.store import ResultStore

@@ -101,7 +101,7 @@ def about(info: PluginInfo, sample: Path | None) -> dict[str, Any]:
 
 
 def params(info: PluginInfo) -> dict[str, str]:
-    from kdbench.suite.params import describe as in_words
+    from kdbench.suite.shape import describe as in_words
 
     found = {}
     for name, schema in info.schema.get("properties", {}).items():

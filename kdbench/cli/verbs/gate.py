@@ -122,8 +122,8 @@ def gather(session: Session, root: Path) -> Gathered:
     from kdbench.gate.candidates import collect
     from kdbench.gate.experiments import Experiments
     from kdbench.jobs.job import Cell
-    from kdbench.jobs.plan import modules_of
-    from kdbench.jobs.planned import planned
+    from kdbench.jobs.of_suite import jobs_of
+    from kdbench.jobs.sources import modules_of
     from kdbench.results.provenance import source_digest
     from kdbench.suite.only import parse
 
@@ -133,7 +133,7 @@ def gather(session: Session, root: Path) -> Gathered:
     records = {key: record for key, record in scan.records.items() if key in session.jobs.jobs}
     whole = session.expansion
     if session.profile is not None or session.only is not None:
-        whole, _ = planned(session.suite, session.registry, session.path.parent, None, None, lambda: scan.records)
+        whole, _ = jobs_of(session.suite, session.registry, session.path.parent, None, None, lambda: scan.records)
     arms = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in (*whole.arms, *session.expansion.arms)}
     experiments = Experiments.of(session.expansion.arms, session.registry, session.path.parent)
     digest = functools.cache(source_digest)

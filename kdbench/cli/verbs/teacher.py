@@ -58,7 +58,7 @@ def add(
     """
     from kdbench.contract.errors import KdbenchError
     from kdbench.models.weight_files import content_of
-    from kdbench.suite.card import path_of
+    from kdbench.suite.cards import path_of
     from kdbench.teachers import admit, hub, writing
 
     path = path_of(name)
@@ -87,7 +87,7 @@ def list_cards(plugin: PluginOption = None, as_json: JsonOption = False) -> int:
 
     Example: kdbench teacher list
     """
-    from kdbench.suite import card as cards
+    from kdbench.suite import cards
     from kdbench.teachers.standing import lines, said
 
     registry = plugins(plugin)
@@ -120,7 +120,7 @@ def verify(
     Example: kdbench teacher verify --all
     """
     from kdbench.contract.errors import KdbenchError
-    from kdbench.suite import card as cards
+    from kdbench.suite import cards
     from kdbench.teachers import admit
 
     chosen = cards.names() if every else list(names or ())
@@ -144,7 +144,7 @@ def remove(name: NameArgument) -> int:
 
     Example: kdbench teacher remove r34
     """
-    from kdbench.suite.card import path_of
+    from kdbench.suite.cards import path_of
 
     path = path_of(here(name))
     path.unlink()
@@ -172,7 +172,7 @@ def tell(verdict: Verdict) -> Exit:
 def here(name: str) -> str:
     """The name, where there is such a card."""
     from kdbench.contract.errors import KdbenchError
-    from kdbench.suite import card as cards
+    from kdbench.suite import cards
     from kdbench.suite.errors import listing, nearest
 
     if not cards.path_of(name).is_file():

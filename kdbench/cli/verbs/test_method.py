@@ -33,7 +33,8 @@ def test_method(
     Example: kdbench test-method my_method.py
     """
     from kdbench.contract.errors import KdbenchError
-    from kdbench.testing.conform import conform, find, of_file, plugins_of
+    from kdbench.testing.chosen import find, of_file, plugins_of
+    from kdbench.testing.conform import conform
 
     if (name is None) != all_:
         raise KdbenchError("give a method's name, a plugin file, or --all")

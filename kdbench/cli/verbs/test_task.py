@@ -32,7 +32,8 @@ def test_task(
     """
     from kdbench.cli import conformance
     from kdbench.contract.errors import KdbenchError
-    from kdbench.testing.conform import conform_task, find, of_file
+    from kdbench.testing.chosen import find, of_file
+    from kdbench.testing.conform import conform_task
 
     path, _, attribute = name.partition(".py")
     file = f"{path}.py" if name.endswith(".py") or ".py:" in name else None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from kdbench.contract.batch import Batch
-from kdbench.testing.bench import Run
 from kdbench.testing.case import Case
-from kdbench.testing.lenses import decided, weighted
+from kdbench.testing.lenses import decided, streamed, weighted
+from kdbench.testing.run import Run
 from kdbench.testing.verdict import Verdict, fails, holds, rule, skips
 
 CLOSE, TINY = 3e-4, 1e-6  # sums in another order: batch statistics, then many layers in float32
@@ -24,10 +22,7 @@ def order(case: Case) -> Verdict:
         before = run.look()
         if drew(run):
             return skips("it draws random numbers by place in the batch")
-        other = case.at(at)
-        wrapped = {id(stream): Shuffled(stream) for stream in other.streams.values()}
-        other.streams = {name: wrapped[id(stream)] for name, stream in other.streams.items()}
-        after = other.look()
+        after = streamed(case.at(at), lambda name, batch: shuffled(batch)).look()
         for name, seen in before.items():
             a, b = float(seen.value), float(after[name].value)
             if abs(a - b) > CLOSE * max(abs(a), abs(b)) + TINY:
@@ -44,20 +39,11 @@ def drew(run: Run) -> bool:
     )
 
 
-class Shuffled:
-    """A stream whose batches have their samples in another order."""
-
-    def __init__(self, stream: Any):
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def batch(self, step: int) -> Batch:
-        batch: Batch = self._stream.batch(step)
-        rows = torch.randperm(len(batch), generator=torch.Generator().manual_seed(1))
-        fields = {name: value[rows] for name, value in batch.fields.items()}
-        return batch.but(fields=fields, index=batch.index[rows], view=batch.view[rows])
+def shuffled(batch: Batch) -> Batch:
+    """The samples in another order."""
+    rows = torch.randperm(len(batch), generator=torch.Generator().manual_seed(1))
+    fields = {name: value[rows] for name, value in batch.fields.items()}
+    return batch.but(fields=fields, index=batch.index[rows], view=batch.view[rows])
 
 
 @rule(

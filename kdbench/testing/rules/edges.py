@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kdbench.testing.bench import Run
 from kdbench.testing.case import Case, refusal, several
 from kdbench.testing.lenses import OneAnswer, decided, extreme, invalid
+from kdbench.testing.run import Run
 from kdbench.testing.verdict import Verdict, fails, holds, rule
 
 ZERO = 1e-12

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from kdbench.contract.batch import Batch, Outputs, Signal
-from kdbench.testing.bench import Run, start
+from kdbench.testing.bench import start
 from kdbench.testing.case import Case
+from kdbench.testing.lenses import Through, answered
+from kdbench.testing.run import Run
 from kdbench.testing.setting import Asked, Setting, misfits
 from kdbench.testing.verdict import Verdict, fails, holds, rule, skips
 
@@ -49,32 +51,18 @@ def stripped(run: Run) -> Run:
     def outputs(module: Any, inputs: Any, shown: Outputs) -> Outputs:
         return replace(shown, taps={name: tap for name, tap in shown.taps.items() if name not in offered})
 
-    class Bare:
-        def __init__(self, stream: Any):
-            self._stream = stream
+    def bare(batch: Batch) -> Batch:
+        kept = {*reads, *needs.fields, *(run.teachers[0].reads if run.teachers else ())}
+        return batch.but(fields={name: value for name, value in batch.fields.items() if name in kept})
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._stream, name)
-
-        def batch(self, step: int) -> Batch:
-            shown = self._stream.batch(step)
-            kept = {*reads, *needs.fields, *(run.teachers[0].reads if run.teachers else ())}
-            return shown.but(fields={name: value for name, value in shown.fields.items() if name in kept})
+    def poorer(signal: Signal) -> Signal:
+        taps = {name: tap for name, tap in signal.taps.items() if name in needs.teacher_taps}
+        return replace(signal, taps=taps, members=signal.members if "members" in needs.signal else ())
 
     run.learner.net.register_forward_hook(outputs)
     labelled, transfer = run.streams["labelled"], run.streams["transfer"]
     if "transfer" not in needs.streams and not run.setting.transfer:
         run.streams = {"labelled": labelled}
     elif transfer is not labelled and "label" not in transfer.samples.fields:
-        run.streams = {"labelled": labelled, "transfer": Bare(transfer)}
-    source: Any = run.learner.source
-    if source is not None:
-        see = source.see
-
-        def seen(step: Any, shown: Batch) -> Signal:
-            found: Signal = see(step, shown)
-            taps = {name: tap for name, tap in found.taps.items() if name in needs.teacher_taps}
-            return replace(found, taps=taps, members=found.members if "members" in needs.signal else ())
-
-        source.see = seen
-    return run
+        run.streams = {"labelled": labelled, "transfer": Through(transfer, bare)}
+    return answered(run, poorer)

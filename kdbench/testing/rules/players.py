@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kdbench.contract.method import Step, Term
-from kdbench.testing.bench import Run
 from kdbench.testing.case import Case, several
+from kdbench.testing.run import Run
 from kdbench.testing.verdict import Verdict, fails, holds, rule
 from kdbench.train.stream import Tick
 

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from kdbench.registry import PluginInfo, load_target
-from kdbench.testing.bench import CPU, Run, described, start
+from kdbench.testing.bench import CPU, job_of, start
 from kdbench.testing.case import Case, difference, several
+from kdbench.testing.run import Run
 from kdbench.testing.setting import Setting
 from kdbench.testing.verdict import Verdict, fails, holds, rule, skips
 from kdbench.train import build
@@ -113,7 +114,7 @@ def export(case: Case) -> Verdict:
 def plain(run: Run) -> Any:
     """The student's network, made anew as the task makes it."""
     reseed(CPU, "another")
-    return build.make_net(run.learner.task, run.setting.student, described(run.setting, {})["targets"], CPU)
+    return build.make_net(run.learner.task, run.setting.student, job_of(run.setting, {})["targets"], CPU)
 
 
 @rule(

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from kdbench.contract.batch import Batch, Outputs, Signal
 from kdbench.contract.errors import MethodError
-from kdbench.testing.bench import Run, Seen
 from kdbench.testing.case import Case, several
+from kdbench.testing.lenses import answered, streamed
+from kdbench.testing.run import Run, Seen
 from kdbench.testing.setting import misfits
 from kdbench.testing.verdict import Verdict, fails, holds, rule, skips
 from kdbench.train.stream import Tick
@@ -73,45 +74,24 @@ def in_place(case: Case) -> Verdict:
 def watch(run: Run, keep: Any) -> None:
     """Show `keep` every batch, every signal and every output of the student as it is handed out."""
 
-    def batch(name: str, shown: Batch) -> None:
+    def batch(name: str, shown: Batch) -> Batch:
         keep([(f"field {field!r} of the {name} batch", value) for field, value in shown.fields.items()])
         keep([(f"the index of the {name} batch", shown.index)])
+        return shown
 
-    def signal(shown: Signal, whose: str = "the teacher's") -> None:
+    def signal(shown: Signal, whose: str = "the teacher's") -> Signal:
         keep([(f"{whose} values", shown.decisions.values)])
         keep([(f"{whose} tap {name!r}", tap) for name, tap in shown.taps.items()])
         for member in shown.members:
             signal(member, "a member's")
+        return shown
 
     def outputs(module: Any, inputs: Any, shown: Outputs) -> None:
         keep([("the student's values", shown.values)])
         keep([(f"the student's tap {name!r}", tap) for name, tap in shown.taps.items()])
 
-    class Watched:
-        def __init__(self, name: str, stream: Any):
-            self.name, self.stream = name, stream
-
-        def batch(self, step: int) -> Batch:
-            found = self.stream.batch(step)
-            batch(self.name, found)
-            return found
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.stream, name)
-
-    wrapped = {id(stream): Watched(name, stream) for name, stream in run.streams.items()}
-    run.streams = {name: wrapped[id(stream)] for name, stream in run.streams.items()}
+    answered(streamed(run, batch), signal)
     run.learner.net.register_forward_hook(outputs)
-    source: Any = run.learner.source
-    if source is not None:
-        see = source.see
-
-        def seen(step: Any, shown: Batch) -> Signal:
-            found: Signal = see(step, shown)
-            signal(found)
-            return found
-
-        source.see = seen
 
 
 @rule("fixed-point", mend="where a student that equals its teacher still has something to learn, say so in `exempt`")

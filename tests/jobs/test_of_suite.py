@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kdbench.jobs.decide import Decision
 from kdbench.jobs.job import Cell, Job, JobSet
-from kdbench.jobs.planned import planned
+from kdbench.jobs.of_suite import jobs_of
 from kdbench.registry import Registry
 from kdbench.suite import parse_suite
 from kdbench.suite.yaml import loads
@@ -28,7 +28,7 @@ KD = Cell("digits", "default", "kd")
 def plan(records: dict[str, Any] | None = None, **more: Any) -> JobSet:
     document = loads(json.dumps({"version": 1, "name": "s", **SUITE, **more}), "s.yaml")
     found = records or {}
-    return planned(parse_suite(document, REGISTRY), REGISTRY, Path("."), None, None, lambda: found)[1]
+    return jobs_of(parse_suite(document, REGISTRY), REGISTRY, Path("."), None, None, lambda: found)[1]
 
 
 def record(job: Job, val: float | None, test: float = 0.5, status: str = "done") -> Any:

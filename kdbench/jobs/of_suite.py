@@ -18,14 +18,13 @@ from kdbench.jobs.identity import canonical
 from kdbench.jobs.job import Cell, Job, JobSet
 from kdbench.jobs.rounds import trial_label
 from kdbench.registry import Registry
-from kdbench.suite.arm import Expansion
+from kdbench.suite.arm import Expansion, Place
 from kdbench.suite.expand import expand
 from kdbench.suite.schema import Suite
-from kdbench.suite.settle import place_of
-from kdbench.suite.tuning import Place, Tuning
+from kdbench.suite.tuning import Tuning
 
 
-def planned(
+def jobs_of(
     suite: Suite,
     registry: Registry,
     root: Path,
@@ -37,16 +36,18 @@ def planned(
     first = expand(suite, registry, profile, only)
     if not first.tunings:
         return first, graph(first.arms, registry, root)
-    trials, decisions = tried(list(first.tunings.values()), registry, root, records())
+    trials, decisions = trial_jobs(list(first.tunings.values()), registry, root, records())
     chosen = {one.tuning.place: one.chosen for one in decisions if one.chosen is not None}
     expansion = expand(suite, registry, profile, only, chosen)
     jobs = together(trials, graph(expansion.arms, registry, root), graph(expansion.waiting, registry, root))
     jobs.decisions = decisions
-    jobs.waiting = dict(Counter(Cell(*place_of(arm)) for arm in expansion.waiting))
+    jobs.waiting = dict(Counter(Cell(*arm.place) for arm in expansion.waiting))
     return expansion, jobs
 
 
-def tried(tunings: Sequence[Tuning], registry: Registry, root: Path, records: Mapping[str, Any]) -> tuple[JobSet, list[Decision]]:
+def trial_jobs(
+    tunings: Sequence[Tuning], registry: Registry, root: Path, records: Mapping[str, Any]
+) -> tuple[JobSet, list[Decision]]:
     """The jobs of all trials, and what they have chosen."""
     jobs = JobSet()
     found: dict[Place, Decision] = {}
@@ -62,7 +63,7 @@ def tried(tunings: Sequence[Tuning], registry: Registry, root: Path, records: Ma
         jobs.reference |= part.reference
         jobs.refusals += part.refusals
         for tuning in group:
-            keys = [part.cells.get(Cell(*place_of(variant.arm)), []) for variant in tuning.variants]
+            keys = [part.cells.get(Cell(*variant.arm.place), []) for variant in tuning.variants]
             wanted = [[key for key in trials if part.jobs[key].labels["seed"] in tuning.seeds] for trials in keys]
             found[tuning.place] = decide(tuning, wanted, records)
     return jobs, [found[tuning.place] for tuning in tunings]

@@ -1,0 +1,80 @@
+"""The teachers of a pair as jobs: trained by kdbench or given as weights, and which of them a trial takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kdbench.jobs.given import given_teacher
+from kdbench.jobs.identity import IDENTITY_VERSION, key_of, without_defaults
+from kdbench.jobs.job import Job
+from kdbench.jobs.parts import network_identity, task_identity, task_spec, view_spec
+from kdbench.registry import Registry
+from kdbench.suite.arm import Arm
+from kdbench.suite.label import settings
+from kdbench.suite.recipe import RECIPE_DEFAULTS
+
+
+def teacher_jobs(arm: Arm, registry: Registry, root: Path) -> list[Job]:
+    """The pool of a pair, in the order in which trials take from it: all kinds of seed 0, all kinds of seed 1, …"""
+    jobs = []
+    for seed in range(max((t.get("pool") or 1 for t in arm.teachers), default=0)):
+        for teacher in arm.teachers:
+            if seed < (teacher.get("pool") or 1):
+                jobs.append(teacher_job(arm, teacher, seed, registry, root))
+    return jobs
+
+
+def teacher_label(teacher: dict[str, Any], kinds: Sequence[dict[str, Any]]) -> str:
+    """`teacher`, or where a pair has several kinds, as much of this one as tells it from the others."""
+    if len(kinds) == 1:
+        return "teacher"
+    if teacher.get("cards"):
+        return f"teacher:{'+'.join(card['name'] for card in teacher['cards'])}"
+    same = sum(other["model"] == teacher["model"] for other in kinds) > 1
+    return f"teacher:{teacher['model']}" + (f"[{settings(teacher['params'])}]" if same and teacher["params"] else "")
+
+
+def teacher_job(arm: Arm, teacher: dict[str, Any], seed: int, registry: Registry, root: Path) -> Job:
+    """A teacher is a student without a teacher, on the teachers' set; or a file of weights, which is only evaluated."""
+    task, model, none = registry.task(arm.task["plugin"]), registry.model(teacher["model"]), registry.method("none")
+    targets = {"task": task.target, "method": none.target, **registry.model_targets(model.name)}
+    labels = {
+        "task": arm.task["name"],
+        "pair": arm.pair,
+        "method": "teacher",
+        "cell": teacher_label(teacher, arm.teachers),
+        "source": None,
+        "view": "default",
+        "seed": seed,
+    }
+    network = network_identity(teacher)
+    common = {
+        "identity_version": IDENTITY_VERSION,
+        "role": "teacher",
+        "task": task_identity(arm.task, task),
+        "student": network,
+        "teachers": [],
+        "method": {"name": none.name, "version": none.version, "params": {}, "wrap": []},
+        "source": None,
+        "init": "fresh",
+        "seed": seed,
+    }
+    if (given := given_teacher(teacher, seed, root)) is not None:
+        identity = {**common, **given.identity, "student": {**network, **given.network}}
+        filled = {"task": task_spec(arm.task, task), "view": view_spec({}, task)}
+        spec = {**identity, **filled, "recipe": {**RECIPE_DEFAULTS, "steps": 0}}
+        file = str(given.file)
+        return Job(key_of(identity), "teacher", identity, spec, labels, targets, weights=file, origin=given.origin)
+    view = {key: value for key, value in (teacher.get("view") or {}).items() if key not in ("name", "transfer")}
+    view.setdefault("labelled", task.facts["roles"]["teacher"])
+    identity = {**common, "view": view, "recipe": without_defaults(teacher["recipe"], RECIPE_DEFAULTS)}
+    recipe = {**RECIPE_DEFAULTS, **teacher["recipe"]}
+    spec = {**identity, "task": task_spec(arm.task, task), "view": view_spec(view, task), "recipe": recipe}
+    return Job(key_of(identity), "teacher", identity, spec, labels, targets)
+
+
+def pick(pool: Sequence[Job], count: int, seed: int) -> list[Job]:
+    """The teachers of a trial: disjoint runs of the pool as long as it lasts, then round again."""
+    return [pool[(seed * count + number) % len(pool)] for number in range(count)]

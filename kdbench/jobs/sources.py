@@ -1,0 +1,30 @@
+"""The source files whose code decides a job's result, and which of them are others than when a record was made."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kdbench.jobs.job import Job
+
+LOOP = ("kdbench.train.loop", "kdbench.train.step")
+
+
+def modules_of(job: Job) -> tuple[str | Path, ...]:
+    """The source files whose code decides a job's result: its plugins and the training loop."""
+    return _modules(frozenset(job.targets.values()))
+
+
+@functools.cache
+def _modules(targets: frozenset[str]) -> tuple[str | Path, ...]:
+    """One tuple for all jobs of the same plugins."""
+    where = sorted({target.rpartition(":")[0] for target in targets})
+    return (*(Path(w) if w.endswith(".py") else w for w in where), *LOOP)
+
+
+def outdated(record: Any, present: Mapping[str, str]) -> list[str]:
+    """The sources that changed since a record was made. A source that the record does not name is no evidence."""
+    recorded = record.provenance.get("sources", {})
+    return sorted(name for name, sha in present.items() if recorded.get(name, sha) != sha)
