@@ -12,7 +12,7 @@ from kdbench.compare.lines import Line, endpoints, judged, lines, values
 from kdbench.metrics.catalogue import METRICS
 from kdbench.results.timing import left_out, marks, number
 from kdbench.stats import mean
-from kdbench.stats.arms import CrossedStore
+from kdbench.stats.crossed_store import CrossedStore
 
 DATA = ("task", "identity_version")  # what must be alike for numbers to be subtracted
 RECIPE = ("recipe", "student", "init")  # what should be alike for the difference to be the method's

@@ -15,7 +15,7 @@ from kdbench.gate.words import count, numbers
 from kdbench.jobs.job import Cell, Job, JobSet
 from kdbench.results.readings import Readings
 from kdbench.results.unit_reader import UnitReader
-from kdbench.stats.suite_claims import verdict
+from kdbench.stats.suite_claims import claim_verdict
 from kdbench.suite.arm import ArmClaim
 from kdbench.suite.schema import Suite
 
@@ -127,4 +127,4 @@ def judged_claims(
     claims: Sequence[ArmClaim], jobs: JobSet, readings: Readings, reader: UnitReader | None = None
 ) -> list[ClaimVerdict]:
     """Each claim of the suite with its verdict."""
-    return [ClaimVerdict(claim, verdict(claim, jobs, readings, reader)) for claim in claims]
+    return [ClaimVerdict(claim, claim_verdict(claim, jobs, readings, reader)) for claim in claims]

@@ -21,7 +21,7 @@ from kdbench.results.garbage import no_garbage_collection
 from kdbench.results.readings import Reading, Readings
 from kdbench.results.record import Record
 from kdbench.results.unit_reader import UnitReader
-from kdbench.stats.suite_claims import verdict
+from kdbench.stats.suite_claims import claim_verdict
 from kdbench.suite.arm import Arm, ArmClaim, Expansion
 from kdbench.suite.schema import Suite
 
@@ -162,7 +162,7 @@ def labelled(arm: Arm) -> dict[str, Any]:
 
 def judged(claim: ArmClaim, jobs: JobSet, readings: Readings, reader: UnitReader | None = None) -> JudgedClaim:
     about = info(readings.families.get(claim.task, ""), claim.metric)
-    return JudgedClaim(claim, about, verdict(claim, jobs, readings, reader))
+    return JudgedClaim(claim, about, claim_verdict(claim, jobs, readings, reader))
 
 
 def info(family: str, name: str) -> MetricInfo:
