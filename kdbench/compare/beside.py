@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kdbench.compare.apart import reasons_of, teachers
+from kdbench.compare.apart import reasons_of
 from kdbench.compare.cells import Group
 from kdbench.compare.lines import Side, side, values
 from kdbench.jobs.job import where
@@ -62,7 +62,7 @@ def of_cell(group: Group, figures: Sequence[Figure], aliases: Mapping[str, str])
         and figure.student == student
         and (aliases.get(figure.method, figure.method), figure.wrap) == called
     ]
-    taught = {teacher.identity["student"]["model"] for teacher in teachers(group)} if alike else set()
+    taught = {teacher.identity["student"]["model"] for teacher in group.teachers} if alike else set()
     return [figure for figure in alike if figure.teacher == "" or taught == {figure.teacher}]
 
 

@@ -66,7 +66,7 @@ def history(
     asked = [(commit, path) for commit in commits for path in commit.paths if relevant(path, folder, stored, tasks)]
     contents = checkout.contents([(commit.sha, path) for commit, path in asked])
     new: dict[tuple[Commit, str, Cell, str], list[Value]] = {}
-    for (commit, path), content in zip(asked, contents):
+    for (commit, path), content in zip(asked, contents, strict=True):
         if content is None:
             continue
         origin = "baseline" if path.endswith(".csv") else "results"
