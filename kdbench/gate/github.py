@@ -17,18 +17,19 @@ NOTICES = (Verdict.new, Verdict.improved)
 
 def workflow_commands(report: GateReport) -> list[str]:
     """Annotations, at most ten, the worst first; where there are more, the last says how many."""
-    found = []
+    found = []  # kind, title, message
     for claim in report.claims:
         if claim.judged.outcome == "fails":
-            found.append(command("error", f"claim {claim.claim.id} fails", claimed(claim)))
+            found.append(("error", f"claim {claim.claim.id} fails", claimed(claim)))
     for cell in loud(report.cells):
         kind = "error" if cell.verdict in ERRORS else "notice" if cell.verdict in NOTICES else "warning"
         title = f"{cell.verdict}: {where(cell.cell.task, cell.cell.pair)} {cell.cell.cell}"
-        found.append(command(kind, title, "\n".join(details(cell))))
-    if len(found) <= MOST:
-        return found
-    rest = f"and {len(found) - MOST + 1} more cells or claims: see the step's summary"
-    return [*found[: MOST - 1], command(found[MOST - 1].partition(" ")[0].strip(":"), "more", rest)]
+        found.append((kind, title, "\n".join(details(cell))))
+    if len(found) > MOST:
+        kind = found[MOST - 1][0]
+        rest = f"and {len(found) - MOST + 1} more cells or claims: see the step's summary"
+        found = [*found[: MOST - 1], (kind, "more", rest)]
+    return [command(*one) for one in found]
 
 
 def command(kind: str, title: str, message: str) -> str:

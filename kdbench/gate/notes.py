@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kdbench.gate.baseline import Baseline
-from kdbench.gate.judge import Comparison
+from kdbench.gate.comparison import Comparison
 from kdbench.gate.verdicts import CellVerdict, Verdict
 from kdbench.gate.words import amount, numbers
 from kdbench.jobs.job import where

@@ -9,7 +9,7 @@ from html import escape
 from kdbench.gate.steps import Level, Track
 from kdbench.gate.words import bare, level
 from kdbench.jobs.job import where
-from kdbench.metrics.catalogue import METRICS, MetricInfo
+from kdbench.metrics.catalogue import MetricInfo, by_name
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 150, 62, 14, 12, 34
 COMMIT = 52  # what a commit's short name takes
@@ -50,16 +50,11 @@ def page(suite: str, tracks: list[Track], notes: list[str]) -> str:
     ]
     for track in tracks:
         cell = track.series.cell
-        info = known(track.series.metric)
+        info = by_name(track.series.metric)
         unit = " (%)" if info.unit == "share" else f" ({info.unit})" if info.unit else ""
         title = f"{where(cell.task, cell.pair)} {cell.cell}: {info.title}{unit}"
         parts += [f"<h2>{escape(title)}</h2>", drawn(track, info, title)]
     return "\n".join([*parts, "</body></html>", ""])
-
-
-def known(metric: str) -> MetricInfo:
-    """A metric by its name; a plain number where the catalogue no longer has it."""
-    return next((info for info in METRICS if info.name == metric), MetricInfo(metric, metric, "up", "truth", "", ""))
 
 
 def drawn(track: Track, info: MetricInfo, title: str) -> str:

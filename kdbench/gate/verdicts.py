@@ -10,7 +10,7 @@ from typing import Any
 
 from kdbench.jobs.job import Cell
 from kdbench.metrics.catalogue import MetricInfo
-from kdbench.stats.claims import Verdict as Judgement
+from kdbench.stats.claims import Judgement
 from kdbench.suite.arm import ArmClaim
 
 
@@ -86,7 +86,7 @@ class ClaimVerdict:
 
     @property
     def outcome(self) -> str:
-        return self.judged.outcome.replace("_", " ")
+        return self.judged.said
 
 
 @dataclass(frozen=True)

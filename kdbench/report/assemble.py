@@ -9,7 +9,7 @@ from typing import Any
 from kdbench.compare.beside import Beside
 from kdbench.compare.cells import Group
 from kdbench.jobs.job import Cell, JobSet
-from kdbench.metrics.catalogue import MetricInfo, metric
+from kdbench.metrics.catalogue import MetricInfo, metric, unlisted
 from kdbench.report.crossed import Crossing
 from kdbench.report.curves import read_curves
 from kdbench.report.model import JudgedClaim, Page, Part, Row, Source, Table
@@ -21,7 +21,7 @@ from kdbench.results.garbage import no_garbage_collection
 from kdbench.results.readings import Reading, Readings
 from kdbench.results.record import Record
 from kdbench.results.unit_reader import UnitReader
-from kdbench.stats.suite_claims import claim_verdict
+from kdbench.stats.suite_claims import judge_claim
 from kdbench.suite.arm import Arm, ArmClaim, Expansion
 from kdbench.suite.schema import Suite
 
@@ -162,7 +162,7 @@ def labelled(arm: Arm) -> dict[str, Any]:
 
 def judged(claim: ArmClaim, jobs: JobSet, readings: Readings, reader: UnitReader | None = None) -> JudgedClaim:
     about = info(readings.families.get(claim.task, ""), claim.metric)
-    return JudgedClaim(claim, about, claim_verdict(claim, jobs, readings, reader))
+    return JudgedClaim(claim, about, judge_claim(claim, jobs, readings, reader))
 
 
 def info(family: str, name: str) -> MetricInfo:
@@ -171,4 +171,4 @@ def info(family: str, name: str) -> MetricInfo:
     try:
         return metric(family, plain)
     except KeyError:
-        return MetricInfo(plain, plain, "up", "truth", family, "")
+        return unlisted(plain, family)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kdbench.report import choices, published
 from kdbench.report.across import across
-from kdbench.report.claims import found, outcome, statement, with_examples
+from kdbench.report.claims import found, statement, with_examples
 from kdbench.report.columns import Column, Entry, control_columns, outcome_columns
 from kdbench.report.model import Page, Row, Table
 from kdbench.report.numbers import counted, number, span
@@ -97,7 +97,7 @@ def section(table: Table) -> list[str]:
 def claims(page: Page) -> str:
     rows = [
         [
-            outcome(judged),
+            judged.verdict.said,
             plain(found(judged)),
             plain(with_examples(judged)),
             str(judged.verdict.n),

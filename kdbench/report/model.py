@@ -10,7 +10,7 @@ from typing import Literal
 from kdbench.compare.beside import Beside
 from kdbench.jobs.decide import Decision
 from kdbench.metrics.catalogue import MetricInfo
-from kdbench.stats import Interval, Verdict
+from kdbench.stats import Interval, Judgement
 from kdbench.suite.arm import ArmClaim
 
 RowKind = Literal["teacher", "control", "arm", "imported"]
@@ -170,7 +170,7 @@ class Table:
 class JudgedClaim:
     claim: ArmClaim
     metric: MetricInfo
-    verdict: Verdict
+    verdict: Judgement
 
     @property
     def where(self) -> str:

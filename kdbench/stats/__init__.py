@@ -1,7 +1,7 @@
 """What seeds and examples allow to be said: intervals, tests, power, ranks, scores over tasks, verdicts on claims."""
 
 from kdbench.stats.bootstrap import Crossed, Run
-from kdbench.stats.claims import Verdict, judge
+from kdbench.stats.claims import Judgement, judge
 from kdbench.stats.intervals import Interval, mean, paired, sd, welch
 from kdbench.stats.power import detectable, detectable_between
 from kdbench.stats.significance import holm
@@ -9,8 +9,8 @@ from kdbench.stats.significance import holm
 __all__ = [
     "Crossed",
     "Interval",
+    "Judgement",
     "Run",
-    "Verdict",
     "detectable",
     "detectable_between",
     "holm",

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from kdbench.jobs.job import Cell, JobSet
 from kdbench.results.readings import ON_TEST, Reading, Readings
 from kdbench.results.unit_reader import UnitReader
-from kdbench.stats.claims import Verdict, judge
+from kdbench.stats.claims import Judgement, judge
 from kdbench.stats.crossed_store import CellRuns, CrossedStore
 from kdbench.stats.intervals import Interval
 from kdbench.suite.arm import ArmClaim
 
 
-def claim_verdict(claim: ArmClaim, jobs: JobSet, readings: Readings, reader: UnitReader | None = None) -> Verdict:
+def judge_claim(claim: ArmClaim, jobs: JobSet, readings: Readings, reader: UnitReader | None = None) -> Judgement:
     """By the seeds that the suite plans for both cells; without a reader, by the seeds alone."""
     cells = [Cell(claim.task, pair, label) for pair, label in claim.cells()]
     planned = [{jobs.jobs[key].labels["seed"] for key in jobs.cells.get(cell, ())} for cell in cells]
