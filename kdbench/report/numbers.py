@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 MISSING = "n/a"
 MINUS = "−"
-DECIMALS = {"share": 1, "log nats": 2, "nats": 3, "count": 0}
+SCORE = "score"  # the unit of what is no metric: scores over tasks, gains, ranks
+DECIMALS = {"share": 1, "log nats": 2, SCORE: 2, "nats": 3, "count": 0}
 WORDS = {"share": "%", "nats": "nats", "log nats": "log nats"}
 
 
@@ -40,6 +41,11 @@ def spread(value: float, sd: float, unit: str) -> str:
 
 def span(low: float, high: float, unit: str, sign: bool = True) -> str:
     return f"[{number(low, unit, sign)}, {number(high, unit, sign)}]"
+
+
+def in_percent(unit: str) -> str:
+    """What stands behind the name of an axis; nothing for other units than shares."""
+    return ", %" if unit == "share" else ""
 
 
 def points(unit: str) -> str:
