@@ -18,8 +18,8 @@ from kdbench.gate.experiments import Experiments
 from kdbench.jobs.job import Cell, Job
 from kdbench.jobs.plan import modules_of
 from kdbench.metrics.catalogue import primary
-from kdbench.results.provenance import source_digest
 from kdbench.results.record import Record
+from kdbench.results.source_digests import source_digest
 
 SUITE = """\
 version: 1
