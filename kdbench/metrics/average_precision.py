@@ -24,11 +24,6 @@ def lwlrap(scores: Array, positive: Array) -> float:
     return float(_pair_precision(scores, positive).sum() / total) if total else float("nan")
 
 
-def lwlrap_per_tag(scores: Array, positive: Array) -> Array:
-    """Mean precision at the rank of each tag over the clips that have it [C]; NaN for tags that no clip has."""
-    return _mean_over(_pair_precision(scores, positive).sum(axis=0), positive)
-
-
 def auc(scores: Array, positive: Array) -> Array:
     """Area under the ROC curve of each tag [C]; ties count half; NaN without positives or without negatives."""
     ranks = average_ranks(scores.T).T

@@ -7,7 +7,7 @@ from types import ModuleType
 from kdbench.metrics.arrays import Array, Outputs
 from kdbench.metrics.blocks import from_blocks
 from kdbench.metrics.catalogue import FAMILIES, METRICS, MetricInfo, metric, metrics, primary
-from kdbench.metrics.controls import fidelity_gain, gap, kl_gain
+from kdbench.metrics.controls import fidelity_gain, kl_gain
 
 __all__ = [
     "FAMILIES",
@@ -17,7 +17,6 @@ __all__ = [
     "fidelity",
     "fidelity_gain",
     "from_blocks",
-    "gap",
     "kl_gain",
     "metric",
     "metrics",

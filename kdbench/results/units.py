@@ -72,7 +72,7 @@ class Units:
             if reduction in resample.WITHOUT_SUMS:
                 found[metric] = Block(reduction, block, size, unit)
             else:
-                found[metric] = Block(reduction, add_up(resample.features(reduction, block), unit, size), size)
+                found[metric] = Block(reduction, add_up(resample.summands(reduction, block), unit, size), size)
         return Units(size, found)
 
     @property
