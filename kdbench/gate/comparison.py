@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from kdbench.gate.baseline import Baseline
 from kdbench.gate.candidates import Candidate
-from kdbench.jobs.job import Cell
+from kdbench.jobs.job import Cell, where
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,10 @@ class Comparison:
     candidate: Candidate
     repeated: frozenset[int]  # seeds whose runs are, value for value, those of the baseline
     fit: bool
+
+    @property
+    def place(self) -> str:
+        return where(self.cell.task, self.cell.pair)
 
     def new(self, metric: str) -> dict[int, float]:
         """The new values by seed."""

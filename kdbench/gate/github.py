@@ -7,7 +7,6 @@ import re
 from kdbench.gate.badge import markdown_badge
 from kdbench.gate.table import DETECTS, claimed, details, headline, loud, promise, tables
 from kdbench.gate.verdicts import GateReport, Verdict
-from kdbench.jobs.job import where
 
 MOST = 10
 LARGEST = 1_000_000  # bytes; a step's summary may hold 1 MiB
@@ -23,7 +22,7 @@ def workflow_commands(report: GateReport) -> list[str]:
             found.append(("error", f"claim {claim.claim.id} fails", claimed(claim)))
     for cell in loud(report.cells):
         kind = "error" if cell.verdict in ERRORS else "notice" if cell.verdict in NOTICES else "warning"
-        title = f"{cell.verdict}: {where(cell.cell.task, cell.cell.pair)} {cell.cell.cell}"
+        title = f"{cell.verdict}: {cell.place} {cell.label}"
         found.append((kind, title, "\n".join(details(cell))))
     if len(found) > MOST:
         kind = found[MOST - 1][0]
@@ -46,7 +45,7 @@ def summary(report: GateReport) -> str:
     said = [f"## kdbench gate: {report.suite}", markdown_badge(report), headline(report), promise(report)]
     lines = [line for part in filter(None, said) for line in (part, "")]
     for cell in loud(report.cells):
-        lines.append(f"- **{cell.verdict}** {where(cell.cell.task, cell.cell.pair)} {code(cell.cell.cell)}")
+        lines.append(f"- **{cell.verdict}** {cell.place} {code(cell.label)}")
         lines += [f"  - {text(line)}" for line in details(cell)]
     lines += [f"- claim **{claim.outcome}** {code(claim.claim.id)}: {text(claimed(claim))}" for claim in report.claims]
     for table in tables(report):

@@ -39,7 +39,7 @@ def tables(report: GateReport) -> list[Table]:
     """Verdict, cell, seeds on both sides, and for each endpoint the difference with its half width."""
     found: dict[str, Table] = {}
     for cell in report.cells:
-        place = where(cell.cell.task, cell.cell.pair)
+        place = cell.place
         infos = primary(cell.family) if cell.family else ()
         table = found.setdefault(place, Table(place, []))
         if infos and not table.head:
@@ -47,7 +47,7 @@ def tables(report: GateReport) -> list[Table]:
             table.head = ["verdict", "cell", "seeds", *(f"{i.name} {u}".rstrip() for i, u in zip(infos, units))]
         parts = {part.metric.name: part for part in cell.endpoints}
         seeds = f"{len(cell.seeds)}/{len(cell.base_seeds)}" if cell.seeds or cell.base_seeds else ""
-        table.rows.append([str(cell.verdict), cell.cell.cell, seeds, *(entry(parts.get(info.name)) for info in infos)])
+        table.rows.append([str(cell.verdict), cell.label, seeds, *(entry(parts.get(info.name)) for info in infos)])
     for table in found.values():
         table.head = table.head or ["verdict", "cell", "seeds"]
         if not any(any(row[3:]) for row in table.rows):  # nothing was compared

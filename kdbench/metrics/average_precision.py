@@ -8,9 +8,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+from kdbench.metrics.arrays import Array
 from kdbench.metrics.ranking import average_ranks, tie_ends
-
-Array = np.ndarray
 
 
 def average_precision(scores: Array, positive: Array) -> Array:

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from kdbench.metrics import average_precision as ap
+from kdbench.metrics.arrays import Array
 from kdbench.metrics.calibration import column_ece, expected_calibration_error
 from kdbench.metrics.divergence import log_of
-
-Array = np.ndarray
 
 
 def mean(values: Array) -> float:

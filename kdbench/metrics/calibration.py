@@ -5,7 +5,8 @@ Bins are equal in width and closed on the right: (0, 1/15], (1/15, 2/15] ... ; a
 
 import numpy as np
 
-Array = np.ndarray
+from kdbench.metrics.arrays import Array
+
 BINS = 15
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-Array = np.ndarray
+from kdbench.metrics.arrays import Array
 
 
 def log_sum_exp(values: Array, axis: int = -1) -> Array:

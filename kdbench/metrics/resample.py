@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from kdbench.metrics.arrays import Array
 from kdbench.metrics.blocks import TAG_BINS
 from kdbench.metrics.calibration import BINS, bin_of
 from kdbench.metrics.divergence import KL_FLOOR
 
-Array = np.ndarray
 WITHOUT_SUMS = ("average_precision",)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from kdbench.metrics.catalogue import MetricInfo
 from kdbench.report.model import Row, Table
@@ -62,7 +63,7 @@ def outcome_columns(table: Table) -> list[Column]:
         more = "the same over other examples too: 95 % interval of the crossed bootstrap over seeds and test examples"
         found.append(Column("Δ, examples too", points(truth.unit), more, lambda row: crossed(row, truth)))
     for info in ends.shown[1:]:
-        found.append(Column(info.name, percent(info), meaning(info), lambda row, info=info: measured(row, info)))  # type: ignore[misc]
+        found.append(Column(info.name, percent(info), meaning(info), partial(measured, info=info)))
     return found
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from kdbench.contract.numbers import is_whole
+from kdbench.metrics.arrays import Array
 
-Array = np.ndarray
 TYPES = ("u1", "u2", "u4", "f4", "f8")
 MOST_BYTES = 1 << 28  # of an unpacked array
 

@@ -18,9 +18,9 @@ import numpy as np
 from kdbench.contract.errors import DataError
 from kdbench.contract.numbers import is_whole
 from kdbench.metrics import resample
+from kdbench.metrics.arrays import Array
 from kdbench.results.array_text import decode, encode
 
-Array = np.ndarray
 LIMIT = 40_000  # characters of a record: ten thousand of them must still be a folder that git takes
 GROUPS = (100, 50, 25)
 MOST_UNITS = 1000
