@@ -13,7 +13,6 @@ from kdbench.jobs.job import Cell
 from kdbench.results.files import write_atomically
 from kdbench.results.record import folder_name
 
-FOLDER = Path("baselines")
 IDENTITIES = ".identity.json"
 
 

@@ -5,7 +5,7 @@ import metric_vectors as v
 import numpy as np
 import pytest
 
-from kdbench.metrics import card, divergence
+from kdbench.metrics import card, controls, divergence
 
 
 def test_likelihood_is_of_each_items_own_label():
@@ -37,7 +37,7 @@ def test_members_of_an_ensemble_are_not_items():
 
 
 def test_gain():
-    assert card.kl_gain(0.2, 0.5) == pytest.approx(0.3)
+    assert controls.kl_gain(0.2, 0.5) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
