@@ -100,11 +100,11 @@ def of_suite(
     return found
 
 
-def of_folder(reader: UnitReader, records: Iterable[Record] | None = None) -> list[Group]:
+def of_folder(reader: UnitReader) -> list[Group]:
     """The cells of a folder of results, by their labels. Runs of one label that differ in more than seed and teacher (those of
     a smoke profile beside the full ones) are cells apart."""
     variants: dict[tuple[str, str, str, str], list[Record]] = {}
-    for record in reader.records.values() if records is None else records:
+    for record in reader.records.values():
         label = record.labels
         if "tuning" in label:  # trained to choose a setting by, and for nothing else
             continue

@@ -15,8 +15,7 @@ SECONDS = 120.0
 
 def records_at(revision: str, folder: Path) -> tuple[dict[str, Record], list[tuple[str, str]]]:
     """Records by key of `folder` at a revision, and the files that could not be read with their reasons."""
-    near = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
-    root = Path(_git(near, "rev-parse", "--show-toplevel").decode().rstrip("\n"))
+    root = Path(_git(asking_git.nearest_folder(folder), "rev-parse", "--show-toplevel").decode().rstrip("\n"))
     try:
         inside = folder.absolute().resolve().relative_to(root.resolve()).as_posix()
     except ValueError:

@@ -30,8 +30,7 @@ class Checkout:
 
     @staticmethod
     def around(folder: Path) -> Checkout:
-        near = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
-        return Checkout(Path(run(near, "rev-parse", "--show-toplevel").strip()))
+        return Checkout(Path(run(asking_git.nearest_folder(folder), "rev-parse", "--show-toplevel").strip()))
 
     def inside(self, folder: Path) -> str:
         """A folder as git names it; a KdbenchError where it lies in another checkout."""

@@ -58,11 +58,11 @@ def kl_with(p: Array, log_p: Array, log_q: Array, axis: int = -1) -> Array:
     return terms.sum(axis=axis)
 
 
-def js_with(p: Array, q: Array, log_p: Array, log_q: Array, axis: int = -1) -> Array:
+def js_with(p: Array, q: Array, log_p: Array, log_q: Array) -> Array:
     """Jensen-Shannon divergence per item (at most ln 2), not its square root."""
     middle = 0.5 * (p + q)
     log_middle = np.log(np.where(middle > 0, middle, 1.0))  # where both are 0 any number does: it counts 0 times
-    return 0.5 * (kl_with(p, log_p, log_middle, axis) + kl_with(q, log_q, log_middle, axis))
+    return 0.5 * (kl_with(p, log_p, log_middle) + kl_with(q, log_q, log_middle))
 
 
 def bernoulli_kl(log_p: Array, log_not_p: Array, log_q: Array, log_not_q: Array) -> Array:

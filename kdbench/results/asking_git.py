@@ -26,6 +26,11 @@ def ask(folder: Path | str, *words: str, given: bytes | None = None, seconds: fl
     return _run(folder, words, {**QUIET, **_filters(folder)}, given, seconds)
 
 
+def nearest_folder(folder: Path) -> Path:
+    """The folder itself or the first above it that is there: git can be asked only from one that is."""
+    return next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
+
+
 def batch(answer: bytes) -> Iterator[bytes | None]:
     """The contents that `cat-file --batch` answered, one after the other; None for what it has not, as in a partial clone."""
     at = 0
