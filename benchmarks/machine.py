@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from benchmarks.measure import cpu, seconds
-from kdbench.results.provenance import machine, versions
+from kdbench.results.machine import machine
+from kdbench.results.provenance import versions
 
 SIDE, TRIES = 2048, 3
 MEGABYTES = 256

@@ -15,8 +15,10 @@ from kdbench.cli.session import Session, open_suite
 from kdbench.jobs.sources import modules_of
 from kdbench.metrics import card
 from kdbench.results.against import digest
-from kdbench.results.provenance import machine, source_digest, versions
+from kdbench.results.machine import machine
+from kdbench.results.provenance import versions
 from kdbench.results.record import AGAINST_FILE, Record
+from kdbench.results.source_digests import source_digest
 from kdbench.results.units import Units, pack
 
 TASKS, SEEDS = 4, 10

@@ -102,8 +102,8 @@ class Session:
 
     def past(self, gpus: Sequence[str]) -> Past:
         """What the results folder, other suites' results included, tells of the time and memory of jobs on this machine."""
+        from kdbench.results.machine import machine
         from kdbench.results.past import Here, Past
-        from kdbench.results.provenance import machine
 
         facts = machine()
         here = Here(frozenset(facts["gpus"] if gpus else ("cpu",)), facts["cpu"])
@@ -134,7 +134,7 @@ class Session:
     def plan(self, records: Mapping[str, Record | Outline], stale: StalePolicy = "keep") -> Plan:
         from kdbench.jobs.plan import plan
         from kdbench.jobs.sources import modules_of
-        from kdbench.results.provenance import source_digest
+        from kdbench.results.source_digests import source_digest
 
         attempts = {key: f"failed: {failure.failure_class}" for key, failure in self.failures(records).items()}
         attempts |= dict.fromkeys(self.begun(records), "begun; goes on from its checkpoint")

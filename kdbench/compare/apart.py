@@ -16,7 +16,7 @@ from kdbench.registry import Registry
 from kdbench.results.figure import Figure
 from kdbench.results.record import Record
 from kdbench.stats import mean
-from kdbench.suite.label import text as said
+from kdbench.suite.label import text as as_in_label
 from kdbench.suite.recipe import RECIPE_DEFAULTS
 
 TEACHER_APART = 0.01  # of a share: about three standard deviations of a seed on CIFAR-100
@@ -27,7 +27,7 @@ def reasons_of(group: Group, figure: Figure, found: Sequence[float], registry: R
     """Everything that keeps the two apart, the weightiest first."""
     record = group.records[0]
     identity = whole(record.identity)
-    said = [
+    reasons = [
         budget(identity, figure),
         *data(record, figure),
         *networks(record, group, figure),
@@ -40,9 +40,9 @@ def reasons_of(group: Group, figure: Figure, found: Sequence[float], registry: R
         teacher(group, figure),
         epoch(figure),
         group.lacking,
-        few(found),
+        too_few(found),
     ]
-    return [reason for reason in said if reason]
+    return [reason for reason in reasons if reason]
 
 
 def budget(identity: Mapping[str, Any], figure: Figure) -> str:
@@ -76,7 +76,7 @@ def data(record: Record, figure: Figure) -> list[str]:
 
 def networks(record: Record, group: Group, figure: Figure) -> list[str]:
     """Networks that are not as their name alone says; `cheap:resnet20` has another name."""
-    nets = [("student", record), *(("teacher", teacher) for teacher in teachers(group)[:1] if figure.teacher)]
+    nets = [("student", record), *(("teacher", teacher) for teacher in group.teachers[:1] if figure.teacher)]
     found = [(role, (net.identity.get("student") or {}).get("params") or {}) for role, net in nets]
     return [f"{role}: {name} {text(params[name])}, theirs default" for role, params in found for name in params]
 
@@ -130,7 +130,7 @@ def teacher(group: Group, figure: Figure) -> str:
     if figure.teacher_value is None or figure.metric.unit != "share" or not figure.teacher:
         return ""
     metric = figure.metric.name
-    found = [record.metrics.get("truth", {}).get(metric, math.nan) for record in teachers(group)]
+    found = [record.metrics.get("truth", {}).get(metric, math.nan) for record in group.teachers]
     ours = mean([value for value in found if not math.isnan(value)])
     if math.isnan(ours):
         return "our teacher was not measured"
@@ -147,7 +147,7 @@ def epoch(figure: Figure) -> str:
     }.get(figure.epoch, "")
 
 
-def few(found: Sequence[float]) -> str:
+def too_few(found: Sequence[float]) -> str:
     if not found:
         return "ours was not measured in it"
     if not all(map(math.isfinite, found)):
@@ -155,10 +155,5 @@ def few(found: Sequence[float]) -> str:
     return "one seed of ours: no spread" if len(found) < 2 else ""
 
 
-def teachers(group: Group) -> list[Record]:
-    keys = dict.fromkeys(key for reading in group.readings for key in reading.teachers)
-    return [group.reader.records[key] for key in keys if key in group.reader.records]
-
-
 def text(value: Any) -> str:
-    return "default" if value is None else said(value)
+    return "default" if value is None else as_in_label(value)

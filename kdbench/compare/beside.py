@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kdbench.compare.apart import reasons_of, teachers
+from kdbench.compare.apart import reasons_of
 from kdbench.compare.cells import Group
 from kdbench.compare.lines import Side, side, values
 from kdbench.jobs.job import where
@@ -18,10 +18,9 @@ from kdbench.metrics.catalogue import MetricInfo
 from kdbench.registry import Registry
 from kdbench.results.figure import Figure
 from kdbench.stats import Interval, mean
-from kdbench.stats.intervals import t_quantile
+from kdbench.stats.intervals import LEVEL, satterthwaite, t_quantile
 
 Verdict = Literal["within", "above", "below", "not comparable"]
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def of_cell(group: Group, figures: Sequence[Figure], aliases: Mapping[str, str])
         and figure.student == student
         and (aliases.get(figure.method, figure.method), figure.wrap) == called
     ]
-    taught = {teacher.identity["student"]["model"] for teacher in teachers(group)} if alike else set()
+    taught = {teacher.identity["student"]["model"] for teacher in group.teachers} if alike else set()
     return [figure for figure in alike if figure.teacher == "" or taught == {figure.teacher}]
 
 
@@ -92,10 +91,9 @@ def against(ours: Sequence[float], figure: Figure) -> Interval:
         parts = [(own / n + own / runs, n - 1)]
         more = "one further run" if runs == 1 else f"the mean of {runs} further runs"
         how = f"95 % for {more} like ours: their spread is not known"
-    variance = sum(part for part, _ in parts)
+    variance, freedom = satterthwaite(parts)
     half = figure.rounding
     if variance > 0:
-        freedom = variance**2 / sum(part**2 / df for part, df in parts)
         half += t_quantile(freedom, (1 + LEVEL) / 2) * math.sqrt(variance)
     middle = mean(ours) - figure.value
     return Interval(middle - half, middle, middle + half, n, how)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from kdbench.jobs.identity import canonical, unseeded
 from kdbench.jobs.job import Cell, JobSet, where
@@ -19,15 +19,24 @@ from kdbench.suite.arm import Arm
 from kdbench.suite.label import method_label
 
 
+class Names(NamedTuple):
+    """What a cell answers to, in the order in which a name that somebody types is looked for."""
+
+    label: frozenset[str]
+    given: frozenset[str] = frozenset()  # alias and preset
+    as_it_comes: frozenset[str] = frozenset()  # its method, where every setting is the default
+    method: frozenset[str] = frozenset()  # its method, whatever the settings
+
+
 @dataclass(frozen=True, eq=False)
 class Group:
-    """One cell with its runs. `called` are the names that it answers to, the plainest meaning last; `planned` counts seeds."""
+    """One cell with its runs. `planned` counts seeds."""
 
     task: str
     pair: str
     cell: str
     family: str
-    called: tuple[frozenset[str], ...]
+    called: Names
     planned: int
     readings: tuple[Reading, ...]
     reader: UnitReader
@@ -35,7 +44,7 @@ class Group:
     @property
     def name(self) -> str:
         """What its suite calls it, else its label."""
-        return min(self.called[1], default=self.cell)
+        return min(self.called.given, default=self.cell)
 
     @property
     def place(self) -> str:
@@ -49,6 +58,12 @@ class Group:
     @property
     def records(self) -> list[Record]:
         return [self.reader.records[reading.key] for reading in self.readings]
+
+    @property
+    def teachers(self) -> list[Record]:
+        """The teachers of all runs, each once, as far as they have records."""
+        keys = dict.fromkeys(key for reading in self.readings for key in reading.teachers)
+        return [self.reader.records[key] for key in keys if key in self.reader.records]
 
     @property
     def lacking(self) -> str:
@@ -73,7 +88,7 @@ def of_suite(
         arm = by_cell[cell]
         also = {alias for alias, method in aliases.items() if method == arm.method["name"]}
         plain = not arm.method["wrap"]
-        called = (
+        called = Names(
             frozenset({cell.cell}),
             frozenset(name for name in (arm.alias, arm.preset) if name),
             frozenset({arm.method["name"], *also} if plain and cell.cell == arm.method["name"] else ()),
@@ -85,16 +100,17 @@ def of_suite(
     return found
 
 
-def of_folder(reader: UnitReader, records: Iterable[Record] | None = None) -> list[Group]:
+def of_folder(reader: UnitReader) -> list[Group]:
     """The cells of a folder of results, by their labels. Runs of one label that differ in more than seed and teacher (those of
     a smoke profile beside the full ones) are cells apart."""
     variants: dict[tuple[str, str, str, str], list[Record]] = {}
-    for record in reader.records.values() if records is None else records:
+    for record in reader.records.values():
         label = record.labels
         if "tuning" in label:  # trained to choose a setting by, and for nothing else
             continue
         cell = label.get("cell") or ("teacher" if record.kind == "teacher" else label["method"])
-        variants.setdefault((record.task, label.get("pair", "default"), cell, canonical(variant(record))), []).append(record)
+        experiment = canonical(unseeded(record.identity))
+        variants.setdefault((record.task, label.get("pair", "default"), cell, experiment), []).append(record)
     found = []
     for (task, pair, cell, _), runs in sorted(variants.items(), key=lambda item: item[0]):
         family = next((f for record in runs if (f := family_of(record))), None)
@@ -102,10 +118,11 @@ def of_folder(reader: UnitReader, records: Iterable[Record] | None = None) -> li
             continue
         method = runs[0].labels.get("method", "")
         own = frozenset(name for record in runs for name in (record.labels.get("alias"), record.labels.get("preset")) if name)
-        called: tuple[frozenset[str], ...] = elsewhere(runs[0])
-        if runs[0].kind != "imported":
-            called = (frozenset({cell}), own, frozenset({method} if cell == method else ()), frozenset({method}))
-        done = tuple(sorted((reading_of(record) for record in runs), key=lambda reading: reading.seed))
+        if runs[0].kind == "imported":
+            called = names_of_imported(runs[0])
+        else:
+            called = Names(frozenset({cell}), own, frozenset({method} if cell == method else ()), frozenset({method}))
+        done = readings_of(runs)
         found.append(Group(task, pair, cell, family, called, len(done), done, reader))
     return found
 
@@ -121,14 +138,19 @@ def of_imported(records: Iterable[Record], arms: Sequence[Arm], families: Mappin
         for name in dict.fromkeys(record.labels["cell"] for record in here):
             runs = [record for record in here if record.labels["cell"] == name]
             reader = UnitReader({record.key: record for record in runs}, against)
-            done = tuple(sorted((reading_of(record) for record in runs), key=lambda reading: reading.seed))
-            found.append(Group(task, pair, name, families[task], elsewhere(runs[0]), len(done), done, reader))
+            done = readings_of(runs)
+            found.append(Group(task, pair, name, families[task], names_of_imported(runs[0]), len(done), done, reader))
     return found
 
 
-def elsewhere(record: Record) -> tuple[frozenset[str], ...]:
-    """The names of a cell of runs made elsewhere: never those of a suite's own."""
-    return frozenset({record.labels["cell"]}), frozenset(), frozenset({f"imported:{record.method}"}), frozenset()
+def names_of_imported(record: Record) -> Names:
+    """Of a cell of runs made elsewhere: never those of a suite's own."""
+    return Names(frozenset({record.labels["cell"]}), as_it_comes=frozenset({f"imported:{record.method}"}))
+
+
+def readings_of(runs: Iterable[Record]) -> tuple[Reading, ...]:
+    """By seed."""
+    return tuple(sorted(map(reading_of, runs), key=lambda reading: reading.seed))
 
 
 def reading_of(record: Record) -> Reading:
@@ -143,14 +165,9 @@ def family_of(record: Record) -> str | None:
     return next((f for f in FAMILIES if next(m.name for m in primary(f) if m.kind == "truth") in truth), None)
 
 
-def variant(record: Record) -> dict[str, Any]:
-    """The identity without what makes runs of one cell: the seed, and the teachers and the start of that seed."""
-    return unseeded(record.identity)
-
-
 def named(name: str, groups: Sequence[Group]) -> list[Group]:
     """The cells that a name means, in the clearest of its senses: a label, a name given in the suite, a method."""
-    for sense in range(4):
+    for sense in range(len(Names._fields)):
         found = [group for group in groups if name in group.called[sense]]
         if found:
             return found

@@ -12,7 +12,7 @@ from kdbench.compare.lines import Line, endpoints, judged, lines, values
 from kdbench.metrics.catalogue import METRICS
 from kdbench.results.timing import left_out, marks, number
 from kdbench.stats import mean
-from kdbench.stats.arms import CrossedStore
+from kdbench.stats.crossed_store import CrossedStore
 
 DATA = ("task", "identity_version")  # what must be alike for numbers to be subtracted
 RECIPE = ("recipe", "student", "init")  # what should be alike for the difference to be the method's
@@ -67,21 +67,24 @@ def within(groups: Sequence[Group], names: Sequence[str], metrics: Sequence[str]
             continue
         candidate, *baselines = chosen
         for baseline in baselines:
-            foreign = candidate.imported or baseline.imported
-            refused = candidate.lacking or baseline.lacking or ("" if foreign else differing_data(candidate, baseline))
-            asked = metrics or endpoints(candidate.family)
-            if foreign and not metrics:  # of runs made elsewhere few are known
-                asked = [name for name in asked if values(candidate, name) and values(baseline, name)]
-            all_lines += lines(candidate, baseline, asked, store, not foreign, refused)
-            other = "" if foreign else differing_recipe(candidate, baseline)
-            if foreign:
+            if candidate.imported or baseline.imported:
+                all_lines += unpaired(candidate, baseline, metrics, store)
                 found.remarks.append(unverified(candidate, baseline))
-            if other:
+                continue
+            refused = candidate.lacking or baseline.lacking or differing_data(candidate, baseline)
+            all_lines += lines(candidate, baseline, metrics or endpoints(candidate.family), store, True, refused)
+            if other := differing_recipe(candidate, baseline):
                 found.remarks.append(f"{candidate.place}: {candidate.name} and {baseline.name} also differ in {other}")
         timed += [group for group in (candidate, *baselines) if not group.imported]
     found.lines = judged(all_lines)
     found.add_costs(timed)
     return found
+
+
+def unpaired(candidate: Group, baseline: Group, metrics: Sequence[str], store: CrossedStore) -> list[Line]:
+    """Where one side was made elsewhere: of the metrics that are compared by default, those that are known of both."""
+    known = [name for name in endpoints(candidate.family) if values(candidate, name) and values(baseline, name)]
+    return lines(candidate, baseline, metrics or known, store, False, candidate.lacking or baseline.lacking)
 
 
 def choose(names: Sequence[str], here: Sequence[Group]) -> tuple[list[Group], str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kdbench.compare.cells import Group, variant
-from kdbench.jobs.identity import canonical
+from kdbench.compare.cells import Group
+from kdbench.jobs.identity import canonical, unseeded
 from kdbench.results.record import Record
 from kdbench.suite.recipe import RECIPE_DEFAULTS
 
@@ -23,7 +23,8 @@ SHOWN = 4
 
 def unlike(first: Record, second: Record, parts: Sequence[str] = ()) -> list[str]:
     """What differs between two runs beside seed and teacher, or in parts of their identities: `recipe.lr: 0.1 against 0.05`."""
-    ours, theirs = ({k: v for k, v in whole(variant(record)).items() if not parts or k in parts} for record in (first, second))
+    identities = (whole(unseeded(record.identity)) for record in (first, second))
+    ours, theirs = ({name: value for name, value in one.items() if not parts or name in parts} for one in identities)
     return differing(ours, theirs)
 
 
@@ -44,11 +45,8 @@ def differing(first: Mapping[str, Any], second: Mapping[str, Any], lead: str = "
 
 def unlike_teachers(first: Group, second: Group) -> list[str]:
     """What differs between the teachers of two groups, where their records are known; seeds aside."""
-    kinds = []
-    for group in (first, second):
-        keys = dict.fromkeys(key for reading in group.readings for key in reading.teachers)
-        known = [variant(group.reader.records[key]) for key in keys if key in group.reader.records]
-        kinds.append({canonical(kind): kind for kind in known})
+    identities = ([unseeded(teacher.identity) for teacher in group.teachers] for group in (first, second))
+    kinds = [{canonical(kind): kind for kind in known} for known in identities]
     if not kinds[0] or not kinds[1] or kinds[0].keys() == kinds[1].keys():
         return []
     ours, theirs = (whole(next(iter(kind.values()))) for kind in kinds)

@@ -13,13 +13,13 @@ from typing import Literal
 
 from kdbench.compare.cells import Group
 from kdbench.metrics.catalogue import MetricInfo, metric, primary
+from kdbench.results.readings import ON_TEST
 from kdbench.stats import Crossed, Interval, detectable, detectable_between, holm, mean, paired, sd, welch
-from kdbench.stats.arms import Arm, CrossedStore
-from kdbench.stats.tests import paired_p, welch_p
+from kdbench.stats.crossed_store import CellRuns, CrossedStore
+from kdbench.stats.significance import paired_p, welch_p
 
 Verdict = Literal["better", "worse", "differs", "no difference shown", "identical", "not comparable"]
 ALPHA = 0.05
-PLAIN_GROUPS = ("", "truth", "fidelity")  # of which a record's units are
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def crossed_of(
     candidate: Group, baseline: Group, names: Sequence[str], store: CrossedStore, pairing: bool
 ) -> dict[str, Crossed | None]:
     """Crossed differences of those metrics of which units are kept: the test set's."""
-    bare = {name: name.rpartition(".")[2] for name in names if name.rpartition(".")[0] in PLAIN_GROUPS}
-    first, second = (Arm.of(group.family, group.readings, group.reader) for group in (candidate, baseline))
+    bare = {name: name.rpartition(".")[2] for name in names if name.rpartition(".")[0] in ON_TEST}
+    first, second = (CellRuns.of(group.family, group.readings, group.reader) for group in (candidate, baseline))
     found = store.differences(list(dict.fromkeys(bare.values())), first, second, pairing)
     return {name: found[plain] for name, plain in bare.items()}
 

@@ -15,8 +15,7 @@ SECONDS = 120.0
 
 def records_at(revision: str, folder: Path) -> tuple[dict[str, Record], list[tuple[str, str]]]:
     """Records by key of `folder` at a revision, and the files that could not be read with their reasons."""
-    near = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
-    root = Path(_git(near, "rev-parse", "--show-toplevel").decode().rstrip("\n"))
+    root = Path(_git(asking_git.nearest_folder(folder), "rev-parse", "--show-toplevel").decode().rstrip("\n"))
     try:
         inside = folder.absolute().resolve().relative_to(root.resolve()).as_posix()
     except ValueError:
@@ -33,25 +32,17 @@ def records_at(revision: str, folder: Path) -> tuple[dict[str, Record], list[tup
     if not files:
         raise DataError(f"there are no results in {inside} at {revision}")
     records, broken = {}, []
-    for (file, _), content in zip(files, _contents(root, [blob for _, blob in files]), strict=True):
+    asked = "".join(f"{blob}\n" for _, blob in files).encode()
+    contents = asking_git.batch(_git(root, "cat-file", "--batch", given=asked))
+    for (file, _), content in zip(files, contents, strict=True):
         try:
+            if content is None:
+                raise RecordError("it is not in this clone; fetch it first")
             record = Record.loads(content)
             records[record.key] = record
         except RecordError as error:
             broken.append((f"{revision}:{file}", str(error)))
     return records, broken
-
-
-def _contents(root: Path, blobs: list[str]) -> list[bytes]:
-    """The contents of many blobs by one process."""
-    answer = _git(root, "cat-file", "--batch", given="".join(f"{blob}\n" for blob in blobs).encode())
-    found, at = [], 0
-    for _ in blobs:
-        end = answer.index(b"\n", at)
-        size = int(answer[at:end].split()[2])
-        found.append(answer[end + 1 : end + 1 + size])
-        at = end + size + 2
-    return found
 
 
 def _git(folder: Path, *arguments: str, given: bytes | None = None, what: str = "") -> bytes:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from kdbench.contract.errors import KdbenchError
 from kdbench.gate.baseline import Baseline
+from kdbench.gate.baseline_file import Line, is_text
 from kdbench.gate.build import mismatches, reasons
 from kdbench.gate.candidates import Candidate, Run
 from kdbench.gate.experiments import Experiments, identity_of
-from kdbench.gate.lines import Line, is_text
 from kdbench.gate.verdicts import Verdict
 from kdbench.gate.words import count, level, numbers
 from kdbench.jobs.job import Cell

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kdbench.gate.lines import BaselineError, Line, read, write
+from kdbench.gate.baseline_file import BaselineError, Line, read, write
 from kdbench.jobs.job import Cell
 from kdbench.results.files import write_atomically
 from kdbench.results.record import folder_name
 
-FOLDER = Path("baselines")
 IDENTITIES = ".identity.json"
 
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from kdbench.gate.baseline import Baseline
 from kdbench.gate.candidates import Candidate
+from kdbench.gate.comparison import comparison, without_echo
 from kdbench.gate.experiments import Experiments, differences, identity_of
-from kdbench.gate.judge import comparison, endpoints, without_echo
+from kdbench.gate.judge import endpoints
 from kdbench.gate.notes import notes
 from kdbench.gate.settings import check
 from kdbench.gate.verdicts import CellVerdict, ClaimVerdict, Endpoint, GateReport, Verdict, worst
@@ -15,7 +16,7 @@ from kdbench.gate.words import count, numbers
 from kdbench.jobs.job import Cell, Job, JobSet
 from kdbench.results.readings import Readings
 from kdbench.results.unit_reader import UnitReader
-from kdbench.stats.suite_claims import verdict
+from kdbench.stats.suite_claims import judge_claim
 from kdbench.suite.arm import ArmClaim
 from kdbench.suite.schema import Suite
 
@@ -127,4 +128,4 @@ def judged_claims(
     claims: Sequence[ArmClaim], jobs: JobSet, readings: Readings, reader: UnitReader | None = None
 ) -> list[ClaimVerdict]:
     """Each claim of the suite with its verdict."""
-    return [ClaimVerdict(claim, verdict(claim, jobs, readings, reader)) for claim in claims]
+    return [ClaimVerdict(claim, judge_claim(claim, jobs, readings, reader)) for claim in claims]

@@ -19,7 +19,6 @@ from kdbench.metrics.catalogue import primary
 from kdbench.results.record import Record
 
 UNKNOWN = "unknown"
-GROUPS = ("truth", "fidelity")
 CODE_LENGTH = 12
 
 
@@ -89,12 +88,22 @@ def collect(
 
 def run_of(record: Record, family: str, seed: int, teachers: tuple[str, ...]) -> Run:
     """A record as the gate sees it. What is computed from raw outputs is left out: they need not be on this machine."""
-    measured = {name: value for group in reversed(GROUPS) for name, value in record.metrics.get(group, {}).items()}
+    measured = tested(record)
     values = {entry.name: measured[entry.name] for entry in primary(family) if entry.name in measured}
     made = record.provenance
     torch = str((made.get("versions") or {}).get("torch") or UNKNOWN)
     device = " ".join(str(made.get("device") or UNKNOWN).split())
     return Run(seed, record.key, record.status != "done", values, code_of(made.get("sources")), torch, device, teachers)
+
+
+def tested(record: Record) -> dict[str, float]:
+    """A record's metrics on the test set; of a name that both groups have, truth's."""
+    return {**record.metrics.get("fidelity", {}), **record.metrics.get("truth", {})}
+
+
+def cell_of(record: Record) -> Cell:
+    """Where a student's record belongs, by its labels."""
+    return Cell(record.task, record.labels.get("pair", "default"), str(record.labels.get("cell")))
 
 
 def code_of(sources: Mapping[str, str] | None) -> str:
@@ -114,10 +123,9 @@ def further(jobs: JobSet, records: Mapping[str, Record], experiments: Experiment
     """Students of seeds that the suite does not plan, with their teachers, where a result of such a seed lies in the folder."""
     wanted: dict[Cell, set[int]] = {}
     for record in records.values():
-        label = record.labels
-        cell = Cell(record.task, label.get("pair", "default"), str(label.get("cell")))
-        if record.kind == "student" and record.key not in jobs.jobs and cell in jobs.cells and isinstance(label.get("seed"), int):
-            wanted.setdefault(cell, set()).add(label["seed"])
+        cell, seed = cell_of(record), record.labels.get("seed")
+        if record.kind == "student" and record.key not in jobs.jobs and cell in jobs.cells and isinstance(seed, int):
+            wanted.setdefault(cell, set()).add(seed)
     return experiments.graph_at(wanted)
 
 

@@ -30,18 +30,11 @@ class Experiments:
         return Experiments(by_cell, registry, root)
 
     def arms_at(self, wanted: Mapping[Cell, Collection[int]]) -> list[Arm]:
-        """The arms that a run needs for these seeds."""
+        """The arms of these cells at these seeds."""
         return [replace(self.arms[cell], seed=seed) for cell, seeds in wanted.items() for seed in sorted(seeds)]
 
-    def jobs_at(self, wanted: Mapping[Cell, Collection[int]]) -> dict[Cell, dict[int, Job]]:
-        """The student's job of each cell at these seeds; nothing for a cell that cannot run."""
-        made = self.graph_at(wanted)
-        found = {}
-        for cell, keys in made.cells.items():
-            found[cell] = {made.jobs[key].labels["seed"]: made.jobs[key] for key in keys}
-        return found
-
     def graph_at(self, wanted: Mapping[Cell, Collection[int]]) -> JobSet:
+        """Their jobs, with those of their teachers; a cell that cannot run has none."""
         return graph(self.arms_at(wanted), self.registry, self.root)
 
 

@@ -30,8 +30,7 @@ class Checkout:
 
     @staticmethod
     def around(folder: Path) -> Checkout:
-        near = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
-        return Checkout(Path(run(near, "rev-parse", "--show-toplevel").strip()))
+        return Checkout(Path(run(asking_git.nearest_folder(folder), "rev-parse", "--show-toplevel").strip()))
 
     def inside(self, folder: Path) -> str:
         """A folder as git names it; a KdbenchError where it lies in another checkout."""
@@ -55,30 +54,22 @@ class Checkout:
 
     def contents(self, wanted: Sequence[tuple[str, str]]) -> Iterator[bytes | None]:
         """Files by (commit, path), all through one process; None where there is none."""
-        if not wanted:
-            return
         asked = "".join(f"{sha}:{path}\n" for sha, path in wanted).encode()
-        done = asking_git.ask(self.top, "cat-file", "--batch", given=asked)
-        out, place = done.stdout, 0
-        for _ in wanted:
-            end = out.index(b"\n", place)
-            head = out[place:end].split()
-            if head[-1:] == [b"missing"] or len(head) != 3:
-                yield None
-                place = end + 1
-                continue
-            size = int(head[2])
-            yield out[end + 1 : end + 1 + size]
-            place = end + 1 + size + 1
+        return asking_git.batch(answer(self.top, "cat-file", "--batch", given=asked))
 
 
 def run(folder: Path, *words: str) -> str:
+    """What git says, as text."""
+    return answer(folder, *words).decode(errors="replace")
+
+
+def answer(folder: Path, *words: str, given: bytes | None = None) -> bytes:
     """What git says; a KdbenchError where it cannot."""
     try:
-        done = asking_git.ask(folder, *words)
+        done = asking_git.ask(folder, *words, given=given)
     except OSError as error:
         raise KdbenchError(f"history is read from git, which does not run here: {error.strerror}") from error
     if done.returncode:
         why = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
         raise KdbenchError(f"history is read from git: {why[0].removeprefix('fatal: ')}")
-    return done.stdout.decode(errors="replace")
+    return done.stdout

@@ -7,7 +7,6 @@ import re
 from kdbench.gate.badge import markdown_badge
 from kdbench.gate.table import DETECTS, claimed, details, headline, loud, promise, tables
 from kdbench.gate.verdicts import GateReport, Verdict
-from kdbench.jobs.job import where
 
 MOST = 10
 LARGEST = 1_000_000  # bytes; a step's summary may hold 1 MiB
@@ -17,18 +16,19 @@ NOTICES = (Verdict.new, Verdict.improved)
 
 def workflow_commands(report: GateReport) -> list[str]:
     """Annotations, at most ten, the worst first; where there are more, the last says how many."""
-    found = []
+    found = []  # kind, title, message
     for claim in report.claims:
         if claim.judged.outcome == "fails":
-            found.append(command("error", f"claim {claim.claim.id} fails", claimed(claim)))
+            found.append(("error", f"claim {claim.claim.id} fails", claimed(claim)))
     for cell in loud(report.cells):
         kind = "error" if cell.verdict in ERRORS else "notice" if cell.verdict in NOTICES else "warning"
-        title = f"{cell.verdict}: {where(cell.cell.task, cell.cell.pair)} {cell.cell.cell}"
-        found.append(command(kind, title, "\n".join(details(cell))))
-    if len(found) <= MOST:
-        return found
-    rest = f"and {len(found) - MOST + 1} more cells or claims: see the step's summary"
-    return [*found[: MOST - 1], command(found[MOST - 1].partition(" ")[0].strip(":"), "more", rest)]
+        title = f"{cell.verdict}: {cell.place} {cell.label}"
+        found.append((kind, title, "\n".join(details(cell))))
+    if len(found) > MOST:
+        kind = found[MOST - 1][0]
+        rest = f"and {len(found) - MOST + 1} more cells or claims: see the step's summary"
+        found = [*found[: MOST - 1], (kind, "more", rest)]
+    return [command(*one) for one in found]
 
 
 def command(kind: str, title: str, message: str) -> str:
@@ -45,7 +45,7 @@ def summary(report: GateReport) -> str:
     said = [f"## kdbench gate: {report.suite}", markdown_badge(report), headline(report), promise(report)]
     lines = [line for part in filter(None, said) for line in (part, "")]
     for cell in loud(report.cells):
-        lines.append(f"- **{cell.verdict}** {where(cell.cell.task, cell.cell.pair)} {code(cell.cell.cell)}")
+        lines.append(f"- **{cell.verdict}** {cell.place} {code(cell.label)}")
         lines += [f"  - {text(line)}" for line in details(cell)]
     lines += [f"- claim **{claim.outcome}** {code(claim.claim.id)}: {text(claimed(claim))}" for claim in report.claims]
     for table in tables(report):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import math
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kdbench.gate.candidates import code_of
+from kdbench.gate.baseline_file import BaselineError, read
+from kdbench.gate.candidates import cell_of, code_of, tested
 from kdbench.gate.git import Checkout, Commit
-from kdbench.gate.lines import BaselineError, read
 from kdbench.jobs.job import Cell
-from kdbench.metrics.catalogue import FAMILIES, metrics
+from kdbench.metrics.catalogue import METRICS
 from kdbench.results.record import Record, RecordError, folder_name
-
-GROUPS = ("truth", "fidelity")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def history(
     asked = [(commit, path) for commit in commits for path in commit.paths if relevant(path, folder, stored, tasks)]
     contents = checkout.contents([(commit.sha, path) for commit, path in asked])
     new: dict[tuple[Commit, str, Cell, str], list[Value]] = {}
-    for (commit, path), content in zip(asked, contents):
+    for (commit, path), content in zip(asked, contents, strict=True):
         if content is None:
             continue
         origin = "baseline" if path.endswith(".csv") else "results"
@@ -113,16 +112,12 @@ def measured(record: Record) -> Iterator[tuple[Cell, str, Value]]:
     label = record.labels
     if record.kind != "student" or record.status != "done" or not isinstance(label.get("seed"), int):
         return
-    cell = Cell(record.task, label.get("pair", "default"), str(label.get("cell")))
     code = code_of(record.provenance.get("sources"))
-    told: dict[str, float] = {}
-    for group in GROUPS:
-        told = {**record.metrics.get(group, {}), **told}
-    for metric, value in told.items():
-        if abs(value) < float("inf"):  # neither infinite nor undefined
-            yield cell, metric, Value(label["seed"], value, record.key, code)
+    for metric, value in tested(record).items():
+        if math.isfinite(value):
+            yield cell_of(record), metric, Value(label["seed"], value, record.key, code)
 
 
-def known_metrics() -> Sequence[str]:
+def known_metrics() -> list[str]:
     """Every metric of every family, once."""
-    return list(dict.fromkeys(info.name for family in FAMILIES for info in metrics(family)))
+    return list(dict.fromkeys(info.name for info in METRICS))

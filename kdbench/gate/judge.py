@@ -1,16 +1,13 @@
-"""From baselines and results to verdicts: first what may be compared at all, then the rule, with the noise of each task."""
+"""From both sides of each cell to verdicts on its endpoints: the rule, with the noise of each task, and its outcome in words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from kdbench.gate.baseline import Baseline
-from kdbench.gate.candidates import Candidate
-from kdbench.gate.noise import Pool, Sample, pool, unevenness
+from kdbench.gate.comparison import Comparison
+from kdbench.gate.noise import Sample, pool, unevenness
 from kdbench.gate.rule import BETTER, OPEN, PASS, WORSE, Judged, detectable, judge
 from kdbench.gate.settings import known_noise, tolerance
 from kdbench.gate.verdicts import Endpoint, Side, Verdict
@@ -21,38 +18,39 @@ from kdbench.stats.intervals import mean, sd
 from kdbench.suite.gate import Gate
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A cell whose baseline is of the same experiment. `fit` says that its results may be judged; the baseline's noise counts in
-    any case."""
-
-    cell: Cell
-    family: str
-    baseline: Mapping[str, Mapping[int, float]]  # metric -> seed -> value
-    candidate: Candidate
-    repeated: frozenset[int]  # seeds whose runs are, value for value, those of the baseline
-    fit: bool
-
-    def new(self, metric: str, fresh: bool = False) -> dict[int, float]:
-        """The new values by seed; `fresh` without the runs that are the baseline's own."""
-        runs = self.candidate.runs if self.fit else ()
-        found = {run.seed: run.values[metric] for run in runs if metric in run.values}
-        return {seed: value for seed, value in found.items() if not (fresh and seed in self.repeated)}
-
-
 @dataclass
 class Block:
     """One metric of one task and pair: the cells that are judged with one noise."""
 
+    task: str
     info: MetricInfo
     cells: list[Comparison] = field(default_factory=list)
 
-    def judged_by(self, metric: str) -> tuple[Sample, Sample, Pool]:
-        """Baselines, new runs, and the noise of both."""
-        base = Sample.of([finite(one.baseline[metric].values()) for one in self.cells])
-        new = Sample.of([finite(one.new(metric).values()) for one in self.cells])
-        fresh = Sample.of([finite(one.new(metric, fresh=True).values()) for one in self.cells])
-        return base, new, pool(base, fresh)
+    def samples(self) -> tuple[Sample, Sample, Sample]:
+        """Baselines, new runs, and those of the new runs that are not the baselines' own."""
+        name = self.info.name
+        base = [one.baseline[name] for one in self.cells]
+        new = [one.new(name) for one in self.cells]
+        fresh = [one.fresh(name) for one in self.cells]
+        return _sample(base), _sample(new), _sample(fresh)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What all cells of a block are judged by: the share of α of one test, the sign by which more is better, the loss that may
+    pass, and the noise that somebody vouches for."""
+
+    tail: float
+    sign: float
+    tolerance: float
+    known_noise: float
+
+    @staticmethod
+    def of(gate: Gate, block: Block, tests: int) -> Terms:
+        info = block.info
+        tail = gate.alpha / (tests * len(gate.looks)) / (2 if info.kind == "fidelity" else 1)
+        sign = -1.0 if info.direction == "down" else 1.0
+        return Terms(tail, sign, tolerance(gate, block.task, info), known_noise(gate, block.task, info))
 
 
 def endpoints(comparisons: Sequence[Comparison], gate: Gate) -> tuple[dict[Cell, list[Endpoint]], int]:
@@ -61,100 +59,83 @@ def endpoints(comparisons: Sequence[Comparison], gate: Gate) -> tuple[dict[Cell,
     for one in comparisons:
         for info in primary(one.family):
             if info.name in one.baseline:
-                blocks.setdefault((one.cell.task, one.cell.pair, info.name), Block(info)).cells.append(one)
+                place = (one.cell.task, one.cell.pair, info.name)
+                blocks.setdefault(place, Block(one.cell.task, info)).cells.append(one)
     tests = sum(len(block.cells) for block in blocks.values())
-    samples = {place: block.judged_by(place[2]) for place, block in blocks.items()}
-    uneven = unevenness([noise for _, _, noise in samples.values()])
+    samples = [block.samples() for block in blocks.values()]
+    noises = [pool(base, fresh) for base, _, fresh in samples]
+    uneven = unevenness(noises)
     found: dict[Cell, list[Endpoint]] = {one.cell: [] for one in comparisons}
-    for (task, _, _), block in blocks.items():
-        info = block.info
-        base, new, noise = samples[task, block.cells[0].cell.pair, info.name]
-        tail = gate.alpha / (tests * len(gate.looks)) / (2 if info.kind == "fidelity" else 1)
-        allowed, known = tolerance(gate, task, info), known_noise(gate, task, info)
-        sign = -1.0 if info.direction == "down" else 1.0
-        judged = judge(base, new, noise, uneven, tail, allowed, sign, known)
-        for place, one in enumerate(block.cells):
+    for block, (base, new, _), noise in zip(blocks.values(), samples, noises, strict=True):
+        terms = Terms.of(gate, block, tests)
+        judged = judge(base, new, noise, uneven, terms.tail, terms.tolerance, terms.sign, terms.known_noise)
+        for at, one in enumerate(block.cells):
             if one.fit:
-                found[one.cell].append(_endpoint(info, one, judged, place, sign, allowed, tail, bool(noise.wild[place])))
+                found[one.cell].append(_endpoint(block.info, one, terms, judged, at, bool(noise.wild[at])))
     return found, tests
 
 
-def _endpoint(
-    info: MetricInfo, one: Comparison, judged: Judged, place: int, sign: float, allowed: float, tail: float, wild: bool
-) -> Endpoint:
-    ours, theirs = one.new(info.name), one.baseline[info.name]
-    new, base = side(ours), side(theirs)
-    spread, margin, half = (float(part[place]) for part in (judged.spread, judged.margin, judged.half))
-    gain = float(judged.gain[place])
-    least = detectable(spread, float(judged.freedom[place]), len(ours), len(theirs), tail) if math.isfinite(half) else math.inf
+def _endpoint(info: MetricInfo, one: Comparison, terms: Terms, judged: Judged, at: int, wild: bool) -> Endpoint:
+    """The endpoint of one cell, which is number `at` of its block; `wild`: its new seeds scatter beyond the noise."""
+    new, base = _side(one.new(info.name)), _side(one.baseline[info.name])
+    arrays = (judged.gain, judged.half, judged.spread, judged.freedom, judged.margin)
+    gain, half, spread, freedom, margin = (float(array[at]) for array in arrays)
+    sign, n, m = terms.sign, len(new.seeds), len(base.seeds)
+    least = detectable(spread, freedom, n, m, terms.tail) if math.isfinite(half) else math.inf
     low, high = sorted((sign * (gain - half), sign * (gain + half))) if math.isfinite(gain) else (math.nan, math.nan)
-    verdict, why = spoken(info, one, int(judged.outcome[place]), sign * gain, low, high, margin, allowed)
+    open_yet = Verdict.inconclusive
+    part = Endpoint(info, open_yet, "", new, base, sign * gain, low, high, spread, margin, terms.tolerance, least)
+    verdict, why = _beyond_the_rule(info, one) or _by_the_rule(part, int(judged.outcome[at]))
     if wild and verdict is not Verdict.missing:
         scatter = f"the new seeds scatter {new.sd / spread:.0f} times as widely as the noise"
         harmless = verdict is Verdict.inconclusive and gain - half > -margin
         why = f"the mean is no worse, but {scatter}" if harmless else f"{why}; {scatter}"
-    return Endpoint(info, verdict, why, new, base, sign * gain, low, high, spread, margin, allowed, least)
+    return replace(part, verdict=verdict, why=why)
 
 
-def spoken(
-    info: MetricInfo, one: Comparison, outcome: int, difference: float, low: float, high: float, margin: float, allowed: float
-) -> tuple[Verdict, str]:
-    """The verdict of one endpoint, and why."""
+def _beyond_the_rule(info: MetricInfo, one: Comparison) -> tuple[Verdict, str] | None:
+    """What needs no statistics: values that lack, are no numbers, or are those of the baseline."""
     ours, theirs = one.new(info.name), one.baseline[info.name]
-    unit = info.unit
     if len(ours) < len(one.candidate.runs):
         return Verdict.missing, f"{len(one.candidate.runs) - len(ours)} of {len(one.candidate.runs)} results lack it"
     if bad := tuple(seed for seed, value in ours.items() if not math.isfinite(value)):
         return Verdict.regressed, f"undefined or infinite in seed {numbers(bad)}, where every baseline seed has a value"
     if all(theirs.get(seed) == value for seed, value in ours.items()):  # equal seeds have equal keys: else incomparable
         return Verdict.identical, "every seed has the very value of the baseline"
+    return None
+
+
+def _by_the_rule(part: Endpoint, outcome: int) -> tuple[Verdict, str]:
+    """The verdict that an outcome of the rule is, and why."""
+    unit = part.metric.unit
+    size, where = amount(abs(part.difference), unit), span(part.low, part.high, unit)
     if outcome == WORSE:
-        small = f", though by less than the {amount(allowed, unit)} that are let pass" if abs(difference) < allowed else ""
-        return Verdict.regressed, f"worse by {amount(abs(difference), unit)}: {span(low, high, unit)} leaves out zero{small}"
-    if outcome == BETTER and info.kind == "fidelity":
-        near = f"nearer to the teacher by {amount(abs(difference), unit)}"
-        return Verdict.drifted, f"{near}: {span(low, high, unit)} leaves out zero"
+        little = abs(part.difference) < part.tolerance
+        small = f", though by less than the {amount(part.tolerance, unit)} that are let pass" if little else ""
+        return Verdict.regressed, f"worse by {size}: {where} leaves out zero{small}"
+    if outcome == BETTER and part.metric.kind == "fidelity":
+        return Verdict.drifted, f"nearer to the teacher by {size}: {where} leaves out zero"
     if outcome == BETTER:
-        return Verdict.improved, f"better by {amount(abs(difference), unit)}: {span(low, high, unit)} leaves out zero"
+        return Verdict.improved, f"better by {size}: {where} leaves out zero"
     if outcome == PASS:
-        return Verdict.passed, f"not worse by {amount(margin, unit)} or more"
+        return Verdict.passed, f"not worse by {amount(part.margin, unit)} or more"
     assert outcome == OPEN
-    if not math.isfinite(low):
-        few = "the baseline has" if len(theirs) < 2 else "there is"
-        what = f"{few} one seed" if min(len(ours), len(theirs)) < 2 else "no cell of the task has two seeds"
+    if not math.isfinite(part.low):
+        n, m = len(part.new.seeds), len(part.base.seeds)
+        few = "the baseline has" if m < 2 else "there is"
+        what = f"{few} one seed" if min(n, m) < 2 else "no cell of the task has two seeds"
         return Verdict.inconclusive, f"{what}, and `gate: noise:` gives no noise"
-    return Verdict.inconclusive, f"{span(low, high, unit)} rules out neither zero nor a loss of {amount(margin, unit)}"
+    return Verdict.inconclusive, f"{where} rules out neither zero nor a loss of {amount(part.margin, unit)}"
 
 
-def side(values: Mapping[int, float]) -> Side:
-    usable = finite(values.values())
+def _side(values: Mapping[int, float]) -> Side:
+    usable = _finite(values.values())
     return Side(mean(usable), sd(usable), tuple(sorted(values)))
 
 
-def finite(values: object) -> list[float]:
-    return [float(value) for value in values if np.isfinite(value)]  # type: ignore[attr-defined]
+def _sample(by_cell: Iterable[Mapping[int, float]]) -> Sample:
+    return Sample.of([_finite(values.values()) for values in by_cell])
 
 
-def comparison(cell: Cell, baseline: Baseline, candidate: Candidate, fit: bool) -> Comparison:
-    """Both sides of a cell, by metric."""
-    known = {metric: baseline.values(cell, metric) for metric in baseline.metrics(cell)}
-    return Comparison(cell, candidate.family, known, candidate, frozenset(repeated(candidate, baseline)), fit)
-
-
-def repeated(candidate: Candidate, baseline: Baseline) -> set[int]:
-    """The seeds whose runs are the baseline's own, value for value."""
-    runs = baseline.runs(candidate.cell)
-    known = {metric: baseline.values(candidate.cell, metric) for metric in baseline.metrics(candidate.cell)}
-    return {
-        run.seed
-        for run in candidate.runs
-        if run.seed in runs
-        and runs[run.seed].key == run.key
-        and all(run.values.get(metric) == values.get(run.seed) for metric, values in known.items())
-    }
-
-
-def without_echo(candidate: Candidate, baseline: Baseline) -> Candidate:
-    """Without unplanned runs that the baseline was made from: they lie in the folder still, and would water down what is new."""
-    echo = repeated(candidate, baseline)
-    return replace(candidate, runs=tuple(run for run in candidate.runs if run.planned or run.seed not in echo))
+def _finite(values: Iterable[float]) -> list[float]:
+    return [float(value) for value in values if math.isfinite(value)]

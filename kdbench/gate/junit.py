@@ -21,7 +21,7 @@ def junit(report: GateReport, strict: bool = False) -> bytes:
     root = ElementTree.Element("testsuites", name=clean(f"kdbench gate {report.suite}"))
     groups: dict[str, list[ElementTree.Element]] = {}
     for cell in report.cells:
-        name = f"{report.suite}.{where(cell.cell.task, cell.cell.pair).replace('/', '.')}"
+        name = f"{report.suite}.{cell.place.replace('/', '.')}"
         groups.setdefault(name, []).append(cell_case(cell, name, strict))
     for claim in report.claims:
         name = f"{report.suite}.claims"
@@ -41,7 +41,7 @@ def cell_case(cell: CellVerdict, group: str, strict: bool) -> ElementTree.Elemen
         outcome = "skipped"
     if strict and cell.verdict in (Verdict.inconclusive, Verdict.drifted):
         outcome = "failure"
-    return case(cell.cell.cell, group, outcome, str(cell.verdict), cell.why, details(cell))
+    return case(cell.label, group, outcome, str(cell.verdict), cell.why, details(cell))
 
 
 def claim_case(claim: ClaimVerdict, group: str, strict: bool) -> ElementTree.Element:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kdbench.gate.baseline import Baseline
-from kdbench.gate.judge import Comparison
+from kdbench.gate.comparison import Comparison
 from kdbench.gate.verdicts import CellVerdict, Verdict
 from kdbench.gate.words import amount, numbers
-from kdbench.jobs.job import where
 from kdbench.metrics.catalogue import MetricInfo, primary
 
 
@@ -29,7 +28,7 @@ def sensitivities(cells: Sequence[CellVerdict]) -> list[Sensitivity]:
     """One for each metric of each task that was judged."""
     found: dict[tuple[str, str], Sensitivity] = {}
     for cell in cells:
-        place = where(cell.cell.task, cell.cell.pair)
+        place = cell.place
         for part in cell.endpoints:
             seeds = (len(part.new.seeds), len(part.base.seeds))
             one = Sensitivity(place, part.metric, part.detectable, part.tolerance, seeds)
@@ -70,7 +69,7 @@ def unrepeated(compared: Sequence[Comparison], baseline: Baseline) -> list[str]:
             and run.seed not in one.repeated
         )
         if one.fit and seeds:
-            found.setdefault(where(one.cell.task, one.cell.pair), []).append(f"{one.cell.cell} (seed {numbers(seeds)})")
+            found.setdefault(one.place, []).append(f"{one.cell.cell} (seed {numbers(seeds)})")
     return [
         f"{place}: runs did not repeat, on the same code, torch and device: {', '.join(cells)}" for place, cells in found.items()
     ]
@@ -82,7 +81,7 @@ def one_teacher(compared: Sequence[Comparison]) -> list[str]:
     runs: dict[str, int] = {}
     for one in compared:
         taught = [run for run in one.candidate.runs if run.teachers]
-        place = where(one.cell.task, one.cell.pair)
+        place = one.place
         teachers.setdefault(place, set()).update(run.teachers for run in taught)
         runs[place] = max(runs.get(place, 0), len(taught))
     return [
@@ -98,7 +97,7 @@ def unjudged(compared: Sequence[Comparison]) -> list[str]:
     for one in compared:
         gated = [info.name for info in primary(one.family)]
         measured = {metric for run in one.candidate.runs for metric in run.values}
-        place = f"{where(one.cell.task, one.cell.pair)} {one.cell.cell}"
+        place = f"{one.place} {one.cell.cell}"
         for metric in one.baseline:
             if metric not in gated:
                 found[f"{place}: {metric} is in the baseline, but no primary metric: it is not judged"] = None

@@ -9,10 +9,11 @@ from html import escape
 from kdbench.gate.steps import Level, Track
 from kdbench.gate.words import bare, level
 from kdbench.jobs.job import where
-from kdbench.metrics.catalogue import METRICS, MetricInfo
+from kdbench.metrics.catalogue import MetricInfo, by_name
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 150, 62, 14, 12, 34
 COMMIT = 52  # what a commit's short name takes
+TICKS = 4  # of the vertical axis, at most
 BAND = 2.0  # standard deviations of a run to either side of its level
 Place = Callable[[float], float]
 STYLE = """
@@ -50,16 +51,11 @@ def page(suite: str, tracks: list[Track], notes: list[str]) -> str:
     ]
     for track in tracks:
         cell = track.series.cell
-        info = known(track.series.metric)
+        info = by_name(track.series.metric)
         unit = " (%)" if info.unit == "share" else f" ({info.unit})" if info.unit else ""
         title = f"{where(cell.task, cell.pair)} {cell.cell}: {info.title}{unit}"
         parts += [f"<h2>{escape(title)}</h2>", drawn(track, info, title)]
     return "\n".join([*parts, "</body></html>", ""])
-
-
-def known(metric: str) -> MetricInfo:
-    """A metric by its name; a plain number where the catalogue no longer has it."""
-    return next((info for info in METRICS if info.name == metric), MetricInfo(metric, metric, "up", "truth", "", ""))
 
 
 def drawn(track: Track, info: MetricInfo, title: str) -> str:
@@ -118,11 +114,11 @@ def axes(commits: Sequence[tuple[str, str]], low: float, high: float, x: Place, 
     return parts
 
 
-def ticks(low: float, high: float, most: int = 4) -> list[float]:
+def ticks(low: float, high: float) -> list[float]:
     """Round values within the bounds, a few of them."""
     power = 10.0 ** math.floor(math.log10(high - low))
     sizes = [size * power for size in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)]
-    step = next(size for size in sizes if math.floor(high / size) - math.ceil(low / size) < most)
+    step = next(size for size in sizes if math.floor(high / size) - math.ceil(low / size) < TICKS)
     return [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import groupby
 
-from kdbench.gate.lines import Line
+from kdbench.gate.baseline_file import Line
 from kdbench.gate.words import amount, level, numbers
 from kdbench.jobs.job import Cell, where
-from kdbench.metrics.catalogue import METRICS, MetricInfo
+from kdbench.metrics.catalogue import by_name
 from kdbench.stats.intervals import mean, sd
 
 
@@ -20,7 +20,7 @@ def shown(cells: Mapping[Cell, tuple[Line, ...]]) -> list[str]:
         found.append(f"{where(cell.task, cell.pair)} {cell.cell}")
         for metric in dict.fromkeys(line.metric for line in lines):
             values = [line.value for line in lines if line.metric == metric]
-            info = known(metric)
+            info = by_name(metric)
             noise = f" ± {amount(sd(values), info.unit)}" if len(values) > 1 else ""
             found.append(f"  {metric:18}  {level(mean(values), info)}{noise}")
         runs = sorted({(line.accepted_on, line.reason, line.code, line.torch, line.device, line.seed) for line in lines})
@@ -29,9 +29,3 @@ def shown(cells: Mapping[Cell, tuple[Line, ...]]) -> list[str]:
             seeds = numbers(tuple(run[5] for run in group))
             found.append(f"  seed {seeds}: {accepted_on}: {reason} (code {code}, torch {torch}, {device})")
     return found
-
-
-def known(metric: str) -> MetricInfo:
-    """A metric by its name in any family; a plain number where it has gone from the catalogue."""
-    plain = MetricInfo(metric, metric, "up", "truth", "", "")
-    return next((info for info in METRICS if info.name == metric), plain)

@@ -11,7 +11,7 @@ from kdbench.gate.notes import sensitivities
 from kdbench.gate.verdicts import CellVerdict, ClaimVerdict, Endpoint, GateReport, Verdict
 from kdbench.gate.words import HEADS, amount, bare, count, listed, span
 from kdbench.jobs.job import where
-from kdbench.metrics.catalogue import METRICS, primary
+from kdbench.metrics.catalogue import by_name, primary
 
 MARKS = {
     Verdict.regressed: "worse",
@@ -23,8 +23,6 @@ MARKS = {
     Verdict.passed: "",
 }
 QUIET = (Verdict.passed, Verdict.identical)
-
-
 DETECTS = "detects (tolerates)"
 
 
@@ -41,7 +39,7 @@ def tables(report: GateReport) -> list[Table]:
     """Verdict, cell, seeds on both sides, and for each endpoint the difference with its half width."""
     found: dict[str, Table] = {}
     for cell in report.cells:
-        place = where(cell.cell.task, cell.cell.pair)
+        place = cell.place
         infos = primary(cell.family) if cell.family else ()
         table = found.setdefault(place, Table(place, []))
         if infos and not table.head:
@@ -49,12 +47,12 @@ def tables(report: GateReport) -> list[Table]:
             table.head = ["verdict", "cell", "seeds", *(f"{i.name} {u}".rstrip() for i, u in zip(infos, units))]
         parts = {part.metric.name: part for part in cell.endpoints}
         seeds = f"{len(cell.seeds)}/{len(cell.base_seeds)}" if cell.seeds or cell.base_seeds else ""
-        table.rows.append([str(cell.verdict), cell.cell.cell, seeds, *(entry(parts.get(info.name)) for info in infos)])
+        table.rows.append([str(cell.verdict), cell.label, seeds, *(entry(parts.get(info.name)) for info in infos)])
     for table in found.values():
         table.head = table.head or ["verdict", "cell", "seeds"]
         if not any(any(row[3:]) for row in table.rows):  # nothing was compared
             table.head, table.rows = table.head[:3], [row[:3] for row in table.rows]
-        table.rows += shown(report, table)
+        table.rows += detection_row(report, table)
     return list(found.values())
 
 
@@ -68,7 +66,7 @@ def entry(part: Endpoint | None) -> str:
     return f"{bare(part.difference, unit, True)} ±{bare((part.high - part.low) / 2, unit)} {MARKS[part.verdict]}".rstrip()
 
 
-def shown(report: GateReport, table: Table) -> list[list[str]]:
+def detection_row(report: GateReport, table: Table) -> list[list[str]]:
     """A row of `1.18 (0.50)` for each metric: the smallest loss that is found four times of five, in the least certain cell, and
     the one that may pass."""
     parts = {}
@@ -115,8 +113,7 @@ def basis(part: Endpoint) -> str:
 def claimed(found: ClaimVerdict) -> str:
     """`kd − none in accuracy at least +2 pp: +2.31 [+1.9, +2.7] pp over 5 seeds, [+1.7, +2.9] pp over test examples, too: …`"""
     claim, judged = found.claim, found.judged
-    plain = claim.metric.rpartition(".")[2]
-    unit = next((info.unit for info in METRICS if info.name == plain), "")  # of any family: a unit goes with the name
+    unit = by_name(claim.metric.rpartition(".")[2]).unit
     sign = claim.over is not None
     over = f" − {claim.over}{f' ({claim.over_pair})' if claim.over_pair else ''}" if sign else ""
     bounds = [("at least", claim.at_least), ("at most", claim.at_most)]

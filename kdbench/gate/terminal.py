@@ -9,7 +9,6 @@ from kdbench.gate.looks import next_look
 from kdbench.gate.table import Table, claimed, details, headline, loud, promise, tables
 from kdbench.gate.verdicts import GateReport, Verdict
 from kdbench.gate.words import count
-from kdbench.jobs.job import where
 
 OPEN_SHOWN = 8  # inconclusive cells that are told in full
 FIXED = 3  # columns that every part of a table begins with: verdict, cell, seeds
@@ -67,7 +66,7 @@ def cells(report: GateReport) -> list[tuple[str, list[str]]]:
     """A block for each cell of which there is something to say; cells of one fate for one reason share it."""
     groups: dict[tuple[Verdict, tuple[str, ...]], list[str]] = {}
     for cell in loud(report.cells):
-        name = f"{where(cell.cell.task, cell.cell.pair)} {cell.cell.cell}"
+        name = f"{cell.place} {cell.label}"
         groups.setdefault((cell.verdict, tuple(details(cell))), []).append(name)
     told: list[tuple[str, list[str]]] = []
     silent = 0

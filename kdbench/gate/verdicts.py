@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from kdbench.jobs.job import Cell
+from kdbench.jobs.job import Cell, where
 from kdbench.metrics.catalogue import MetricInfo
-from kdbench.stats.claims import Verdict as Judgement
+from kdbench.stats.claims import Judgement
 from kdbench.suite.arm import ArmClaim
 
 
@@ -78,15 +78,25 @@ class CellVerdict:
     base_seeds: tuple[int, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
 
+    @property
+    def place(self) -> str:
+        return where(self.cell.task, self.cell.pair)
+
+    @property
+    def label(self) -> str:
+        return self.cell.cell
+
 
 @dataclass(frozen=True)
 class ClaimVerdict:
+    """A claim with its judgement."""
+
     claim: ArmClaim
     judged: Judgement
 
     @property
     def outcome(self) -> str:
-        return self.judged.outcome.replace("_", " ")
+        return self.judged.said
 
 
 @dataclass(frozen=True)
@@ -127,9 +137,9 @@ class GateReport:
 
 
 def _cell(cell: CellVerdict) -> dict[str, Any]:
-    where = {"task": cell.cell.task, "pair": cell.cell.pair, "cell": cell.cell.cell}
+    named = {"task": cell.cell.task, "pair": cell.cell.pair, "cell": cell.label}
     said = {"verdict": cell.verdict, "why": cell.why, "seeds": list(cell.seeds), "baseline_seeds": list(cell.base_seeds)}
-    return {**where, **said, "endpoints": [_endpoint(endpoint) for endpoint in cell.endpoints]}
+    return {**named, **said, "endpoints": [_endpoint(endpoint) for endpoint in cell.endpoints]}
 
 
 def _endpoint(found: Endpoint) -> dict[str, Any]:

@@ -37,8 +37,9 @@ def level(value: float, info: MetricInfo) -> str:
     return bare(value, info.unit) + (" %" if info.unit == "share" else "")
 
 
-def count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def count(number: int, one: str) -> str:
+    """1 seed, 3 seeds"""
+    return f"{number:,} {one if number == 1 else one + 's'}"
 
 
 def numbers(values: tuple[int, ...]) -> str:

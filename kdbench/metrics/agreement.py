@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-Array = np.ndarray
+from kdbench.metrics.arrays import Array
+
 NAN = float("nan")
 
 

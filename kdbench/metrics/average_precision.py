@@ -8,9 +8,8 @@ from statistics import NormalDist
 
 import numpy as np
 
+from kdbench.metrics.arrays import Array
 from kdbench.metrics.ranking import average_ranks, tie_ends
-
-Array = np.ndarray
 
 
 def average_precision(scores: Array, positive: Array) -> Array:
@@ -22,11 +21,6 @@ def lwlrap(scores: Array, positive: Array) -> float:
     """Label-weighted label-ranking AP: mean over all (clip, true tag) pairs, so that clips without tags weigh 0."""
     total = positive.sum()
     return float(_pair_precision(scores, positive).sum() / total) if total else float("nan")
-
-
-def lwlrap_per_tag(scores: Array, positive: Array) -> Array:
-    """Mean precision at the rank of each tag over the clips that have it [C]; NaN for tags that no clip has."""
-    return _mean_over(_pair_precision(scores, positive).sum(axis=0), positive)
 
 
 def auc(scores: Array, positive: Array) -> Array:

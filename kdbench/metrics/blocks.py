@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from kdbench.metrics import average_precision as ap
+from kdbench.metrics.arrays import Array
 from kdbench.metrics.calibration import column_ece, expected_calibration_error
 from kdbench.metrics.divergence import log_of
-
-Array = np.ndarray
 
 
 def mean(values: Array) -> float:
@@ -21,7 +20,7 @@ def mean(values: Array) -> float:
     return float(present.mean()) if present.size else float("nan")
 
 
-def ratio(pairs: Array) -> float:
+def ratio_of_sums(pairs: Array) -> float:
     """Sum of [:, 0] over sum of [:, 1]: a mean over the pixels, or tags, inside the units."""
     numerator, denominator = pairs[:, 0].sum(), pairs[:, 1].sum()
     return float(numerator / denominator) if denominator > 0 else float("nan")
@@ -66,8 +65,8 @@ def mean_average_precision(pairs: Array) -> float:
 REDUCTIONS: dict[str, Callable[[Array], float]] = {
     "mean": mean,
     "log_mean": lambda values: log_of(mean(values)),
-    "ratio": ratio,
-    "log_ratio": lambda pairs: log_of(ratio(pairs)),
+    "ratio": ratio_of_sums,
+    "log_ratio": lambda pairs: log_of(ratio_of_sums(pairs)),
     "iou": mean_iou,
     "ece": ece,
     "ece_of_bins": ece_of_bins,

@@ -1,11 +1,12 @@
-"""Does confidence mean what it says: ECE, classwise ECE, Brier, NLL, and the reliability table.
+"""Does confidence mean what it says: expected calibration error, of all decisions or column by column.
 
 Bins are equal in width and closed on the right: (0, 1/15], (1/15, 2/15] ... ; a confidence of 0 goes to the first.
 """
 
 import numpy as np
 
-Array = np.ndarray
+from kdbench.metrics.arrays import Array
+
 BINS = 15
 
 
@@ -28,13 +29,6 @@ def expected_calibration_error(confidence: Array, target: Array, bins: int = BIN
     return float(np.abs(bin_gaps(confidence, target, bins)).sum() / confidence.size)
 
 
-def classwise_ece(probs: Array, labels: Array, bins: int = BINS) -> float:
-    """Mean over classes of the ECE of p[:, k] as a forecast of label == k."""
-    classes = probs.shape[1]
-    hits = np.arange(classes)[None, :] == labels[:, None]
-    return macro_ece(probs, hits, bins)
-
-
 def macro_ece(probs: Array, targets: Array, bins: int = BINS) -> float:
     """Mean over columns of the ECE of each column [N, C] as a forecast of its targets [N, C]."""
     return float(column_ece(probs, targets, bins).mean())
@@ -51,28 +45,3 @@ def column_gaps(probs: Array, targets: Array, bins: int = BINS) -> Array:
     cell = bin_of(probs, bins) + np.arange(columns) * bins
     gaps = np.bincount(cell.ravel(), weights=(targets - probs).ravel(), minlength=columns * bins)
     return gaps.reshape(columns, bins)
-
-
-def brier(probs: Array, labels: Array) -> float:
-    """Mean over items of the squared distance to the one-hot label, summed over classes (0 to 2)."""
-    chosen = np.take_along_axis(probs, labels[:, None], axis=1)[:, 0]
-    return float(np.mean(np.einsum("nk,nk->n", probs, probs) - 2.0 * chosen + 1.0))
-
-
-def nll(log_probs: Array, labels: Array) -> float:
-    """Mean negative log likelihood of the label, in nats."""
-    return float(-np.mean(np.take_along_axis(log_probs, labels[:, None], axis=1)))
-
-
-def reliability(confidence: Array, target: Array, bins: int = BINS) -> dict[str, Array]:
-    """The table behind a reliability diagram, one row a bin; means of empty bins are NaN."""
-    cell = bin_of(confidence, bins)
-    count = np.bincount(cell, minlength=bins)
-    with np.errstate(invalid="ignore"):
-        return {
-            "lower": np.arange(bins) / bins,
-            "upper": np.arange(1, bins + 1) / bins,
-            "count": count,
-            "confidence": np.bincount(cell, weights=confidence, minlength=bins) / count,
-            "target": np.bincount(cell, weights=np.asarray(target, float), minlength=bins) / count,
-        }

@@ -5,25 +5,7 @@ from importlib import import_module
 from types import ModuleType
 
 from kdbench.metrics.arrays import Array, Outputs
-from kdbench.metrics.blocks import from_blocks
-from kdbench.metrics.catalogue import FAMILIES, METRICS, MetricInfo, metric, metrics, primary
-from kdbench.metrics.controls import fidelity_gain, gap, kl_gain
-
-__all__ = [
-    "FAMILIES",
-    "METRICS",
-    "MetricInfo",
-    "blocks",
-    "fidelity",
-    "fidelity_gain",
-    "from_blocks",
-    "gap",
-    "kl_gain",
-    "metric",
-    "metrics",
-    "primary",
-    "truth",
-]
+from kdbench.metrics.catalogue import FAMILIES
 
 
 def truth(family: str, outputs: Outputs) -> dict[str, float]:
@@ -37,7 +19,7 @@ def fidelity(family: str, student_outputs: Outputs, teacher_outputs: Sequence[Ou
 
 
 def blocks(family: str, student_outputs: Outputs, teacher_outputs: Sequence[Outputs] = ()) -> dict[str, Array]:
-    """Per-unit statistics (image, query, clip) from which `from_blocks` recomputes each primary metric on a resample.
+    """Per-unit statistics (image, query, clip) from which blocks.py recomputes each primary metric on a resample.
 
     Without teachers, those of the truth metrics only.
     """

@@ -234,6 +234,16 @@ def metric(family: str, name: str) -> MetricInfo:
     return _BY_NAME[family, name]
 
 
+def by_name(name: str) -> MetricInfo:
+    """A metric by its name alone, as in the first family that has it; a plain number where it has gone from the catalogue."""
+    return next((entry for entry in METRICS if entry.name == name), unlisted(name))
+
+
+def unlisted(name: str, family: str = "") -> MetricInfo:
+    """A plain number that the catalogue does not hold."""
+    return MetricInfo(name, name, "up", "truth", family, "")
+
+
 def metrics(family: str) -> tuple[MetricInfo, ...]:
     """All metrics of a family, in the order of the tables."""
     return tuple(entry for entry in METRICS if entry.family == family)

@@ -89,7 +89,7 @@ def logit_products(log_t: Array, log_s: Array) -> Table:
 
 
 def chosen(values: Array, classes: Array) -> Array:
-    """values [n, K] at one class an item [n]."""
+    """values [n, K, ...] at one class an item [n], or a pixel [n, ...]."""
     return np.take_along_axis(values, classes[:, None], axis=1)[:, 0]
 
 

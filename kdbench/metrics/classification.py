@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from kdbench.metrics import agreement as ag
-from kdbench.metrics import calibration, divergence
+from kdbench.metrics import calibration
 from kdbench.metrics import class_statistics as cs
-from kdbench.metrics.arrays import Array, Outputs, Scores, ranked, same_items, same_shape, teacher_name
+from kdbench.metrics.arrays import Array, Outputs, ranked, same_items
 from kdbench.metrics.blocks import mean, reduce
 from kdbench.metrics.exaggeration import exaggeration
 from kdbench.metrics.items import Statistic, gather
@@ -79,28 +79,6 @@ def blocks(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, Array]:
         if "kl" in tally:
             table["log_kl|log_mean"] = tally["kl"]
     return table
-
-
-def read_pair(student: Outputs, teachers: Sequence[Outputs]) -> tuple[Array, Array]:
-    """log p of the student and of the teachers' mean probability, both [N, K]."""
-    same_items(student, teachers, ("labels", "ids"))
-    logits = Scores.read(student, "student", 2).logits()
-    members = [Scores.read(teacher, teacher_name(i, len(teachers)), 2).logits() for i, teacher in enumerate(teachers)]
-    same_shape([logits, *members], "logits")
-    return divergence.log_softmax(logits), divergence.ensemble_log_probs(members)
-
-
-def agreement_by_confidence(student: Outputs, teachers: Sequence[Outputs], groups: int = 10) -> dict[str, Array]:
-    """Agreement and teacher confidence in equal groups of items, the least certain teacher first (a plot's data)."""
-    log_s, log_t = read_pair(student, teachers)
-    same = log_s.argmax(axis=1) == log_t.argmax(axis=1)
-    confidence = np.exp(log_t.max(axis=1))
-    parts = [part for part in np.array_split(np.argsort(confidence, kind="stable"), groups) if part.size]
-    return {
-        "confidence": np.array([confidence[part].mean() for part in parts]),
-        "agreement": np.array([same[part].mean() for part in parts]),
-        "count": np.array([part.size for part in parts]),
-    }
 
 
 def _where_known(outputs: Outputs, *statistics: Statistic) -> Sequence[Statistic]:

@@ -1,11 +1,10 @@
-"""Fidelity read against a control: gain over an independent student, and the gap between two sets of items.
+"""Fidelity read against a control: what a student has beyond an independent one.
 
 Raw agreement mostly follows accuracy, so it means little alone. The independent student had the same recipe and
 another teacher; what the student has beyond it is what was transferred from this teacher.
 """
 
 import math
-from collections.abc import Mapping
 
 from kdbench.metrics.agreement import agreement_bounds
 
@@ -24,8 +23,3 @@ def fidelity_gain(agreement: float, independent: float, teacher_accuracy: float,
 def kl_gain(kl: float, independent: float) -> float:
     """How much nearer (in nats) the student is to its teacher than the independent student is; up is good."""
     return independent - kl
-
-
-def gap(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
-    """first - second for every metric that both have: distillation inputs against test, source against target."""
-    return {name: first[name] - second[name] for name in first if name in second}

@@ -1,10 +1,11 @@
-"""What card S and its curves sum over the pixels of each image: every function takes a chunk and answers [n, ...]."""
+"""What card S sums over the pixels of each image: every function takes a chunk and answers [n, ...]."""
 
 import numpy as np
 
 from kdbench.metrics import divergence, grid
 from kdbench.metrics.agreement import cell_counts
 from kdbench.metrics.arrays import Array
+from kdbench.metrics.class_statistics import chosen
 from kdbench.metrics.pixels import Chunk
 
 PSEUDO_LABEL_CONFIDENCE = 0.968
@@ -78,9 +79,9 @@ def edges(chunk: Chunk) -> Table:
     return found
 
 
-def pseudo_labels(chunk: Chunk, confidence: float = PSEUDO_LABEL_CONFIDENCE) -> Table:
+def pseudo_labels(chunk: Chunk) -> Table:
     """Agreement where the teacher is confident enough to label, and elsewhere."""
-    covered = (chunk.p_t.max(axis=1) >= confidence) & chunk.valid
+    covered = (chunk.p_t.max(axis=1) >= PSEUDO_LABEL_CONFIDENCE) & chunk.valid
     same = chunk.teacher == chunk.student
     return {
         "pseudo_coverage": chunk.hits(covered, chunk.valid),
@@ -105,11 +106,6 @@ def teacher_against_labels(chunk: Chunk) -> Table:
         "teacher_nll": chunk.sums(-chosen(chunk.log_t, chunk.labels)),
         "teacher_brier": chunk.sums(brier(chunk.p_t, chunk.labels)),
     }
-
-
-def chosen(values: Array, classes: Array) -> Array:
-    """values [n, K, H, W] at one class a pixel [n, H, W]."""
-    return np.take_along_axis(values, classes[:, None], axis=1)[:, 0]
 
 
 def brier(p: Array, classes: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Probability distributions from logits, in log space: softmax, ensembles by mean probability, KL, JS, TV.
+"""Probability distributions from logits, in log space: softmax, ensembles by mean probability, KL, JS.
 
 Everything is per item ([N] out of [N, K]) and in nats; no probability is ever clipped.
 """
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-Array = np.ndarray
+from kdbench.metrics.arrays import Array
 
 
 def log_sum_exp(values: Array, axis: int = -1) -> Array:
@@ -27,11 +27,6 @@ def log_softmax(logits: Array, axis: int = -1) -> Array:
 def log_sigmoid(logits: Array) -> Array:
     """log sigmoid(z); log(1 - sigmoid(z)) is log_sigmoid(-z)."""
     return np.minimum(logits, 0.0) - np.log1p(np.exp(-np.abs(logits)))
-
-
-def temper(log_p: Array, temperature: float, axis: int = -1) -> Array:
-    """The distribution softmax(log p / T). For an ensemble this comes after the mean, never before."""
-    return log_softmax(log_p / temperature, axis=axis)
 
 
 def log_mean(log_p: Sequence[Array]) -> Array:
@@ -63,20 +58,11 @@ def kl_with(p: Array, log_p: Array, log_q: Array, axis: int = -1) -> Array:
     return terms.sum(axis=axis)
 
 
-def js(log_p: Array, log_q: Array, axis: int = -1) -> Array:
-    """Jensen-Shannon divergence (at most ln 2), not its square root."""
-    return js_with(np.exp(log_p), np.exp(log_q), log_p, log_q, axis)
-
-
-def js_with(p: Array, q: Array, log_p: Array, log_q: Array, axis: int = -1) -> Array:
-    """`js` where the probabilities are at hand already."""
+def js_with(p: Array, q: Array, log_p: Array, log_q: Array) -> Array:
+    """Jensen-Shannon divergence per item (at most ln 2), not its square root."""
     middle = 0.5 * (p + q)
     log_middle = np.log(np.where(middle > 0, middle, 1.0))  # where both are 0 any number does: it counts 0 times
-    return 0.5 * (kl_with(p, log_p, log_middle, axis) + kl_with(q, log_q, log_middle, axis))
-
-
-def total_variation(log_p: Array, log_q: Array, axis: int = -1) -> Array:
-    return 0.5 * np.abs(np.exp(log_p) - np.exp(log_q)).sum(axis=axis)
+    return 0.5 * (kl_with(p, log_p, log_middle) + kl_with(q, log_q, log_middle))
 
 
 def bernoulli_kl(log_p: Array, log_not_p: Array, log_q: Array, log_not_q: Array) -> Array:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-Array = np.ndarray
+from kdbench.metrics.arrays import Array
+
 EPSILON = 1e-6
 MOST_PAIRED = 1000
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-Array = np.ndarray
+from kdbench.metrics.arrays import Array
 
 
 def resize(maps: Array, height: int, width: int) -> Array:

@@ -5,7 +5,7 @@ All functions take rows [Q, C] and answer per row [Q]; a row without an answer (
 
 import numpy as np
 
-Array = np.ndarray
+from kdbench.metrics.arrays import Array
 
 
 def rank(scores: Array, ids: Array) -> Array:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from kdbench.metrics.arrays import Array
 from kdbench.metrics.blocks import TAG_BINS
 from kdbench.metrics.calibration import BINS, bin_of
 from kdbench.metrics.divergence import KL_FLOOR
 
-Array = np.ndarray
 WITHOUT_SUMS = ("average_precision",)
 
 
-def features(reduction: str, block: Array) -> Array:
+def summands(reduction: str, block: Array) -> Array:
     """What each unit adds [N, F]: the metric is `finish` of the column sums. ValueError for a reduction without sums."""
     values = np.asarray(block, dtype=np.float64)
     if reduction in ("mean", "log_mean"):
@@ -36,7 +36,7 @@ def features(reduction: str, block: Array) -> Array:
 
 
 def finish(reduction: str, totals: Array) -> Array:
-    """The metric [B] from the column sums of `features` [B, F]; NaN where it is undefined."""
+    """The metric [B] from the column sums of `summands` [B, F]; NaN where it is undefined."""
     if reduction in ("mean", "ratio"):
         return _quotient(totals[:, 0], totals[:, 1])
     if reduction in ("log_mean", "log_ratio"):

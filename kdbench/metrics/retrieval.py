@@ -12,9 +12,7 @@ import numpy as np
 from kdbench.metrics import divergence, gain, ranking
 from kdbench.metrics.arrays import Array, Outputs, finite, ranked, same_items, same_shape, teacher_name
 from kdbench.metrics.blocks import mean
-from kdbench.metrics.ranking import rank  # the project's one tie rule, for whoever looks for it here
-
-__all__ = ["blocks", "corpus_scores", "fidelity", "list_scores", "rank", "truth"]
+from kdbench.metrics.ranking import rank
 
 DEPTHS = (1, 10, 100)
 TIE = 1e-9
@@ -28,22 +26,16 @@ def truth(outputs: Outputs) -> dict[str, float]:
         card |= {name: mean(of_query) for name, of_query in values.items()}
         card["queries_without_relevant"] = float(np.isnan(values["ndcg@10"]).sum())
     if "grades" in outputs:
-        order, _, _ = _candidate_order(outputs, ranked(outputs, "candidates", "student", 2))
-        card["rerank_ndcg@10"] = mean(_rerank_ndcg(order, ranked(outputs, "grades", "student", 2)))
+        card["rerank_ndcg@10"] = mean(_rerank_ndcg(_candidate_order(outputs), ranked(outputs, "grades", "student", 2)))
     return card
 
 
 def corpus_scores(outputs: Outputs) -> dict[str, Array]:
     """nDCG@10 (gain = grade, and 2^grade - 1), RR@10 and R@100 of each query [Q]; NaN without a relevant document."""
-    run = ranked(outputs, "run", "student", 2)
-    scores = finite(outputs, "run_scores", "student", 2)
-    same_shape([run, scores], "run and run_scores")
+    run = _ordered_run(outputs, "student")
     query, doc, grade = (ranked(outputs, f"qrels_{what}", "student", 1) for what in ("query", "doc", "grade"))
     floor = float(np.asarray(outputs.get("relevant_grade", 1)))
     judged = gain.Judgements.read(query, doc, grade, len(run))
-    padded = run < 0
-    order = rank(np.where(padded, scores.min() - 1.0, scores), run)
-    run = np.take_along_axis(run, order, axis=1)
     gain.refuse_repeats(run, "run")
     found = judged.grades_of(run)
     relevant = judged.count(1.0)
@@ -168,11 +160,12 @@ def standardised(scores: Array) -> Array:
     return centred / np.where(constant | (sd == 0), np.nan, sd)
 
 
-def _candidate_order(outputs: Outputs, candidates: Array) -> tuple[Array, Array, Array]:
-    scores = finite(outputs, "scores", "student", 2)
+def _candidate_order(outputs: Outputs) -> Array:
+    """The student's order of its candidates, by their places in the list."""
+    candidates, scores = ranked(outputs, "candidates", "student", 2), finite(outputs, "scores", "student", 2)
     same_shape([candidates, scores], "scores and candidates")
     gain.refuse_repeats(candidates, "candidates")
-    return rank(scores, candidates), scores, candidates
+    return rank(scores, candidates)
 
 
 def _rerank_ndcg(order: Array, grades: Array) -> Array:
@@ -195,5 +188,7 @@ def _run_overlap(student: Outputs, teacher: Outputs) -> dict[str, float]:
 
 
 def _ordered_run(outputs: Outputs, who: str) -> Array:
+    """The documents of each query by their scores [Q, R]; what is no document comes last."""
     run, scores = ranked(outputs, "run", who, 2), finite(outputs, "run_scores", who, 2)
+    same_shape([run, scores], f"{who} run and run_scores")
     return np.take_along_axis(run, rank(np.where(run < 0, scores.min() - 1.0, scores), run), axis=1)

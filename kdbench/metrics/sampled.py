@@ -30,7 +30,7 @@ def sample(outputs: Outputs) -> Outputs:
     return kept | {"logits": outputs["logits"]}
 
 
-def spread(blocks: Mapping[str, Array], rows: Array, images: int) -> dict[str, Array]:
+def as_whole_set(blocks: Mapping[str, Array], rows: Array, images: int) -> dict[str, Array]:
     """Blocks of the sample as blocks of the set: an image that is not in it adds nothing to any sum."""
     found = {}
     for name, block in blocks.items():

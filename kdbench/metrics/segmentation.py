@@ -6,18 +6,17 @@ Counts are summed over the set before any quotient: one confusion matrix, one su
 resampling is the image. Reading and resizing are in pixels.py, the sums of each image in dense_statistics.py.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 
 from kdbench.metrics import agreement as ag
 from kdbench.metrics import dense_statistics as ds
-from kdbench.metrics import divergence, grid
+from kdbench.metrics import divergence
 from kdbench.metrics.arrays import Array, Outputs, same_items
-from kdbench.metrics.blocks import class_iou, ece_of_bins, mean, mean_iou, ratio
-from kdbench.metrics.pixels import Chunk, Statistic, gather
-from kdbench.metrics.sampled import sample, sampled, spread, whole
+from kdbench.metrics.blocks import class_iou, ece_of_bins, mean, mean_iou, ratio_of_sums
+from kdbench.metrics.pixels import Statistic, gather
+from kdbench.metrics.sampled import as_whole_set, sample, sampled, whole
 
 
 def truth(outputs: Outputs) -> dict[str, float]:
@@ -48,33 +47,6 @@ def truth(outputs: Outputs) -> dict[str, float]:
     }
 
 
-def confusion_matrices(outputs: Outputs) -> Array:
-    """Counts [N, K, K] of (label, prediction) of every image, over its valid pixels."""
-
-    def count(chunk: Chunk) -> dict[str, Array]:
-        return {"confusion": chunk.confusion(chunk.labels, chunk.student, chunk.valid)}
-
-    return gather(outputs, (), count)["confusion"]
-
-
-def iou_per_class(outputs: Outputs) -> Array:
-    """IoU of each class [K]; NaN for a class that is neither labelled nor predicted."""
-    return class_iou(confusion_matrices(outputs).sum(axis=0))
-
-
-def protocol_miou(matrix: Array, classes: Sequence[int], outside: str = "counted") -> float:
-    """mIoU over some classes of a [K, K] matrix. Pixels whose label is outside the list are `counted` as false
-    positives of what was predicted there, or `ignored` like void: two published rules, whose figures differ."""
-    if outside not in ("counted", "ignored"):
-        raise ValueError(f"outside: 'counted' or 'ignored', got {outside!r}")
-    kept = list(classes)
-    if outside == "ignored":
-        only = np.zeros_like(matrix)
-        only[kept] = matrix[kept]
-        matrix = only
-    return mean(class_iou(matrix)[kept])
-
-
 def fidelity(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, float]:
     """Card S: agreement, IoU and divergence against the teacher's maps, over valid pixels unless it says `all`."""
     same_items(student, teachers, ("labels", "ids", "rows"))
@@ -96,10 +68,10 @@ def fidelity(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, float]:
         "miou_st_all": mean(class_iou(everywhere)),
         "miou_st_absent": float(np.isnan(class_iou(matrix)).sum()),
         "kappa": ag.kappa(matrix),
-        "boundary_agreement": ratio(tally["boundary"]),
-        "boundary_agreement_0": ratio(tally["boundary_0"]),
-        "boundary_agreement_3": ratio(tally["boundary_3"]),
-        "interior_agreement": ratio(tally["interior"]),
+        "boundary_agreement": ratio_of_sums(tally["boundary"]),
+        "boundary_agreement_0": ratio_of_sums(tally["boundary_0"]),
+        "boundary_agreement_3": ratio_of_sums(tally["boundary_3"]),
+        "interior_agreement": ratio_of_sums(tally["interior"]),
         "boundary_iou": mean(_band_iou(tally["band"].sum(axis=0))),
         **{f"class_agreement_teacher_{what}": value for what, value in ag.spread(ag.class_agreement(matrix)).items()},
     }
@@ -119,14 +91,14 @@ def _distributions(tally: dict[str, Array], pixels: float, labelled: bool) -> di
         "log_kl": divergence.log_of(kl),
         "reverse_kl": ag.ratio(tally["reverse_kl"].sum(), pixels),
         "tv": ag.ratio(tally["tv"].sum(), pixels),
-        "kl_native": ratio(tally["native"]) if "native" in tally else ag.NAN,
+        "kl_native": ratio_of_sums(tally["native"]) if "native" in tally else ag.NAN,
         "ece_t": ece_of_bins(tally["belief_bins"]),
-        "pseudo_coverage": ratio(tally["pseudo_coverage"]),
-        "agreement_covered": ratio(tally["agreement_covered"]),
-        "agreement_uncovered": ratio(tally["agreement_uncovered"]),
+        "pseudo_coverage": ratio_of_sums(tally["pseudo_coverage"]),
+        "agreement_covered": ratio_of_sums(tally["agreement_covered"]),
+        "agreement_uncovered": ratio_of_sums(tally["agreement_uncovered"]),
     }
     if labelled:
-        card["pseudo_precision"] = ratio(tally["pseudo_precision"])
+        card["pseudo_precision"] = ratio_of_sums(tally["pseudo_precision"])
         card["teacher_nll"] = ag.ratio(tally["teacher_nll"].sum(), pixels)
         card["teacher_brier"] = ag.ratio(tally["teacher_brier"].sum(), pixels)
         card["teacher_ece"] = ece_of_bins(tally["teacher_bins"])
@@ -138,7 +110,7 @@ def blocks(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, Array]:
     if sampled(student):
         few = blocks(sample(student), [sample(teacher) for teacher in teachers])
         of_all = blocks(whole(student), [whole(teacher) for teacher in teachers[:1] if len(teachers) == 1])
-        return spread(few, student["rows"], len(student["decisions"])) | of_all
+        return as_whole_set(few, student["rows"], len(student["decisions"])) | of_all
     labelled = "labels" in student
     statistics = [*([ds.confusion] if labelled else []), *([ds.overlap] if teachers else [])]
     of_probabilities = [*([ds.calibration] if labelled else []), *([ds.kl] if teachers else [])]
@@ -153,33 +125,6 @@ def blocks(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, Array]:
     if "kl" in tally:
         table["log_kl|log_ratio"] = np.stack([tally["kl"], tally["teacher_student"].sum(axis=(1, 2))], axis=1)
     return table
-
-
-def teacher_student_confusion(student: Outputs, teachers: Sequence[Outputs]) -> Array:
-    """Counts [K, K] of (teacher class, student class) over the valid pixels of the set."""
-    return gather(student, teachers, ds.overlap)["teacher_student"].sum(axis=0)
-
-
-def trimap(student: Outputs, teachers: Sequence[Outputs], widths: Iterable[int] = range(11)) -> dict[int, float]:
-    """Agreement on the valid pixels within so many steps of the teacher's boundaries: a curve over the width."""
-    chosen = list(widths)
-
-    def rings(chunk: Chunk) -> dict[str, Array]:
-        edge, same = grid.boundary(chunk.teacher), chunk.teacher == chunk.student
-        return {str(width): chunk.hits(same, grid.dilate(edge, width) & chunk.valid) for width in chosen}
-
-    return {int(width): ratio(hits) for width, hits in gather(student, teachers, rings).items()}
-
-
-def pseudo_label_curve(student: Outputs, teachers: Sequence[Outputs], levels: Iterable[float]) -> list[dict[str, float]]:
-    """Coverage, precision and agreement of the teacher's pseudo-labels at each confidence level."""
-    rows = []
-    for level in levels:
-        tally = gather(student, teachers, partial(ds.pseudo_labels, confidence=level))
-        if "labels" not in student:
-            del tally["pseudo_precision"]
-        rows.append({"confidence": float(level), **{name: ratio(hits) for name, hits in tally.items()}})
-    return rows
 
 
 def _where_known(outputs: Outputs, *statistics: Statistic) -> Sequence[Statistic]:

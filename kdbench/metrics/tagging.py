@@ -76,14 +76,14 @@ def fidelity(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, float]:
     kl = bernoulli_kl(t, s)
     precision, areas = ap.average_precision(s.logits, chosen_t), ap.auc(s.logits, chosen_t)
     distances, capped = ap.capped_d_prime(areas, chosen_t)
-    kl_of_clips = np.stack([kl.sum(axis=1), np.full(len(kl), float(kl.shape[1]))], axis=1)
+    of_clips = sums_of_clips(kl)
     card = {
         "positive_agreement": positive_agreement(chosen_t, chosen_s),
         "agreement": float((chosen_s == chosen_t).mean()),
         "kappa": ag.kappa(matrix),
         "exact_match": float((chosen_s == chosen_t).all(axis=1).mean()),
-        "kl": reduce("kl|ratio", kl_of_clips),
-        "log_kl": reduce("log_kl|log_ratio", kl_of_clips),
+        "kl": reduce("kl|ratio", of_clips),
+        "log_kl": reduce("log_kl|log_ratio", of_clips),
         "reverse_kl": float(bernoulli_kl(s, t).mean()),
         "tv": float(np.abs(s.p - t.p).mean()),
         "ece_t": calibration.macro_ece(s.p, t.p, TAG_BINS),
@@ -123,9 +123,8 @@ def blocks(student: Outputs, teachers: Sequence[Outputs]) -> dict[str, Array]:
         t = read_pair(student, teachers)[1]
         both = (t.decided & s.decided).sum(axis=1)
         sizes = t.decided.sum(axis=1) + s.decided.sum(axis=1)
-        kl = bernoulli_kl(t, s)
         table["positive_agreement|ratio"] = np.stack([2.0 * both, sizes], axis=1)
-        table["log_kl|log_ratio"] = np.stack([kl.sum(axis=1), np.full(len(kl), float(kl.shape[1]))], axis=1)
+        table["log_kl|log_ratio"] = sums_of_clips(bernoulli_kl(t, s))
     return table
 
 
@@ -174,6 +173,11 @@ def tag_labels(outputs: Outputs, shape: tuple[int, ...], name: str = "labels") -
 def bernoulli_kl(p: Tags, q: Tags) -> Array:
     """KL(p || q) of each clip and tag [N, C]."""
     return divergence.bernoulli_kl(p.log_p, p.log_not, q.log_p, q.log_not)
+
+
+def sums_of_clips(values: Array) -> Array:
+    """Sum over the tags of each clip, and the number of tags [N, 2]."""
+    return np.stack([values.sum(axis=1), np.full(len(values), float(values.shape[1]))], axis=1)
 
 
 def positive_agreement(first: Array, second: Array) -> float:

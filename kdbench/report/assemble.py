@@ -9,19 +9,19 @@ from typing import Any
 from kdbench.compare.beside import Beside
 from kdbench.compare.cells import Group
 from kdbench.jobs.job import Cell, JobSet
-from kdbench.metrics.catalogue import MetricInfo, metric
+from kdbench.metrics.catalogue import MetricInfo, metric, unlisted
 from kdbench.report.crossed import Crossing
 from kdbench.report.curves import read_curves
-from kdbench.report.model import JudgedClaim, Page, Part, Row, Source, Table
-from kdbench.report.outside import outside
+from kdbench.report.model import JudgedClaim, Page, Part, Row, RowKind, Source, Table
+from kdbench.report.outside_teachers import outside_teachers
 from kdbench.report.provenance import provenance
-from kdbench.report.remarks import elsewhere, general_remarks, table_remarks
+from kdbench.report.remarks import general_remarks, imported_remark, table_remarks
 from kdbench.report.rows import compare, endpoints, mark_best, measure
 from kdbench.results.garbage import no_garbage_collection
 from kdbench.results.readings import Reading, Readings
 from kdbench.results.record import Record
 from kdbench.results.unit_reader import UnitReader
-from kdbench.stats.suite_claims import verdict
+from kdbench.stats.suite_claims import judge_claim
 from kdbench.suite.arm import Arm, ArmClaim, Expansion
 from kdbench.suite.schema import Suite
 
@@ -47,8 +47,8 @@ def assemble(
     with no_garbage_collection():
         tables = [table(place, arms, jobs, readings, crossing) for place in places if place[0] in readings.families]
     for built in tables:
-        built.imported = [brought(group) for group in imported if (group.task, group.pair) == (built.task, built.pair)]
-        built.remarks += [elsewhere(built)] if built.imported else []
+        built.imported = [imported_row(group) for group in imported if (group.task, group.pair) == (built.task, built.pair)]
+        built.remarks += [imported_remark(built)] if built.imported else []
     known = {key: records[key] for key in jobs.jobs if key in records}
     diverged = sum(record.status == "diverged" for record in known.values())
     page = Page(
@@ -60,7 +60,7 @@ def assemble(
         refused=[(refusal.cell.title, refusal.reasons) for refusal in jobs.refusals],
         excluded=list(expansion.excluded),
         remarks=[],
-        provenance=[*provenance(known), *outside(jobs, known)],
+        provenance=[*provenance(known), *outside_teachers(jobs, known)],
         planned=len(jobs.jobs) + sum(jobs.waiting.values()),
         done=len(known) - diverged,
         diverged=diverged,
@@ -119,12 +119,12 @@ def student_row(cell: Cell, arm: Arm, jobs: JobSet, readings: Readings, family: 
     return row(cell.cell, "control" if control else "arm", alias, jobs.cells[cell], readings.cells.get(cell, []), family)
 
 
-def row(label: str, kind: Any, alias: str | None, keys: list[str], found: list[Reading], family: str) -> Row:
+def row(label: str, kind: RowKind, alias: str | None, keys: list[str], found: list[Reading], family: str) -> Row:
     sources = [Source(reading.seed, reading.key, reading.status) for reading in found]
     return Row(label, kind, alias if alias != label else None, len(keys), sources, measure(found, family))
 
 
-def brought(group: Group) -> Row:
+def imported_row(group: Group) -> Row:
     """Runs made elsewhere as a row: their numbers, and nothing that would be read off beside ours."""
     return row(group.cell, "imported", None, [r.key for r in group.readings], list(group.readings), group.family)
 
@@ -162,7 +162,7 @@ def labelled(arm: Arm) -> dict[str, Any]:
 
 def judged(claim: ArmClaim, jobs: JobSet, readings: Readings, reader: UnitReader | None = None) -> JudgedClaim:
     about = info(readings.families.get(claim.task, ""), claim.metric)
-    return JudgedClaim(claim, about, verdict(claim, jobs, readings, reader))
+    return JudgedClaim(claim, about, judge_claim(claim, jobs, readings, reader))
 
 
 def info(family: str, name: str) -> MetricInfo:
@@ -171,4 +171,4 @@ def info(family: str, name: str) -> MetricInfo:
     try:
         return metric(family, plain)
     except KeyError:
-        return MetricInfo(plain, plain, "up", "truth", family, "")
+        return unlisted(plain, family)

@@ -29,11 +29,11 @@ class Built:
 
     html: Path
     markdown: Path
+    latex: Path
+    csv: Path
     terminal: str
     failed_claims: list[str]
     missing: int
-    latex: Path
-    csv: Path
 
 
 def build(
@@ -54,5 +54,12 @@ def build(
     texts = {"index.html": html, "report.md": markdown, "tables.tex": latex, "cells.csv": csv_text}
     for name, write in texts.items():
         write_atomically(folder / name, write(page).encode())
-    first, second, third, fourth = (folder / name for name in texts)
-    return Built(first, second, terminal(page), page.failed_claims, page.missing, third, fourth)
+    return Built(
+        html=folder / "index.html",
+        markdown=folder / "report.md",
+        latex=folder / "tables.tex",
+        csv=folder / "cells.csv",
+        terminal=terminal(page),
+        failed_claims=page.failed_claims,
+        missing=page.missing,
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kdbench.jobs.decide import Decision
 from kdbench.jobs.job import where
-from kdbench.report.numbers import listed, number, scaled
+from kdbench.report.numbers import SCORE, listed, number, scaled
 from kdbench.stats import sd
 
 TITLE = "Chosen on validation"
@@ -63,7 +63,7 @@ def lines(decision: Decision) -> list[Line]:
 
 def finer(value: float, unit: str) -> str:
     """Settings that lie side by side differ by less than methods do, so shares have a digit more than elsewhere."""
-    return number(scaled(value, unit), "log nats") if unit == "share" else number(value, unit)
+    return number(scaled(value, unit), SCORE) if unit == "share" else number(value, unit)
 
 
 def said(decision: Decision) -> list[str]:

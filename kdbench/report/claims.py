@@ -36,7 +36,3 @@ def with_examples(judged: JudgedClaim) -> str:
 def measured_in(judged: JudgedClaim) -> str:
     unit = judged.metric.unit
     return WORDS.get(unit, "") if judged.claim.over is None else points(unit)
-
-
-def outcome(judged: JudgedClaim) -> str:
-    return judged.verdict.outcome.replace("_", " ")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from kdbench.metrics.catalogue import MetricInfo
 from kdbench.report.model import Row, Table
-from kdbench.report.numbers import MISSING, listed, number, points, scaled, seconds, short, span, spread
+from kdbench.report.numbers import MISSING, SCORE, listed, number, points, scaled, seconds, short, span, spread
 from kdbench.report.rows import BOUNDED
 
 
@@ -26,6 +27,11 @@ class Entry:
         """The value as JavaScript reads it; empty where there is none."""
         return "" if math.isnan(self.value) else repr(float(self.value)).replace("inf", "Infinity")
 
+    @property
+    def strong(self) -> bool:
+        """Whether it is set in bold."""
+        return bool(self.text) and not {"best", "better", "worse"}.isdisjoint(self.marks)
+
 
 @dataclass(frozen=True)
 class Column:
@@ -33,6 +39,10 @@ class Column:
     unit: str
     meaning: str
     read: Callable[[Row], Entry] = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        return f"{self.head} {self.unit}".strip()
 
 
 def outcome_columns(table: Table) -> list[Column]:
@@ -49,11 +59,11 @@ def outcome_columns(table: Table) -> list[Column]:
             lambda row: change(row, truth),
         ),
     ]
-    if any(found.crossed is not None for row in table.rows for found in row.differences.values()):
+    if table.crossed:
         more = "the same over other examples too: 95 % interval of the crossed bootstrap over seeds and test examples"
         found.append(Column("Δ, examples too", points(truth.unit), more, lambda row: crossed(row, truth)))
     for info in ends.shown[1:]:
-        found.append(Column(info.name, percent(info), meaning(info), lambda row, info=info: measured(row, info)))  # type: ignore[misc]
+        found.append(Column(info.name, percent(info), meaning(info), partial(measured, info=info)))
     return found
 
 
@@ -72,7 +82,7 @@ def control_columns(table: Table) -> list[Column]:
         Column(name, mark, f"{ends.agreement.title}, on the test set", plain(name)),
         Column("independent", mark, "the same with the teacher of another student of the row", plain("independent")),
         Column("above it", points(unit), "agreement beyond that of the independent student", plain("above_independent", True)),
-        *([Column("gain", "", gain, plain("gain", unit="log nats"))] if table.family in BOUNDED else []),
+        *([Column("gain", "", gain, plain("gain", unit=SCORE))] if table.family in BOUNDED else []),
         Column("distil", mark, f"{ends.agreement.title}, on what the teacher was asked about", plain("distil")),
         Column("distil − test", points(unit), "agreement lost from the distillation set to the test set", plain("gap", True)),
         Column("parameters", "", "weights of the network", lambda row: simple(row, "parameters", short)),

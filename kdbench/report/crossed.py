@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from kdbench.report.model import Difference, Ranking, Table
 from kdbench.results.readings import Reading
 from kdbench.results.unit_reader import UnitReader
-from kdbench.stats.arms import Arm, CrossedStore
 from kdbench.stats.bootstrap import Crossed
+from kdbench.stats.crossed_store import CellRuns, CrossedStore
 
 RANKED = 16  # rows of a ranking: the best by their means
 
@@ -27,7 +26,7 @@ class Crossing:
 
     def fill(self, table: Table, readings: Mapping[str, list[Reading]]) -> None:
         """`readings` are those of the rows, by label."""
-        arms = {label: Arm.of(table.family, found, self.reader) for label, found in readings.items()}
+        arms = {label: CellRuns.of(table.family, found, self.reader) for label, found in readings.items()}
         metrics = [info.name for info in table.endpoints.primary]
         for row in table.students:
             if row.control is None or not row.differences or not row.sources:
@@ -41,7 +40,7 @@ class Crossing:
             if row.complete and row.planned > 1:
                 row.overdispersion = self.store.overdispersion(table.endpoints.truth.name, [arms[row.label]])
 
-    def ranking(self, table: Table, arms: Mapping[str, Any]) -> Ranking | None:
+    def ranking(self, table: Table, arms: Mapping[str, CellRuns]) -> Ranking | None:
         """Of the rows that have all their seeds; None for fewer than two."""
         truth = table.endpoints.truth
         fit = [row for row in table.students if row.complete and row.planned > 1 and row.summary(truth.name).n == row.planned]

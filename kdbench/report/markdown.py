@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from kdbench.report import choices, published
 from kdbench.report.across import across
-from kdbench.report.claims import found, outcome, statement, with_examples
-from kdbench.report.columns import Column, Entry, control_columns, outcome_columns
+from kdbench.report.claims import found, statement, with_examples
+from kdbench.report.columns import Entry, control_columns, outcome_columns
 from kdbench.report.model import Page, Row, Table
-from kdbench.report.numbers import counted, number, span
+from kdbench.report.numbers import SCORE, counted, number, span
 
 
 def markdown(page: Page) -> str:
@@ -45,13 +45,12 @@ def over_tasks(page: Page) -> list[str]:
     found = across(page.tables)
     if found is None:
         return []
-    unit = "log nats"  # two decimals
     rows = []
     for row in found.rows:
         iqm, drawn = row.middle.iqm, row.middle.iqm_over_tasks
-        scores = [number(score, unit) for score in (*row.scores, row.middle.mean.estimate)]
-        spans = [f"{number(iqm.estimate, unit)} {span(iqm.low, iqm.high, unit)}", span(drawn.low, drawn.high, unit)]
-        rows.append([code(row.label), *scores, *map(plain, spans), number(row.rank, unit)])
+        scores = [number(score, SCORE) for score in (*row.scores, row.middle.mean.estimate)]
+        spans = [f"{number(iqm.estimate, SCORE)} {span(iqm.low, iqm.high, SCORE)}", span(drawn.low, drawn.high, SCORE)]
+        rows.append([code(row.label), *scores, *map(plain, spans), number(row.rank, SCORE)])
     heads = ["cell", *map(plain, found.tasks), "mean", "interquartile mean", "if tasks are drawn", "mean rank"]
     said = "A score is the share of the way from the student alone (0) to its teacher (1)."
     return ["## Across tasks", said, grid(heads, rows), *bullets([plain(text) for text in found.remarks])]
@@ -90,14 +89,14 @@ def section(table: Table) -> list[str]:
     for title, columns, shown in (("", outcome_columns(table), table.listed), (second, control_columns(table), table.rows)):
         parts += [title] if title else []
         rows = [[name(row), *(cell(column.read(row)) for column in columns)] for row in shown]
-        parts.append(grid(["cell", *(head(column) for column in columns)], rows))
+        parts.append(grid(["cell", *(column.title for column in columns)], rows))
     return parts
 
 
 def claims(page: Page) -> str:
     rows = [
         [
-            outcome(judged),
+            judged.verdict.said,
             plain(found(judged)),
             plain(with_examples(judged)),
             str(judged.verdict.n),
@@ -116,13 +115,9 @@ def name(row: Row) -> str:
     return code(row.name) + (f" {plain(other)}" if other else "") + kind
 
 
-def head(column: Column) -> str:
-    return f"{column.head} {column.unit}".strip()
-
-
 def cell(entry: Entry) -> str:
     text = plain(entry.text)
-    return f"**{text}**" if text and set(entry.marks) & {"best", "better", "worse"} else text
+    return f"**{text}**" if entry.strong else text
 
 
 def grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 from kdbench.compare.beside import Beside
 from kdbench.jobs.decide import Decision
 from kdbench.metrics.catalogue import MetricInfo
-from kdbench.stats import Interval, Verdict
+from kdbench.stats import Interval, Judgement
 from kdbench.suite.arm import ArmClaim
 
 RowKind = Literal["teacher", "control", "arm", "imported"]
@@ -89,6 +89,10 @@ class Row:
     def summary(self, metric: str) -> Summary:
         return self.metrics.get(metric, Summary())
 
+    def has(self, metric: str) -> bool:
+        """Whether its mean is a finite number."""
+        return math.isfinite(self.summary(metric).mean)
+
 
 @dataclass(frozen=True)
 class Endpoints:
@@ -146,7 +150,12 @@ class Table:
 
     @property
     def title(self) -> str:
-        return self.task if self.pair == "default" else f"{self.task} / {self.pair}"
+        return _title(self.task, self.pair)
+
+    @property
+    def crossed(self) -> bool:
+        """Whether some difference has an interval over seeds and test examples."""
+        return any(found.crossed is not None for row in self.rows for found in row.differences.values())
 
     @property
     def listed(self) -> list[Row]:
@@ -170,11 +179,11 @@ class Table:
 class JudgedClaim:
     claim: ArmClaim
     metric: MetricInfo
-    verdict: Verdict
+    verdict: Judgement
 
     @property
     def where(self) -> str:
-        return self.claim.task if self.claim.pair == "default" else f"{self.claim.task} / {self.claim.pair}"
+        return _title(self.claim.task, self.claim.pair)
 
 
 @dataclass(frozen=True)
@@ -224,3 +233,7 @@ class Page:
     @property
     def failed_claims(self) -> list[str]:
         return [judged.claim.id for judged in self.claims if judged.verdict.outcome == "fails"]
+
+
+def _title(task: str, pair: str) -> str:
+    return task if pair == "default" else f"{task} / {pair}"

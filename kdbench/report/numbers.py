@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 MISSING = "n/a"
 MINUS = "−"
-DECIMALS = {"share": 1, "log nats": 2, "nats": 3, "count": 0}
+SCORE = "score"  # the unit of what is no metric: scores over tasks, gains, ranks
+DECIMALS = {"share": 1, "log nats": 2, SCORE: 2, "nats": 3, "count": 0}
 WORDS = {"share": "%", "nats": "nats", "log nats": "log nats"}
 
 
@@ -42,6 +43,11 @@ def span(low: float, high: float, unit: str, sign: bool = True) -> str:
     return f"[{number(low, unit, sign)}, {number(high, unit, sign)}]"
 
 
+def in_percent(unit: str) -> str:
+    """What stands behind the name of an axis; nothing for other units than shares."""
+    return ", %" if unit == "share" else ""
+
+
 def points(unit: str) -> str:
     """The unit of a difference."""
     return "pp" if unit == "share" else WORDS.get(unit, "")
@@ -63,9 +69,9 @@ def seconds(value: float) -> str:
     return f"{value:.1f}" if value < 10 else f"{value:.0f}"
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
+def counted(count: int, one: str) -> str:
     """1 seed, 3 seeds."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
+    return f"{count} {one if count == 1 else one + 's'}"
 
 
 def listed(names: Sequence[str], word: str = "and") -> str:

@@ -33,7 +33,7 @@ def latex(page: Page) -> str:
 
 
 def tabular(table: Table, rows: Sequence[Row], columns: Sequence[Column], what: str) -> str:
-    heads = ["cell", *(f"{column.head} {column.unit}".strip() for column in columns)]
+    heads = ["cell", *(column.title for column in columns)]
     lines = [" & ".join(map(escaped, heads)) + r" \\", r"\midrule"]
     for row in rows:
         cells = [escaped(row.name), *(set_in(column.read(row)) for column in columns)]
@@ -48,7 +48,7 @@ def tabular(table: Table, rows: Sequence[Row], columns: Sequence[Column], what: 
 
 def set_in(entry: Entry) -> str:
     text = escaped(entry.text)
-    return rf"\textbf{{{text}}}" if text and set(entry.marks) & {"best", "better", "worse"} else text
+    return rf"\textbf{{{text}}}" if entry.strong else text
 
 
 def escaped(text: str) -> str:

@@ -34,26 +34,8 @@ def general_remarks(page: Page, records: Mapping[str, Record]) -> list[str]:
         found.append(
             f"{counted(diverged, 'job')} diverged. The means are those of the seeds that did not, and flatter their rows."
         )
-    compared = sum(
-        row.complete and difference is not None and difference.interval is not None
-        for table in page.tables
-        for row in table.students
-        for difference in [row.differences.get(table.endpoints.truth.name)]
-    )
-    if compared:
-        text = "Intervals are of 95 %, over seeds on a fixed test set: they speak of training again, not of other test data."
-        if any(found.crossed is not None for table in page.tables for row in table.rows for found in row.differences.values()):
-            text += (
-                " Where the test examples are known, a second, wider interval is over seeds and examples at once (crossed "
-                "bootstrap): it speaks of other test data too. A row is called better or worse only where both exclude zero."
-            )
-        if compared > 1:
-            truths = listed(list(dict.fromkeys(table.endpoints.truth.name for table in page.tables)))
-            text += (
-                f" Each stands alone: if no method did anything, {compared * 0.05:.1f} of the {compared} differences in {truths} "
-                "would be expected to look real."
-            )
-        found.append(text)
+    if said := intervals(page):
+        found.append(said)
     leaks = {f"{record.labels['task']}: {told}" for record in records.values() for told in record.provenance.get("leaks", ())}
     found += [f"The test set is not wholly apart from the training data. {told}." for told in sorted(leaks)]
     unlike = mixed(records)
@@ -64,6 +46,28 @@ def general_remarks(page: Page, records: Mapping[str, Record]) -> list[str]:
     if side_by_side(records):
         found.append("Jobs ran side by side on one machine: their seconds are no measure of a method's cost.")
     return found
+
+
+def intervals(page: Page) -> str:
+    """What the intervals are of, and how many of them chance alone would make look real; empty where there are none."""
+    truths = [(table.endpoints.truth.name, row) for table in page.tables for row in table.students if row.complete]
+    differences = [row.differences.get(truth) for truth, row in truths]
+    compared = sum(difference is not None and difference.interval is not None for difference in differences)
+    if not compared:
+        return ""
+    text = "Intervals are of 95 %, over seeds on a fixed test set: they speak of training again, not of other test data."
+    if any(table.crossed for table in page.tables):
+        text += (
+            " Where the test examples are known, a second, wider interval is over seeds and examples at once (crossed "
+            "bootstrap): it speaks of other test data too. A row is called better or worse only where both exclude zero."
+        )
+    if compared > 1:
+        names = listed(list(dict.fromkeys(table.endpoints.truth.name for table in page.tables)))
+        text += (
+            f" Each stands alone: if no method did anything, {compared * 0.05:.1f} of the {compared} differences in {names} "
+            "would be expected to look real."
+        )
+    return text
 
 
 def table_remarks(table: Table) -> list[str]:
@@ -165,18 +169,18 @@ def teachers(table: Table) -> str:
     if pool == 1:
         return "All students have the same teacher: nothing here speaks of other teachers, and there is no independent control."
     seeds = max((row.planned for row in table.students), default=0)
-    known = any(found.crossed is not None for row in table.students for found in row.differences.values())
     if pool < seeds:
         return (
             f"{seeds} seeds share {pool} teachers: seeds of the same teacher are alike in more than chance, so that the "
             "intervals over seeds are somewhat too narrow for what other teachers would give"
-            + ("; those over seeds and examples draw teachers with their seeds." if known else ".")
+            + ("; those over seeds and examples draw teachers with their seeds." if table.crossed else ".")
         )
     text = f"Students of different seeds have different teachers ({pool} in all): the intervals hold the teachers' spread too."
     if table.shared_teams:
         text += (
             f" Not so for {listed(table.shared_teams)}, where several seeds have the very same teachers: their intervals over "
-            "seeds are somewhat too narrow for other teachers" + ("; those with examples draw teachers first." if known else ".")
+            "seeds are somewhat too narrow for other teachers"
+            + ("; those with examples draw teachers first." if table.crossed else ".")
         )
     if table.shared_members:
         text += (
@@ -204,7 +208,7 @@ def controls(table: Table) -> str:
     return text + ". There is no independent student: how much agreement is owed to this teacher cannot be said."
 
 
-def elsewhere(table: Table) -> str:
+def imported_remark(table: Table) -> str:
     """What rows are worth that this suite did not make."""
     said = f"{counted(len(table.imported), 'row')} marked imported {'was' if len(table.imported) == 1 else 'were'} made elsewhere"
     return (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 from kdbench.metrics.catalogue import MetricInfo, metric, primary
@@ -52,20 +53,23 @@ def measure(readings: Sequence[Reading], family: str) -> dict[str, Summary]:
     ends = endpoints(family)
     done = [reading for reading in readings if reading.status == "done"]
 
-    def over(value: object) -> Summary:
-        return summarise((reading.seed, value(reading)) for reading in done)  # type: ignore[operator]
+    def over(value: Callable[[Reading], float]) -> Summary:
+        return summarise((reading.seed, value(reading)) for reading in done)
 
-    found = {entry.name: over(lambda r, name=entry.name: r.value(name)) for entry in ends.shown}
+    def of(metric: str) -> Summary:
+        return over(lambda reading: reading.value(metric))
+
+    found = {entry.name: of(entry.name) for entry in ends.shown}
     agreement = ends.agreement.name
-    found["independent"] = over(lambda r: r.value(f"independent.{agreement}"))
+    found["independent"] = of(f"independent.{agreement}")
     found["above_independent"] = over(lambda r: r.value(f"fidelity.{agreement}") - r.value(f"independent.{agreement}"))
-    found["gain"] = over(lambda r: gain(r, family))
-    found["distil"] = over(lambda r: r.value(f"distil.{agreement}"))
+    found["gain"] = over(partial(gain, family=family))
+    found["distil"] = of(f"distil.{agreement}")
     found["gap"] = over(lambda r: r.value(f"distil.{agreement}") - r.value(f"fidelity.{agreement}"))
     for name in PARTS[family]:
-        found[name] = over(lambda r, name=name: r.value(f"fidelity.{name}"))
+        found[name] = of(f"fidelity.{name}")
     for name in COSTS:
-        found[name] = over(lambda r, name=name: cost(r, name))
+        found[name] = over(partial(cost, name=name))
     found["seconds"] = over(lambda r: r.seconds)
     return found
 

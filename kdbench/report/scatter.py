@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from kdbench.metrics.catalogue import MetricInfo
 from kdbench.report.model import Row, Table
-from kdbench.report.numbers import number, scaled, spread
+from kdbench.report.numbers import in_percent, number, scaled, spread
 from kdbench.report.strips import MOST
 from kdbench.report.svg import CHARACTER, Scale, around, drawing, element, line, shortened, titled, words
 
@@ -27,7 +27,7 @@ def scatter(table: Table, across: MetricInfo) -> Markup | None:
     None where no cell has both metrics.
     """
     ends = table.endpoints
-    rows = [row for row in table.students if finite(row, across) and finite(row, ends.truth)]
+    rows = [row for row in table.students if row.has(across.name) and row.has(ends.truth.name)]
     if not rows:
         return None
     references = reference_lines(table)
@@ -93,10 +93,6 @@ def look(row: Row, info: MetricInfo) -> str:
     return found.verdict if found is not None and found.verdict else "plain"
 
 
-def finite(row: Row, info: MetricInfo) -> bool:
-    return math.isfinite(row.summary(info.name).mean)
-
-
 def mean_of(row: Row, info: MetricInfo) -> float:
     return scaled(row.summary(info.name).mean, info.unit)
 
@@ -119,8 +115,8 @@ def bounds(rows: Sequence[Row], info: MetricInfo, more: Sequence[float] = ()) ->
 def reference_lines(table: Table) -> list[tuple[str, float, str]]:
     """The teachers and the control, as horizontal lines."""
     truth = table.endpoints.truth
-    found = [(row.label, mean_of(row, truth), "teacher") for row in table.teachers if finite(row, truth)]
-    found += [(row.label, mean_of(row, truth), "control") for row in table.controls[:1] if finite(row, truth)]
+    found = [(row.label, mean_of(row, truth), "teacher") for row in table.teachers if row.has(truth.name)]
+    found += [(row.label, mean_of(row, truth), "control") for row in table.controls[:1] if row.has(truth.name)]
     return found
 
 
@@ -137,14 +133,14 @@ def axes(x: Scale, y: Scale, across: MetricInfo, up: MetricInfo) -> list[Markup]
 
 
 def axis_title(info: MetricInfo) -> str:
-    return f"{info.title}{', %' if info.unit == 'share' else ''}"
+    return info.title + in_percent(info.unit)
 
 
 def infeasible(table: Table, across: MetricInfo, x: Scale, y: Scale) -> Markup:
     """The region that accuracies rule out: two nets of accuracies a and b agree at most on 1 - |a - b|."""
     ends = table.endpoints
     bounded = (ends.truth.name, across.name) == ("accuracy", "agreement")
-    if not bounded or len(table.teachers) != 1 or not finite(table.teachers[0], ends.truth):
+    if not bounded or len(table.teachers) != 1 or not table.teachers[0].has(ends.truth.name):
         return Markup("")
     teacher = mean_of(table.teachers[0], ends.truth)
     heights = [y.low + (y.high - y.low) * i / 60 for i in range(61)]

@@ -14,6 +14,7 @@ from kdbench.report.svg import CHARACTER, Scale, drawing, element, line, shorten
 WIDTH, GAP, ROW, HEAD, FOOT = 1118.0, 26.0, 21.0, 40.0, 26.0
 LONGEST = 36
 MOST = 60  # lines of a plot
+ROOM = 0.04  # beyond the outermost values, of the way between them
 
 
 @dataclass(frozen=True)
@@ -101,16 +102,16 @@ def span_of(x: Scale, low: float, high: float, y: float, class_: str = "bar") ->
     return parts
 
 
-def arrow(x: float, y: float, back: float, class_: str = "bar") -> Markup:
+def arrow(x: float, y: float, back: float) -> Markup:
     """A head whose point is at x, and whose ends lie `back` from it."""
-    return element("polyline", points=f"{x + back:.1f},{y - 4:.1f} {x:.1f},{y:.1f} {x + back:.1f},{y + 4:.1f}", class_=class_)
+    return element("polyline", points=f"{x + back:.1f},{y - 4:.1f} {x:.1f},{y:.1f} {x + back:.1f},{y + 4:.1f}", class_="bar")
 
 
-def bounds(values: Sequence[float], low: float = math.inf, high: float = -math.inf, room: float = 0.04) -> tuple[float, float]:
+def bounds(values: Sequence[float], low: float = math.inf, high: float = -math.inf) -> tuple[float, float]:
     """Of the finite values, with room, and at least from `low` to `high` where these are given."""
     present = [value for value in values if math.isfinite(value)]
     first, last = min([*present, low]), max([*present, high])
     if not (math.isfinite(first) and math.isfinite(last)):
         return 0.0, 1.0
-    margin = (last - first) * room or 1.0
+    margin = (last - first) * ROOM or 1.0
     return first - margin, last + margin

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from kdbench.report.numbers import MINUS
 
 CHARACTER = 6.3  # mean width of a character at 11 px, in the fonts that browsers put for system-ui
+ROOM = 0.07  # beyond the outermost values, of the way between them
 STEPS = (1, 2, 2.5, 5, 10)
 
 
@@ -48,10 +49,10 @@ def label(value: float, places: int) -> str:
     return MINUS + text if value < 0 and float(text) else text
 
 
-def around(values: Sequence[float], share: float = 0.07) -> tuple[float, float]:
+def around(values: Sequence[float]) -> tuple[float, float]:
     """Bounds around values with room at both ends; room of its own where all are equal."""
     low, high = min(values), max(values)
-    room = (high - low) * share or abs(high) * 0.02 or 0.5
+    room = (high - low) * ROOM or abs(high) * 0.02 or 0.5
     return low - room, high + room
 
 

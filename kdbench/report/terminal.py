@@ -7,7 +7,7 @@ import sys
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from kdbench.report.claims import found, outcome
+from kdbench.report.claims import found
 from kdbench.report.model import Difference, JudgedClaim, Page, Row, Table
 from kdbench.report.numbers import counted, number, span, spread
 from kdbench.report.published import in_short
@@ -111,7 +111,7 @@ def claim_line(judged: JudgedClaim) -> Text:
     from rich.text import Text
 
     verdict = judged.verdict
-    line = Text.assemble((f"{outcome(judged):<10}", STYLES[verdict.outcome]))
+    line = Text.assemble((f"{verdict.said:<10}", STYLES[verdict.outcome]))
     if verdict.n:
         line.append(f" {found(judged)}")
     line.append(f"  {judged.claim.id} ({judged.where}, {counted(verdict.n, 'seed')})")

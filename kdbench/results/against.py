@@ -56,14 +56,14 @@ class Against:
     def save(self) -> None:
         """Write what is new, beside what others wrote meanwhile. A folder that cannot be written costs time, nothing else."""
         for task in sorted(self._new):
-            self._keep(self._path(task))
+            self._set_unreadable_aside(self._path(task))
             merged = {**_load(self._path(task)), **self._lines[task]}
             text = ",\n".join(f"{json.dumps(name)}: {json.dumps(merged[name], sort_keys=True)}" for name in sorted(merged))
             with suppress(StorageError):
                 write_atomically(self._path(task), f"{{\n{text}\n}}\n".encode())
         self._new.clear()
 
-    def _keep(self, path: Path) -> None:
+    def _set_unreadable_aside(self, path: Path) -> None:
         """What cannot be read holds lines that only another machine could compute again: it is not written over."""
         if path.exists() and not _load(path) and path.stat().st_size > 2:
             with suppress(StorageError):
@@ -73,37 +73,37 @@ class Against:
     def renew(self, families: Mapping[str, str], records: Mapping[str, Record]) -> None:
         """Compute the lines of these records anew, since metrics may have changed; what cannot be computed any more stays."""
         for task, family in families.items():
-            for name, line in self._of(task).items():
+            for name, line in self._lines_of(task).items():
                 known = [records[key] for key in name.split() if key in records]
                 if len(known) < len(name.split()):
                     continue
-                made = self._made(family, known[0], known[1:], "blocks" in line)
+                made = self._compute(family, known[0], known[1:], "blocks" in line)
                 fresh = {"outputs": digest(known[0], known[1:]), **made}
                 if made and fresh != line:
                     self._lines[task][name] = fresh
                     self._new.add(task)
         self.save()
 
-    def _of(self, task: str) -> dict[str, Any]:
+    def _lines_of(self, task: str) -> dict[str, Any]:
         if task not in self._lines:
             self._lines[task] = _load(self._path(task))
         return self._lines[task]
 
     def _line(self, family: str, student: Record, teachers: Sequence[Record], with_blocks: bool = False) -> dict[str, Any]:
         task, name, stands_on = student.task, f"{student.key} {' '.join(t.key for t in teachers)}", digest(student, teachers)
-        known = self._of(task).get(name, {})
+        known = self._lines_of(task).get(name, {})
         if known.get("outputs") != stands_on:
             known = {}
         if known and ("blocks" in known or not with_blocks):
             return known
-        made = self._made(family, student, teachers, with_blocks)
+        made = self._compute(family, student, teachers, with_blocks)
         if not made:
             return known
         self._lines[task][name] = {"outputs": stands_on, **made}
         self._new.add(task)
         return self._lines[task][name]
 
-    def _made(self, family: str, student: Record, teachers: Sequence[Record], with_blocks: bool) -> dict[str, Any]:
+    def _compute(self, family: str, student: Record, teachers: Sequence[Record], with_blocks: bool) -> dict[str, Any]:
         try:
             ours, theirs = arrays(student, "test", self.store), [arrays(teacher, "test", self.store) for teacher in teachers]
             values = card.fidelity(family, ours, theirs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 QUIET = {
@@ -23,6 +24,25 @@ STRANGERS = ("local", "worktree")  # scopes that come with the checkout; the use
 def ask(folder: Path | str, *words: str, given: bytes | None = None, seconds: float | None = None) -> subprocess.CompletedProcess:
     """What git answers in a folder, as bytes; raises what subprocess does where it cannot run."""
     return _run(folder, words, {**QUIET, **_filters(folder)}, given, seconds)
+
+
+def nearest_folder(folder: Path) -> Path:
+    """The folder itself or the first above it that is there: git can be asked only from one that is."""
+    return next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
+
+
+def batch(answer: bytes) -> Iterator[bytes | None]:
+    """The contents that `cat-file --batch` answered, one after the other; None for what it has not, as in a partial clone."""
+    at = 0
+    while at < len(answer):
+        end = answer.index(b"\n", at)
+        head, at = answer[at:end].split(), end + 1
+        if len(head) != 3 or not head[2].isdigit():  # "<name> missing", "<name> ambiguous"
+            yield None
+            continue
+        size = int(head[2])
+        yield answer[at : at + size]
+        at += size + 1
 
 
 def _filters(folder: Path | str) -> dict[str, str]:

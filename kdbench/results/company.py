@@ -1,5 +1,8 @@
-"""How many processes share a job's device. Whoever gives out devices tells the job by a file in its folder, and the job writes
-the greatest number into its record (`timing.packed`), so that nobody takes its seconds for its own."""
+"""How many processes share a job's device, told in a file of its folder.
+
+Whoever gives out devices writes it, and the job puts the greatest number into its record (`timing.packed`), so that nobody takes
+its seconds for its own.
+"""
 
 from __future__ import annotations
 

@@ -52,14 +52,20 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], None], du
 
 def put_aside(path: Path, folder: Path) -> Path:
     """Move a damaged file away, beside what was put there before; where it lies now. The folder may be on another disk."""
-    target, copy = folder / path.name, 1
     with explained(folder, HomeError):
         folder.mkdir(parents=True, exist_ok=True)
-        while target.exists():
-            copy += 1
-            target = folder / f"{path.name}.{copy}"
+        target = free_place(folder, path.name)
         with suppress(FileNotFoundError):  # another process did
             shutil.move(path, target)
+    return target
+
+
+def free_place(folder: Path, name: str) -> Path:
+    """Where a file of this name can lie beside those that have it already: NAME, NAME.2, NAME.3."""
+    target, copy = folder / name, 1
+    while target.exists():
+        copy += 1
+        target = folder / f"{name}.{copy}"
     return target
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _LABELS = ("task", "pair", "kind", "method", "cell", "alias", "source", "view", "seed", "teacher_seed")
 _STATE = ("status", "archive", "key")
-JOB_COLUMNS = (*_LABELS, *_STATE)
+_JOB_COLUMNS = (*_LABELS, *_STATE)
 COLUMNS = (*_LABELS, "group", "metric", "value", *_STATE)
 GROUPS = ("truth", "fidelity", "distil", "cost")
 _WHOLE = ("seed", "teacher_seed")
@@ -61,24 +61,8 @@ def to_frame(records: Iterable[Record], archived: Iterable[Archived] = ()) -> pd
     return frame.astype(types).sort_values(order, kind="stable", ignore_index=True)
 
 
-def wide(frame: pd.DataFrame, groups: Iterable[str] = GROUPS) -> pd.DataFrame:
-    """One row a job, one column a metric (`truth.top1`, `fidelity.agreement`); a metric that a job lacks is NaN."""
-    import pandas as pd
-
-    chosen = frame[frame["group"].isin(list(groups))]
-    jobs = frame[list(JOB_COLUMNS)].drop_duplicates(ignore_index=True)
-    names = chosen["group"] + "." + chosen["metric"] if len(chosen) else chosen["group"]
-    values = chosen.assign(name=names, archive=chosen["archive"].fillna("")).pivot(
-        index=["key", "archive"], columns="name", values="value"
-    )
-    values.columns = list(map(str, values.columns))
-    merged = jobs.assign(archive=jobs["archive"].fillna("")).merge(values.reset_index(), on=["key", "archive"], how="left")
-    merged["archive"] = pd.Series([name or None for name in merged["archive"]], dtype="object", index=merged.index)
-    return merged
-
-
 def _rows(record: Record, archive: str | None) -> list[tuple[Any, ...]]:
-    labels: dict[str, Any] = {name: record.labels.get(name) for name in JOB_COLUMNS}
+    labels: dict[str, Any] = {name: record.labels.get(name) for name in _JOB_COLUMNS}
     labels |= {"kind": record.kind, "method": record.method, "status": record.status, "archive": archive, "key": record.key}
     labels |= {name: labels[name] if isinstance(labels[name], int) else None for name in _WHOLE}
     head = [labels[name] for name in _LABELS]

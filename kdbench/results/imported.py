@@ -57,7 +57,7 @@ def read(path: Path, registry: Registry, labels: Mapping[str, str]) -> list[Reco
     found: dict[str, tuple[Record, str]] = {}
     faults: list[str] = []
     for place, row in with_header(path, NEEDED):
-        columns(path, row)
+        _check_columns(path, row)
         try:
             record = _Line(place, row, registry, labels).record(path)
             if record.key in found:
@@ -74,7 +74,7 @@ def read(path: Path, registry: Registry, labels: Mapping[str, str]) -> list[Reco
     return [record for record, _ in found.values()]
 
 
-def columns(path: Path, row: Mapping[str, str]) -> None:
+def _check_columns(path: Path, row: Mapping[str, str]) -> None:
     names = [*NEEDED, *OTHER, *dict.fromkeys(entry.name for entry in METRICS)]
     for name in row:
         if name not in names:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import importlib.util
-import inspect
-import os
 import platform
 import re
 import subprocess
-import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from kdbench.results import asking_git
+from kdbench.results.machine import machine
+from kdbench.results.source_digests import source_digest
 
 PACKAGES = ("kdbench", "torch", "numpy", "timm")
 
@@ -102,102 +98,3 @@ def _versions() -> tuple[tuple[str, str], ...]:
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that can change numbers, read from their metadata (nothing is imported)."""
     return dict(_versions())
-
-
-@lru_cache(maxsize=1)
-def _machine() -> dict[str, Any]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    system = f"{platform.system()} {platform.machine()}"
-    return {"platform": system, "kernel": platform.release(), "cpu": _cpu_model(), "cores": cores} | _gpus()
-
-
-def machine() -> dict[str, Any]:
-    """Platform, processor, usable cores and GPUs, as anyone with the same hardware would read them."""
-    found = _machine()
-    return {**found, "gpus": list(found["gpus"])}
-
-
-def _cpu_model() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
-            if line.lower().startswith(("model name", "hardware")):
-                return line.partition(":")[2].strip()
-    if sys.platform == "darwin":
-        with suppress(OSError, subprocess.SubprocessError):
-            asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
-            return subprocess.run(asked, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-    return platform.processor() or platform.machine()
-
-
-def _gpus() -> dict[str, Any]:
-    """GPU names and driver through NVML, which makes no CUDA context."""
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-    except Exception:  # no library, no driver, no permission: there is no GPU for us
-        return {"gpus": []}
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        names = [_text(pynvml.nvmlDeviceGetName(handle)) for handle in handles]
-        return {"gpus": names, "driver": _text(pynvml.nvmlSystemGetDriverVersion())}
-    except pynvml.NVMLError:
-        return {"gpus": []}
-    finally:
-        with suppress(pynvml.NVMLError):
-            pynvml.nvmlShutdown()
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
-
-
-def source_digest(sources: Iterable[Any]) -> dict[str, str]:
-    """{name: sha256 of its source file} for modules, classes, functions, instances, dotted module names and paths.
-
-    A dotted name is found on disk without importing the module, so that `status` can compare digests and import no
-    torch. Line ends are made uniform, because a checkout may have changed them. What is built in is left out.
-    """
-    found: dict[str, str] = {}
-    for source in sources:
-        name, path = _locate(source)
-        if path is not None:
-            with suppress(OSError):
-                state = os.stat(path)
-                found[name] = _digest(str(path), state.st_mtime_ns, state.st_size)
-    return dict(sorted(found.items()))
-
-
-@lru_cache(maxsize=1024)
-def _digest(path: str, mtime_ns: int, size: int) -> str:
-    return hashlib.sha256(Path(path).read_bytes().replace(b"\r\n", b"\n")).hexdigest()
-
-
-def _locate(source: Any) -> tuple[str, Path | None]:
-    if isinstance(source, Path):
-        return source.name, source
-    if isinstance(source, str):
-        return source, _module_file(source)
-    if isinstance(source, ModuleType):
-        return source.__name__, _python_file(getattr(source, "__file__", None))
-    owner = source if inspect.isclass(source) or inspect.isroutine(source) else type(source)
-    module = getattr(owner, "__module__", None) or ""
-    return module, _python_file(getattr(sys.modules.get(module), "__file__", None))
-
-
-def _module_file(name: str) -> Path | None:
-    """The file of a dotted module name; only the top package, which imports nothing heavy, may be imported to find it."""
-    top, *rest = name.split(".")
-    with suppress(ImportError, ValueError):
-        spec = importlib.util.find_spec(top)
-        if spec is not None and not rest:
-            return _python_file(spec.origin)
-        for root in (spec.submodule_search_locations or []) if spec is not None else []:
-            for path in (Path(root, *rest).with_suffix(".py"), Path(root, *rest, "__init__.py")):
-                if path.is_file():
-                    return path
-    return None
-
-
-def _python_file(name: str | None) -> Path | None:
-    return Path(name) if name and name.endswith(".py") else None

@@ -18,6 +18,7 @@ from kdbench.results.record import Record
 from kdbench.results.timing import own_seconds
 
 NONE: Mapping[str, float] = {}
+ON_TEST = ("", "truth", "fidelity")  # groups of metrics that are read on the test set, whose units records keep
 INDEPENDENT = ("agreement", "miou_st", "positive_agreement", "tau_ap", "kl", "log_kl")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +64,7 @@ def rescore(
     if record.status != "done":
         return made
     metrics = {group: dict(values) for group, values in record.metrics.items()}
-    for group, compute in (
-        *((group, lambda split=split: card.truth(family, arrays(record, split, store))) for group, split in SPLITS.items()),
-        ("fidelity", lambda: fidelity(record, family, records, store)),
-        ("distil", lambda: distil(record, family, store)),
-    ):
+    for group, compute in _computations(record, family, records, store).items():
         if group not in record.metrics and not (group == "truth" and record.outputs):
             continue
         try:
@@ -78,11 +75,11 @@ def rescore(
         before = metrics.get(group, {})
         merged = {name: settled(before.get(name), value) for name, value in found.items() if not only or name in only}
         merged = {**before, **merged} if only else merged
-        made.changes += changes(group, before, merged)
+        made.changes += _changes(group, before, merged)
         metrics[group] = dict(merged)
     blocks: Mapping[str, Any] = record.blocks
     if "truth" not in made.kept and "fidelity" not in made.kept:
-        blocks = units_of(record, family, records, store)
+        blocks = _units_of(record, family, records, store)
     made.record = replace(record, metrics=metrics, blocks=dict(blocks))
     if made.changed:
         mark = {"finished": now(), "code": git_state(Path(__file__).parent)}
@@ -90,7 +87,22 @@ def rescore(
     return made
 
 
-def changes(group: str, before: Metrics, after: Metrics) -> list[Change]:
+def _computations(
+    record: Record, family: str, records: Mapping[str, Record], store: OutputStore
+) -> dict[str, Callable[[], Metrics]]:
+    """How each group of a record's metrics is computed from what is stored."""
+    return {
+        **{group: partial(_truth, record, family, split, store) for group, split in SPLITS.items()},
+        "fidelity": partial(_fidelity, record, family, records, store),
+        "distil": partial(_distil, record, family, store),
+    }
+
+
+def _truth(record: Record, family: str, split: str, store: OutputStore) -> Metrics:
+    return card.truth(family, _arrays(record, split, store))
+
+
+def _changes(group: str, before: Metrics, after: Metrics) -> list[Change]:
     found = []
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
@@ -107,32 +119,32 @@ def settled(old: float | None, new: float) -> float:
     return old if both_undefined or math.isclose(old, new, rel_tol=ROUNDING, abs_tol=ROUNDING) else new
 
 
-def fidelity(record: Record, family: str, records: Mapping[str, Record], store: OutputStore) -> Metrics:
-    return card.fidelity(family, arrays(record, "test", store), taught_by(record, records, store))
+def _fidelity(record: Record, family: str, records: Mapping[str, Record], store: OutputStore) -> Metrics:
+    return card.fidelity(family, _arrays(record, "test", store), _taught_by(record, records, store))
 
 
-def taught_by(record: Record, records: Mapping[str, Record], store: OutputStore) -> list[dict[str, Any]]:
+def _taught_by(record: Record, records: Mapping[str, Record], store: OutputStore) -> list[dict[str, Any]]:
     missing = [key for key in record.teachers if key not in records]
     if missing:
         raise DataError(f"there is no record of its teacher {missing[0]}")
-    return [arrays(records[key], "test", store) for key in record.teachers]
+    return [_arrays(records[key], "test", store) for key in record.teachers]
 
 
-def distil(record: Record, family: str, store: OutputStore) -> Metrics:
+def _distil(record: Record, family: str, store: OutputStore) -> Metrics:
     teachers = []
     for number in range(len(record.teachers)):
         if not any(name.startswith(f"{TAUGHT}{number}/") for name in record.outputs):
             raise DataError(UNTAUGHT)
-        teachers.append(arrays(record, f"{TAUGHT}{number}", store))
-    return card.fidelity(family, arrays(record, "distil", store), teachers)
+        teachers.append(_arrays(record, f"{TAUGHT}{number}", store))
+    return card.fidelity(family, _arrays(record, "distil", store), teachers)
 
 
-def units_of(record: Record, family: str, records: Mapping[str, Record], store: OutputStore) -> dict[str, Any]:
+def _units_of(record: Record, family: str, records: Mapping[str, Record], store: OutputStore) -> dict[str, Any]:
     """The record's `blocks`."""
-    ours = arrays(record, "test", store)
-    return pack(Units.read(card.blocks(family, ours, taught_by(record, records, store)), ours.get("blocks")))
+    ours = _arrays(record, "test", store)
+    return pack(Units.read(card.blocks(family, ours, _taught_by(record, records, store)), ours.get("blocks")))
 
 
-def arrays(record: Record, split: str, store: OutputStore) -> dict[str, Any]:
+def _arrays(record: Record, split: str, store: OutputStore) -> dict[str, Any]:
     """The stored outputs of a split, each compared with its digest: what replaces a number must stand on the right ones."""
     return outputs.arrays(record, split, store, verify=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdbench.contract.errors import DataError
-from kdbench.results.files import HomeError, explained, sync_folder, write_atomically
+from kdbench.results.files import HomeError, explained, free_place, sync_folder, write_atomically
 from kdbench.results.garbage import no_garbage_collection
 from kdbench.results.home import Home
 from kdbench.results.outline import TAIL, Outline, Outliner
@@ -139,15 +139,9 @@ class ResultStore:
         name = "__".join(Path(path).absolute().parts[-3:])  # task, method, key
         with explained(self.home.broken, HomeError):
             self.home.ensure()
-            target = self.home.broken / name
-            copy = 1
-            while target.exists():
-                copy += 1
-                target = self.home.broken / f"{name}.{copy}"
-            content = (
-                Path(path).read_bytes() if Path(path).is_file() else b""
-            )  # copied, not renamed: the home may lie on another disk
-            write_atomically(target, content)
+            target = free_place(self.home.broken, name)
+            # Copied, not renamed: the home may lie on another disk.
+            write_atomically(target, Path(path).read_bytes() if Path(path).is_file() else b"")
             write_atomically(target.with_name(f"{target.name}.why"), f"{path}\n{why}\n".encode())
             os.unlink(path)
             sync_folder(Path(path).parent)

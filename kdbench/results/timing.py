@@ -1,6 +1,8 @@
-"""Whose the seconds of a record are. A job that shared its device, was trained in a gang or on several devices, or went on from a
-checkpoint has a `train_seconds` that is not the cost of training it: such timings bear a mark, and are never shown, averaged or
-ranked as one."""
+"""Whether the seconds of a record are those of its job alone.
+
+A job that shared its device, was trained in a gang or on several devices, or went on from a checkpoint has a `train_seconds` that
+is not the cost of training it: such timings bear a mark, and are never shown, averaged or ranked as one.
+"""
 
 from __future__ import annotations
 

@@ -7,29 +7,26 @@ groups are drawn by a hash of the unit's number, so that all runs of a task have
 
 from __future__ import annotations
 
-import base64
-import math
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from zlib import error as ZlibError
 
 import numpy as np
 
 from kdbench.contract.errors import DataError
 from kdbench.contract.numbers import is_whole
 from kdbench.metrics import resample
+from kdbench.metrics.arrays import Array
+from kdbench.results.array_text import decode, encode
 
-Array = np.ndarray
 LIMIT = 40_000  # characters of a record: ten thousand of them must still be a folder that git takes
 GROUPS = (100, 50, 25)
 MOST_UNITS = 1000
 MOST_VALUES = 2_000_000
 WORTH = 4_000  # characters below which grouping saves too little for what it loses
 FORM = 1
-TYPES = ("u1", "u2", "u4", "f4", "f8")
-MOST_BYTES = 1 << 28  # of an unpacked array
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Units:
             if reduction in resample.WITHOUT_SUMS:
                 found[metric] = Block(reduction, block, size, unit)
             else:
-                found[metric] = Block(reduction, add_up(resample.features(reduction, block), unit, size), size)
+                found[metric] = Block(reduction, add_up(resample.summands(reduction, block), unit, size), size)
         return Units(size, found)
 
     @property
@@ -171,7 +168,7 @@ def unpack(packed: Mapping[str, Any]) -> Units:
         if not is_whole(packed["units"]):
             raise ValueError("the number of units is none")
         return Units(packed["units"], found)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, ZeroDivisionError, zlib.error) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, ZeroDivisionError, ZlibError) as error:
         raise DataError(f"blocks cannot be read: {type(error).__name__}: {error}") from error
 
 
@@ -202,29 +199,3 @@ def _ranked(pairs: Array) -> Array:
     """Scores of each tag as the numbers of their order, which is all that average precision asks of them."""
     ranks = [np.unique(pairs[:, tag, 0], return_inverse=True)[1] for tag in range(pairs.shape[1])]
     return np.stack([np.stack(ranks, axis=1), pairs[..., 1].astype(np.int64)], axis=-1)
-
-
-def encode(array: Array) -> dict[str, Any]:
-    """Whole numbers in the smallest type that holds them, others as float32; bytes of equal weight together, compressed."""
-    array = np.ascontiguousarray(array)
-    if array.size and np.isfinite(array).all() and (array == np.rint(array)).all() and array.min() >= 0:
-        kind = next((k for k in ("<u1", "<u2", "<u4") if array.max() <= np.iinfo(k).max), "<f8")
-    else:
-        kind = "<f4"
-    stored = array.astype(kind)
-    planes = stored.reshape(-1).view(np.uint8).reshape(-1, stored.itemsize).T.tobytes()
-    data = base64.b64encode(zlib.compress(planes, 9)).decode()
-    return {"type": kind[1:], "shape": list(array.shape), "data": data}
-
-
-def decode(packed: Mapping[str, Any]) -> Array:
-    shape = packed["shape"]
-    if packed["type"] not in TYPES or not all(is_whole(length) and length >= 0 for length in shape):
-        raise ValueError(f"no array of {packed['type']} {shape}")
-    kind = np.dtype(f"<{packed['type']}")
-    size = math.prod(shape) * kind.itemsize
-    if size > MOST_BYTES:
-        raise ValueError(f"an array of {size:,} bytes")
-    # No more than that is unpacked: a few bytes can be the beginning of gigabytes.
-    planes = np.frombuffer(zlib.decompressobj().decompress(base64.b64decode(packed["data"], validate=True), size + 1), np.uint8)
-    return planes.reshape(kind.itemsize, -1).T.copy().view(kind).reshape(shape)

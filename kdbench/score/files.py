@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from shutil import copyfileobj
-from typing import Any
+from typing import IO
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def _parse(spec: str) -> tuple[Path, str]:
     return Path(spec), ""
 
 
-def _npy(path: Path, at: int = 0, holder: Any = None) -> Rows:
+def _npy(path: Path, at: int = 0, holder: IO[bytes] | None = None) -> Rows:
     """The array whose .npy header stands at byte `at` of a file."""
     with open(path, "rb") as file:
         file.seek(at)

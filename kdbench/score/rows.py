@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Rows:
     offset: int = 0
     fortran: bool = False  # the columns are stored one after another
     brain: bool = False  # 16 bits that are the upper half of a float32, a type that numpy lacks
-    holder: Any = None  # keeps a temporary file alive for as long as it is read
+    holder: IO[bytes] | None = None  # keeps a temporary file alive for as long as it is read
 
     @property
     def ndim(self) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 
 from kdbench.contract.errors import DataError, KdbenchError
 from kdbench.metrics import card as metrics
+from kdbench.metrics import catalogue, controls
 from kdbench.metrics.arrays import refuse_infinite, teacher_name
 from kdbench.metrics.catalogue import MetricInfo
 from kdbench.metrics.exaggeration import MOST_PAIRED
@@ -111,10 +112,10 @@ def _controls(
         raise ValueError(str(error).replace("student", "independent", 1)) from None
     gains = {f"independent_{name}": base[name] for name in COMPARED if name in base}
     if "kl" in base:
-        gains["kl_gain"] = metrics.kl_gain(found["kl"], base["kl"])
+        gains["kl_gain"] = controls.kl_gain(found["kl"], base["kl"])
     if "both_right" in found:
         accuracies = found["both_right"] + found["lost"], found["both_right"] + found["gained"]
-        gains["fidelity_gain"] = metrics.fidelity_gain(found["agreement"], base["agreement"], *accuracies)
+        gains["fidelity_gain"] = controls.fidelity_gain(found["agreement"], base["agreement"], *accuracies)
     return gains
 
 
@@ -139,14 +140,14 @@ def describe(family: str, name: str) -> MetricInfo:
     if name == "kl_gain":
         return MetricInfo(name, "KL of the independent student minus that of the student", "up", "fidelity", family, "nats", True)
     if name.startswith("independent_"):
-        known = metrics.metric(family, name.removeprefix("independent_"))
+        known = catalogue.metric(family, name.removeprefix("independent_"))
         return known._replace(name=name, title=f"{known.title}, of the independent student", primary=False)
-    return metrics.metric(family, name)
+    return catalogue.metric(family, name)
 
 
 def entries(found: Score) -> list[MetricInfo]:
     """The entries of all metrics of a score: primary ones first, then in the order of the catalogue."""
-    place = {entry.name: number for number, entry in enumerate(metrics.metrics(found.card.family))}
+    place = {entry.name: number for number, entry in enumerate(catalogue.metrics(found.card.family))}
     described = [describe(found.card.family, name) for name in found.metrics]
     return sorted(described, key=lambda entry: (not entry.primary, place.get(entry.name, len(place))))
 

@@ -1,16 +1,16 @@
-"""What seeds and examples allow to be said: intervals, tests, effects, power, ranks, scores over tasks, verdicts on claims."""
+"""What seeds and examples allow to be said: intervals, tests, power, ranks, scores over tasks, verdicts on claims."""
 
 from kdbench.stats.bootstrap import Crossed, Run
-from kdbench.stats.claims import Verdict, judge
+from kdbench.stats.claims import Judgement, judge
 from kdbench.stats.intervals import Interval, mean, paired, sd, welch
-from kdbench.stats.power import detectable, detectable_between, seeds_needed
-from kdbench.stats.tests import holm
+from kdbench.stats.power import detectable, detectable_between
+from kdbench.stats.significance import holm
 
 __all__ = [
     "Crossed",
     "Interval",
+    "Judgement",
     "Run",
-    "Verdict",
     "detectable",
     "detectable_between",
     "holm",
@@ -18,6 +18,5 @@ __all__ = [
     "mean",
     "paired",
     "sd",
-    "seeds_needed",
     "welch",
 ]

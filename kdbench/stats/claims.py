@@ -27,7 +27,7 @@ class Bounds(Protocol):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """`n` seeds that both arms have, `wins` of which lie within the bounds by themselves; `why` in one sentence.
 
     `crossed` is the interval over seeds and test examples, None where the examples are not known.
@@ -41,6 +41,11 @@ class Verdict:
     why: str
     crossed: Interval | None = None
 
+    @property
+    def said(self) -> str:
+        """The outcome as it is written."""
+        return self.outcome.replace("_", " ")
+
 
 def judge(
     claim: Bounds,
@@ -48,7 +53,7 @@ def judge(
     reference_values_by_seed: Mapping[int, float],
     planned: int | None = None,
     crossed: Interval | None = None,
-) -> Verdict:
+) -> Judgement:
     """The verdict from the 95 % paired t interval of arm - reference and, where given, the `crossed` one.
 
     It holds where both lie wholly within the bounds, and fails where both lie wholly outside; else it is undecided.
@@ -64,8 +69,8 @@ def judge(
     wins = sum(low <= difference <= high for difference in differences)
     interval = paired(differences)
 
-    def verdict(outcome: Outcome, why: str) -> Verdict:
-        return Verdict(outcome, mean(differences), interval, n, wins, why, crossed)
+    def verdict(outcome: Outcome, why: str) -> Judgement:
+        return Judgement(outcome, mean(differences), interval, n, wins, why, crossed)
 
     if not seeds:
         return verdict("not_run", "no seed of which both arms have a result")

@@ -56,13 +56,18 @@ def welch(first: Sequence[float], second: Sequence[float], level: float = LEVEL)
     if n < 2 or not all(map(math.isfinite, (*first, *second))):
         return None
     middle = mean(first) - mean(second)
-    parts = [(sd(group) ** 2 / len(group), len(group) - 1) for group in (first, second)]
-    variance = sum(part for part, _ in parts)
-    half = 0.0
-    if variance > 0:
-        freedom = variance**2 / sum(part**2 / df for part, df in parts)
-        half = t_quantile(freedom, (1 + level) / 2) * math.sqrt(variance)
+    variance, freedom = satterthwaite([(sd(group) ** 2 / len(group), len(group) - 1) for group in (first, second)])
+    half = t_quantile(freedom, (1 + level) / 2) * math.sqrt(variance) if variance > 0 else 0.0
     return Interval(middle - half, middle, middle + half, n, f"Welch t, {level:.0%}")
+
+
+def satterthwaite(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """A sum of independent estimated variances and its degrees of freedom (Welch and Satterthwaite's), from those of each part.
+
+    Without any variance there is nothing that freedom could be of; it is 1 then.
+    """
+    variance = sum(part for part, _ in parts)
+    return variance, variance**2 / sum(part**2 / freedom for part, freedom in parts) if variance > 0 else 1.0
 
 
 def t_quantile(freedom: float, probability: float) -> float:

@@ -1,13 +1,10 @@
-"""What a number of seeds can show: the smallest true difference that a t test would notice, and the seeds that one needs."""
+"""What a number of seeds can show: the smallest true difference that a t test would notice."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from kdbench.stats.intervals import t_quantile
-
-MOST = 100_000  # seeds; a search that goes further has a difference of practically nothing
 
 
 def detectable(sd: float, n: int, power: float = 0.8, alpha: float = 0.05) -> float:
@@ -28,23 +25,6 @@ def detectable_between(sd: float, n: int, m: int, power: float = 0.8, alpha: flo
     return noncentrality(n + m - 2, power, alpha / 2) * sd * math.sqrt(1 / n + 1 / m)
 
 
-def seeds_needed(
-    difference: float, sd: float, power: float = 0.8, alpha: float = 0.05, paired: bool = False, sides: int = 2
-) -> int:
-    """Seeds an arm with which a t test finds a true difference with probability `power`.
-
-    `sd` is that of a run, or, paired, of one seed's difference. ValueError where no number of seeds would do.
-    """
-    if not (difference != 0 and math.isfinite(difference) and sd >= 0):
-        raise ValueError(f"no number of seeds shows a difference of {difference:g} with a standard deviation of {sd:g}")
-
-    def enough(n: int) -> bool:
-        freedom, size = (n - 1, math.sqrt(n)) if paired else (2 * n - 2, math.sqrt(n / 2))
-        return noncentrality(freedom, power, alpha / sides) * sd <= abs(difference) * size
-
-    return first_true(enough, 2)
-
-
 def noncentrality(freedom: float, power: float, tail: float) -> float:
     """The noncentrality at which t of `freedom` exceeds its upper `tail` point with probability `power`."""
     from scipy.special import nctdtr
@@ -59,17 +39,4 @@ def noncentrality(freedom: float, power: float, tail: float) -> float:
             low = middle
         else:
             high = middle
-    return high
-
-
-def first_true(holds: Callable[[int], bool], start: int) -> int:
-    """The smallest number from `start` on for which something holds that goes on to hold."""
-    low, high = start - 1, start
-    while not holds(high):
-        if high > MOST:
-            raise ValueError(f"more than {MOST} seeds would be needed")
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
     return high

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kdbench.stats.bootstrap import RESAMPLES, generator
 from kdbench.stats.intervals import LEVEL, Interval, mean, sd
+
+if TYPE_CHECKING:
+    import numpy as np
 
 INFORMATIVE = 2.0  # standard deviations of the plain student that its teacher must stand away from it
 
@@ -66,15 +70,16 @@ def middle(scores: Mapping[str, Sequence[float]], resamples: int = RESAMPLES, le
     )
 
 
-def _rows_iqm(table):  # type: ignore[no-untyped-def]
+def _rows_iqm(table: np.ndarray) -> np.ndarray:
+    """The interquartile mean of each row."""
     import numpy as np
 
     cut = table.shape[1] // 4
     return np.sort(table, axis=1)[:, cut : table.shape[1] - cut].mean(axis=1)
 
 
-def _interval(found, estimate: float, n: int, how: str, level: float) -> Interval:  # type: ignore[no-untyped-def]
+def _interval(replicates: np.ndarray, estimate: float, n: int, how: str, level: float) -> Interval:
     import numpy as np
 
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), estimate, float(high), n, how)

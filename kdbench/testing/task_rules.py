@@ -16,7 +16,7 @@ from torch import Tensor
 from kdbench.contract.batch import Batch
 from kdbench.contract.draw import Draw
 from kdbench.contract.task import Samples, Task
-from kdbench.metrics import card
+from kdbench.metrics import card, catalogue
 from kdbench.registry import load_target
 from kdbench.testing.bench import awake
 from kdbench.testing.case import several
@@ -174,11 +174,11 @@ def decides(case: TaskCase) -> Verdict:
 @task_rule("scored", mend="see the family's other tasks for the arrays that its metrics read")
 def scored(case: TaskCase) -> Verdict:
     """Evaluation outputs of val and test are read by the family's metrics, and a net agrees fully with itself."""
-    if case.task.family not in card.FAMILIES:
-        return fails(f"family {case.task.family!r} is none of {', '.join(card.FAMILIES)}")
+    if case.task.family not in catalogue.FAMILIES:
+        return fails(f"family {case.task.family!r} is none of {', '.join(catalogue.FAMILIES)}")
     for split in HELD_OUT:
         found = card.truth(case.task.family, case.outputs[split])
-        lacks = [m.name for m in card.metrics(case.task.family) if m.primary and m.kind == "truth" and m.name not in found]
+        lacks = [m.name for m in catalogue.metrics(case.task.family) if m.primary and m.kind == "truth" and m.name not in found]
         if lacks:
             return fails(f"the outputs of {split} give no {several(lacks)}")
     card.fidelity(case.task.family, case.outputs["test"], [case.outputs["test"]])

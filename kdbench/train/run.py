@@ -16,7 +16,8 @@ from kdbench.contract.batch import Batch
 from kdbench.contract.errors import Diverged
 from kdbench.results.files import StorageError
 from kdbench.results.home import Home
-from kdbench.results.provenance import now, source_digest
+from kdbench.results.provenance import now
+from kdbench.results.source_digests import source_digest
 from kdbench.train import build, checkpoint, elders, footprint, recording, start
 from kdbench.train.common import Common
 from kdbench.train.ranks.shared import agree, share

@@ -6,7 +6,7 @@ import json
 
 from cli_bench import Bench, Done
 
-from kdbench.results.provenance import source_digest
+from kdbench.results.source_digests import source_digest
 
 
 def test_from_nothing(first_run, finished: Bench):

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from kdbench.cli.verbs.compare import compare
 from kdbench.contract.errors import KdbenchError
 from kdbench.results.store import ResultStore
-from kdbench.stats.tests import holm, paired_p, welch_p
+from kdbench.stats.significance import holm, paired_p, welch_p
 
 APP = typer.Typer()
 APP.command()(compare)
@@ -316,9 +316,9 @@ def test_a_git_revision_is_read_from_its_objects(folder: Path) -> None:
 def test_answers_are_kept_and_found_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(folder)
     first = told("made-up.yaml", "kd", "none")
-    import kdbench.stats.arms as arms
+    from kdbench.stats import crossed_store
 
-    monkeypatch.setattr(arms, "difference", lambda *given: pytest.fail("computed again"))
+    monkeypatch.setattr(crossed_store, "difference", lambda *given: pytest.fail("computed again"))
     assert told("made-up.yaml", "kd", "none") == first
     assert (folder / ".kdbench" / ".gitignore").exists()
 

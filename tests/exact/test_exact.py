@@ -26,10 +26,10 @@ def test_every_metric_of_every_card_is_as_stored():
 
 
 def test_frozen_outputs_reach_every_metric_of_the_catalogue():
-    from kdbench.metrics import card
+    from kdbench.metrics import catalogue
 
     computed = {(row[0], row[3]) for row in exact_metrics.computed()}
-    missing = {(m.family, m.name) for m in card.METRICS} - computed
+    missing = {(m.family, m.name) for m in catalogue.METRICS} - computed
     assert not missing
 
 

@@ -23,7 +23,7 @@ from typer.main import get_command
 
 from kdbench.cli import app
 from kdbench.cli.exits import Exit
-from kdbench.gate import lines as baseline
+from kdbench.gate import baseline_file as baseline
 from kdbench.gate.baseline import load as load_baselines
 from kdbench.jobs.graph import graph
 from kdbench.jobs.identity import canonical, key_of

@@ -18,8 +18,8 @@ from kdbench.gate.experiments import Experiments
 from kdbench.jobs.job import Cell, Job
 from kdbench.jobs.sources import modules_of
 from kdbench.metrics.catalogue import primary
-from kdbench.results.provenance import source_digest
 from kdbench.results.record import Record
+from kdbench.results.source_digests import source_digest
 
 SUITE = """\
 version: 1
@@ -71,9 +71,9 @@ class Bench:
         """Results of seeds that the suite does not plan, as `run --decide` makes them."""
         session = self.session()
         experiments = Experiments.of(session.expansion.arms, session.registry, session.path.parent)
-        for by_seed in experiments.jobs_at({cell: tuple(seeds) for cell, seeds in cells.items()}).values():
-            for job in by_seed.values():
-                self.write(session, job, change, salt, code, "2.15.0", "cpu")
+        made = experiments.graph_at({cell: tuple(seeds) for cell, seeds in cells.items()})
+        for key in (key for keys in made.cells.values() for key in keys):
+            self.write(session, made.jobs[key], change, salt, code, "2.15.0", "cpu")
 
     def write(self, session: Session, job: Job, change: Change, salt: int, code: str, torch: str, device: str) -> None:
         label = job.labels

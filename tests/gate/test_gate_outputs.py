@@ -17,7 +17,7 @@ from kdbench.gate.junit import junit
 from kdbench.gate.terminal import terminal
 from kdbench.gate.verdicts import CellVerdict, ClaimVerdict, GateReport, Verdict, worst
 from kdbench.jobs.job import Cell
-from kdbench.stats.claims import Verdict as Judgement
+from kdbench.stats.claims import Judgement
 from kdbench.stats.intervals import Interval
 from kdbench.suite.arm import ArmClaim
 

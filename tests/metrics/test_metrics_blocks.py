@@ -4,9 +4,10 @@ import metric_samples as samples
 import numpy as np
 import pytest
 
-from kdbench.metrics import card
+from kdbench.metrics import card, catalogue
+from kdbench.metrics.blocks import from_blocks
 
-PRIMARY = {family: [entry.name for entry in card.primary(family)] for family in samples.FAMILIES}
+PRIMARY = {family: [entry.name for entry in catalogue.primary(family)] for family in samples.FAMILIES}
 
 
 def direct(family, student, teachers):
@@ -22,7 +23,7 @@ def test_all_units_in_order_give_the_metric(family, teachers):
     assert len(units) == 1
     index, expected = np.arange(units.pop()), direct(family, student, near)
     for name in PRIMARY[family]:
-        assert card.from_blocks(name, blocks, index) == pytest.approx(expected[name], abs=1e-13), name
+        assert from_blocks(name, blocks, index) == pytest.approx(expected[name], abs=1e-13), name
 
 
 @pytest.mark.parametrize("family", samples.FAMILIES)
@@ -33,14 +34,14 @@ def test_a_resample_gives_the_metric_of_resampled_outputs(family):
     index = np.random.default_rng(5).integers(0, units, units)
     expected = direct(family, samples.take(family, student, index), [samples.take(family, t, index) for t in near])
     for name in PRIMARY[family]:
-        assert card.from_blocks(name, blocks, index) == pytest.approx(expected[name], abs=1e-13), name
+        assert from_blocks(name, blocks, index) == pytest.approx(expected[name], abs=1e-13), name
 
 
 def test_retrieval_keeps_its_other_truth_metrics_too():
     student, near = samples.outputs("retrieval")
     blocks, truth = card.blocks("retrieval", student, near), card.truth("retrieval", student)
     for name in ("rr@10", "recall@100"):
-        assert card.from_blocks(name, blocks, np.arange(20)) == pytest.approx(truth[name], abs=1e-15)
+        assert from_blocks(name, blocks, np.arange(20)) == pytest.approx(truth[name], abs=1e-15)
 
 
 def test_without_teachers_only_truth_blocks_and_a_clear_error_for_the_rest():
@@ -48,4 +49,4 @@ def test_without_teachers_only_truth_blocks_and_a_clear_error_for_the_rest():
     blocks = card.blocks("classification", student)
     assert sorted(blocks) == ["accuracy|mean", "ece|ece"]
     with pytest.raises(KeyError, match=r"agreement.*accuracy, ece"):
-        card.from_blocks("agreement", blocks, np.arange(3))
+        from_blocks("agreement", blocks, np.arange(3))

@@ -10,7 +10,7 @@ import sklearn.metrics
 import torch
 import torchmetrics
 
-from kdbench.metrics import calibration, card, classification, divergence, exaggeration
+from kdbench.metrics import calibration, card, divergence, exaggeration
 from kdbench.metrics.catalogue import metrics
 
 STUDENT, (TEACHER,) = samples.outputs("classification", seed=4)
@@ -116,21 +116,6 @@ def test_extreme_logits_need_no_clipping():
 
 def test_a_perfect_copy_has_a_finite_log_kl():
     assert card.fidelity("classification", TEACHER, [TEACHER])["log_kl"] == pytest.approx(np.log(1e-12))
-
-
-def test_reliability_table_makes_the_ece():
-    confidence, right = P_S.max(1), P_S.argmax(1) == LABELS
-    table = calibration.reliability(confidence, right)
-    used = table["count"] > 0
-    gaps = np.abs(table["target"] - table["confidence"])[used] * table["count"][used]
-    assert gaps.sum() / 120 == pytest.approx(TRUTH["ece"], abs=1e-14)
-    assert np.isnan(table["target"][~used]).all()
-
-
-def test_agreement_by_confidence_averages_to_agreement():
-    table = classification.agreement_by_confidence(STUDENT, [TEACHER])
-    assert np.average(table["agreement"], weights=table["count"]) == pytest.approx(CARD["agreement"])
-    assert (np.diff(table["confidence"]) > 0).all()
 
 
 def test_theil_sen_of_many_items_stays_near_the_whole():

@@ -8,7 +8,7 @@ import scipy.special
 import scipy.stats
 import sklearn.metrics
 
-from kdbench.metrics import card, gain, ranking, retrieval
+from kdbench.metrics import card, gain, ranking
 from kdbench.metrics.catalogue import metrics
 
 STUDENT, (TEACHER,) = samples.outputs("retrieval", seed=4)
@@ -63,7 +63,7 @@ def test_corpus_metrics_equal_plain_loops_on_a_run_full_of_ties():
 def test_corpus_metrics_equal_ir_measures():
     im = pytest.importorskip("ir_measures")
     outputs = big_tied_run()
-    order = retrieval.rank(outputs["run_scores"], outputs["run"])
+    order = ranking.rank(outputs["run_scores"], outputs["run"])
     ranked = np.take_along_axis(outputs["run"], order, axis=1)
     run = {f"q{i}": {f"d{d}": -float(place) for place, d in enumerate(row)} for i, row in enumerate(ranked) if row[0] >= 0}
     qrels = {f"q{i}": {f"d{d}": grade for d, grade in grades.items()} for i, grades in enumerate(judged(outputs))}

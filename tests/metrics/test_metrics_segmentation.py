@@ -1,4 +1,4 @@
-"""Card S against torch, torchmetrics and scipy.ndimage, protocols, void, chunks and unlabelled images."""
+"""Card S against torch, torchmetrics and scipy.ndimage, void, chunks and unlabelled images."""
 
 import metric_samples as samples
 import metric_vectors as v
@@ -8,8 +8,7 @@ import scipy.ndimage
 import torch
 import torchmetrics
 
-from kdbench.metrics import calibration, card, grid, pixels
-from kdbench.metrics import segmentation as seg
+from kdbench.metrics import calibration, card, dense_statistics, grid, pixels
 from kdbench.metrics.catalogue import metrics
 
 STUDENT, (TEACHER,) = samples.outputs("segmentation", seed=4)
@@ -79,7 +78,7 @@ def test_fidelity_equals_a_plain_computation():
 
 
 def test_confusion_matrices_are_per_image_and_leave_void_out():
-    matrices = seg.confusion_matrices(STUDENT)
+    matrices = pixels.gather(STUDENT, (), dense_statistics.confusion)["confusion"]
     s = maps(STUDENT)
     for i, matrix in enumerate(matrices):
         expected = np.zeros((4, 4), int)
@@ -145,11 +144,6 @@ def test_a_map_without_boundaries_has_no_boundary_agreement():
     assert found["miou_st_absent"] == 2
 
 
-def test_trimap_widens_to_all_pixels():
-    curve = seg.trimap(v.S_STUDENT, [v.S_TEACHER], (0, 1, 8))
-    assert curve == pytest.approx({0: 9 / 11, 1: 13 / 15, 8: 13 / 15})
-
-
 def test_pseudo_labels():
     certain, unsure = np.log([0.98, 0.01, 0.01]), np.log([0.6, 0.3, 0.1])
     teacher = {"logits": np.stack([certain, certain, unsure, unsure], axis=1)[None, :, None, :]}
@@ -157,17 +151,6 @@ def test_pseudo_labels():
     found = card.fidelity("segmentation", student, [teacher])
     assert (found["pseudo_coverage"], found["pseudo_precision"]) == (pytest.approx(2 / 3), 0.5)
     assert (found["agreement_covered"], found["agreement_uncovered"]) == (0.5, 1.0)
-    curve = seg.pseudo_label_curve(student, [teacher], (0.5, 0.968, 0.999))
-    assert [row["pseudo_coverage"] for row in curve] == [1, pytest.approx(2 / 3), 0]
-    assert np.isnan(curve[2]["pseudo_precision"])
-
-
-def test_two_published_protocols_for_classes_outside_the_list():
-    matrix = np.array([[6, 0, 0], [2, 4, 0], [3, 0, 0]])  # class 2 was never trained; its pixels were called 0
-    assert seg.protocol_miou(matrix, (0, 1), "counted") == pytest.approx((6 / 11 + 4 / 6) / 2)
-    assert seg.protocol_miou(matrix, (0, 1), "ignored") == pytest.approx((6 / 8 + 4 / 6) / 2)
-    with pytest.raises(ValueError, match="counted"):
-        seg.protocol_miou(matrix, (0, 1), "dropped")
 
 
 def test_miou_sums_the_set_and_does_not_average_images():

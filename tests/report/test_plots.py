@@ -26,7 +26,8 @@ from kdbench.report.build import build
 from kdbench.report.claims import found, with_examples
 from kdbench.report.crossed import crossed
 from kdbench.report.curves import curve_of, curves_plot, shares
-from kdbench.report.fidelity_plots import STACKS, detail_plot, fidelity_plot
+from kdbench.report.detail_plots import detail_plot
+from kdbench.report.fidelity_plots import STACKS, fidelity_plot
 from kdbench.report.model import Difference, Page, Part, Row
 from kdbench.report.papers import HEADS, csv_text, latex
 from kdbench.report.ranking import ranking_plot

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from kdbench.results import load_results
-from kdbench.results.frame import COLUMNS, wide
+from kdbench.results.frame import COLUMNS
 from kdbench.results.store import ResultStore
 
 
@@ -19,7 +19,6 @@ def test_no_results_give_an_empty_table_with_all_columns(tmp_path: Path) -> None
     frame = load_results(tmp_path / "results")
     assert list(frame.columns) == list(COLUMNS) and len(frame) == 0
     assert frame["value"].dtype == "float64" and frame["seed"].dtype == "Int64"
-    assert len(wide(frame)) == 0 and "key" in wide(frame).columns
 
 
 def test_one_row_a_job_and_metric(tmp_path: Path, make_record) -> None:
@@ -45,22 +44,6 @@ def test_one_row_a_job_and_metric(tmp_path: Path, make_record) -> None:
     assert set(frame.loc[frame["kind"] == "teacher", "method"]) == {"teacher"}
     again = load_results(store.folder)
     pd.testing.assert_frame_equal(frame, again)
-
-
-def test_wide_has_one_row_a_job(tmp_path: Path, make_record) -> None:
-    store = ResultStore(tmp_path / "results")
-    for seed in (0, 1):
-        store.write(make_record(seed))
-    store.write(make_record(2, metrics={}, cost={}))  # a job without a single number
-    store.write(make_record(kind="teacher", metrics={"truth": {"top1": 0.9}}))
-    ResultStore(store.folder / "archive" / "old").write(make_record(0, metrics={"truth": {"top1": 7.0}}))
-    table = wide(load_results(store.folder, archive=True))
-    assert len(table) == 4  # which a table of numbers cannot show
-    live = table[(table["seed"] == 0) & (table["kind"] == "student") & table["archive"].isna()].iloc[0]
-    assert live["truth.top1"] == 0.1 + 0.2 and live["fidelity.agreement"] == 0.75 and live["cost.steps"] == 10
-    assert table.loc[table["archive"] == "old", "truth.top1"].tolist() == [7.0]
-    assert math.isnan(table.loc[table["kind"] == "teacher", "fidelity.agreement"].iloc[0])
-    assert "cost.steps" not in wide(load_results(store.folder), groups=["truth"]).columns
 
 
 def test_unreadable_files_are_told_not_dropped_in_silence(tmp_path: Path, make_record) -> None:

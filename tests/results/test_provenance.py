@@ -16,6 +16,7 @@ import pytest
 
 import kdbench.results.record as record_module
 from kdbench.results import provenance
+from kdbench.results.source_digests import source_digest
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -96,24 +97,24 @@ def test_collect_tells_the_software_and_the_machine_and_no_more(monkeypatch: pyt
 
 def test_source_digests(tmp_path: Path) -> None:
     expected = hashlib.sha256(Path(record_module.__file__).read_bytes()).hexdigest()
-    same = provenance.source_digest([record_module, record_module.Record, record_module.comparable, "kdbench.results.record"])
+    same = source_digest([record_module, record_module.Record, record_module.comparable, "kdbench.results.record"])
     assert same == {"kdbench.results.record": expected}
-    instance = provenance.source_digest([record_module.RecordError("x"), len, "kdbench.no_such_module", "no_such_package.x"])
+    instance = source_digest([record_module.RecordError("x"), len, "kdbench.no_such_module", "no_such_package.x"])
     assert instance == {"kdbench.results.record": expected}
     path = tmp_path / "my_method.py"
     path.write_bytes(b"a = 1\r\nb = 2\r\n")
-    windows = provenance.source_digest([path])
+    windows = source_digest([path])
     path.write_bytes(b"a = 1\nb = 2\n")
-    assert provenance.source_digest([path]) == windows == {"my_method.py": hashlib.sha256(b"a = 1\nb = 2\n").hexdigest()}
+    assert source_digest([path]) == windows == {"my_method.py": hashlib.sha256(b"a = 1\nb = 2\n").hexdigest()}
     path.write_bytes(b"a = 1\nb = 3\n")
-    assert provenance.source_digest([path]) != windows
+    assert source_digest([path]) != windows
 
 
 def test_a_dotted_name_is_found_without_importing_it() -> None:
     import sys
 
     before = "torch" in sys.modules
-    digests = provenance.source_digest(["kdbench.contract.decisions", "kdbench.track"])
+    digests = source_digest(["kdbench.contract.decisions", "kdbench.track"])
     assert set(digests) == {"kdbench.contract.decisions", "kdbench.track"}
     if "kdbench.contract.decisions" not in sys.modules:
         assert ("torch" in sys.modules) == before

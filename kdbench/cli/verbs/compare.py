@@ -71,7 +71,7 @@ def compare(
     from kdbench.compare.comparison import against as compare_with
     from kdbench.compare.comparison import unknown_metrics, within
     from kdbench.contract.errors import KdbenchError
-    from kdbench.stats.arms import CrossedStore
+    from kdbench.stats.crossed_store import CrossedStore
 
     alone = against is not None or published or published_in is not None
     suite, folder, names = sort_out(list(words or []), results, alone)

@@ -64,7 +64,7 @@ def version(name: str) -> str | None:
 
 def devices() -> list[str]:
     from kdbench.execute.devices import default_workers
-    from kdbench.results.provenance import machine
+    from kdbench.results.machine import machine
 
     facts = machine()
     workers = default_workers()

@@ -124,7 +124,7 @@ def gather(session: Session, root: Path) -> Gathered:
     from kdbench.jobs.job import Cell
     from kdbench.jobs.of_suite import jobs_of
     from kdbench.jobs.sources import modules_of
-    from kdbench.results.provenance import source_digest
+    from kdbench.results.source_digests import source_digest
     from kdbench.suite.only import parse
 
     scan = session.store.scan()

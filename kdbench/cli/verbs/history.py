@@ -84,12 +84,12 @@ def look(session: Session, baseline: Path, results: Path, metric: list[str] | No
 
 def tell(one: Track) -> None:
     """A block a series, a line a commit."""
-    from kdbench.gate.plot import known
     from kdbench.gate.words import amount, level
     from kdbench.jobs.job import where
+    from kdbench.metrics.catalogue import by_name
     from kdbench.stats.intervals import mean, sd
 
-    info = known(one.series.metric)
+    info = by_name(one.series.metric)
     cell = one.series.cell
     typer.echo(f"{where(cell.task, cell.pair)} {cell.cell}: {info.name}")
     for place, point in enumerate(one.series.points):

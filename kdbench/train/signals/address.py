@@ -13,7 +13,8 @@ import torch
 
 from kdbench.contract.model import Net
 from kdbench.contract.task import Task
-from kdbench.results.provenance import source_digest, versions
+from kdbench.results.provenance import versions
+from kdbench.results.source_digests import source_digest
 
 VERSION = 1  # of the layout and of the way in which a teacher is asked: kdbench/train/signals
 LIBRARIES = ("torch", "timm")

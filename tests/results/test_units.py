@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "metrics"))
 import metric_samples as samples
 
 from kdbench.contract.errors import DataError
-from kdbench.metrics import card
+from kdbench.metrics import card, catalogue
 from kdbench.metrics.blocks import from_blocks
 from kdbench.results.against import Against
 from kdbench.results.outputs import OutputStore
@@ -42,7 +42,7 @@ def test_resamples_are_those_of_from_blocks(family: str) -> None:
     blocks = blocks_of(family)
     units = Units.read(blocks)
     index, counts = drawn(units.of)
-    assert units.metrics >= {entry.name for entry in card.primary(family)} & units.metrics != frozenset()
+    assert units.metrics >= {entry.name for entry in catalogue.primary(family)} & units.metrics != frozenset()
     for name in units.metrics:
         wanted = [from_blocks(name, blocks, row) for row in index]
         assert units.on_resamples(name, counts) == pytest.approx(wanted, abs=1e-12), name

@@ -1,4 +1,4 @@
-"""Crossed intervals between arms as results hold them: readings and their units; kept on disk by the contents they stand on."""
+"""Crossed intervals of cells and of their differences, kept on disk by the contents that they stand on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from kdbench.stats.bootstrap import (
     weighted,
 )
 from kdbench.stats.intervals import Interval
-from kdbench.stats.noise import overdispersion
+from kdbench.stats.overdispersion import overdispersion
 from kdbench.stats.ranks import rank_probabilities
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ VERSION = 1  # raise when what is computed from the same units changes
 
 
 @dataclass(frozen=True)
-class Arm:
+class CellRuns:
     """The finished runs of a cell, and where their units are found."""
 
     family: str
@@ -49,8 +49,8 @@ class Arm:
     reader: UnitReader
 
     @staticmethod
-    def of(family: str, readings: Sequence[Reading], reader: UnitReader) -> Arm:
-        return Arm(family, tuple(reading for reading in readings if reading.status == "done"), reader)
+    def of(family: str, readings: Sequence[Reading], reader: UnitReader) -> CellRuns:
+        return CellRuns(family, tuple(reading for reading in readings if reading.status == "done"), reader)
 
     @functools.cached_property
     def stands_on(self) -> list[list[object]]:
@@ -63,7 +63,9 @@ class CrossedStore:
 
     home: Home
 
-    def differences(self, metrics: Sequence[str], first: Arm, second: Arm, pairing: bool = True) -> dict[str, Crossed | None]:
+    def differences(
+        self, metrics: Sequence[str], first: CellRuns, second: CellRuns, pairing: bool = True
+    ) -> dict[str, Crossed | None]:
         """first - second for each metric; None where a run's units are unknown, lack the metric, or are too few."""
         path = self._path(["difference", pairing, first.stands_on, second.stands_on])
 
@@ -72,12 +74,12 @@ class CrossedStore:
 
         return self._answer(path, metrics, [first, second], compute)
 
-    def means(self, metrics: Sequence[str], arm: Arm) -> dict[str, Crossed | None]:
+    def means(self, metrics: Sequence[str], arm: CellRuns) -> dict[str, Crossed | None]:
         """The mean over the runs of one arm, for each metric."""
         path = self._path(["mean", arm.stands_on])
         return self._answer(path, metrics, [arm], lambda metric, arms: average(metric, arms[0]))
 
-    def ranking(self, metric: str, arms: Sequence[Arm], higher_is_better: bool = True) -> list[list[float]] | None:
+    def ranking(self, metric: str, arms: Sequence[CellRuns], higher_is_better: bool = True) -> list[list[float]] | None:
         """Share of the resamples of seeds × units in which each arm has each place; None without units or two arms.
 
         Arms are of one suite, with the same seeds: all of them are drawn alike.
@@ -88,23 +90,23 @@ class CrossedStore:
         known = _json(path)
         if "shares" not in known:
             runs = _runs(arms, metric)
-            known = {"shares": None if runs is None else ranked(metric, runs, higher_is_better)}
+            known = {"shares": None if runs is None else _shares_of_places(metric, runs, higher_is_better)}
             self._write(path, known)
         return known["shares"]
 
-    def overdispersion(self, metric: str, arms: Sequence[Arm]) -> float:
+    def overdispersion(self, metric: str, arms: Sequence[CellRuns]) -> float:
         """φ of a metric that is a mean over units, pooled over arms; NaN where it is no such mean or units are unknown."""
         path = self._path(["overdispersion", metric, *(arm.stands_on for arm in arms)])
         known = _json(path)
         if "phi" not in known:
-            runs = _runs(arms, metric)
-            phi = math.nan if runs is None else pooled_overdispersion(metric, runs)
+            units = _common_units(arms, metric)
+            phi = math.nan if units is None else _pooled_overdispersion(metric, units)
             known = {"phi": None if math.isnan(phi) else phi}
             self._write(path, known)
         return math.nan if known["phi"] is None else float(known["phi"])
 
     def _answer(
-        self, path: Path, metrics: Sequence[str], arms: list[Arm], compute: Callable[[str, list[list[Run]]], Crossed | None]
+        self, path: Path, metrics: Sequence[str], arms: list[CellRuns], compute: Callable[[str, list[list[Run]]], Crossed | None]
     ) -> dict[str, Crossed | None]:
         known = _load(path)
         new = [metric for metric in metrics if metric not in known]
@@ -144,7 +146,7 @@ def _json(path: Path) -> dict[str, Any]:
         return {}
 
 
-def ranked(metric: str, arms: Sequence[Sequence[Run]], higher_is_better: bool) -> list[list[float]]:
+def _shares_of_places(metric: str, arms: Sequence[Sequence[Run]], higher_is_better: bool) -> list[list[float]]:
     import numpy as np
 
     fewest = min(arms, key=teachers)  # whose ties of seeds through teachers hold for all
@@ -153,30 +155,40 @@ def ranked(metric: str, arms: Sequence[Sequence[Run]], higher_is_better: bool) -
     return rank_probabilities(table, higher_is_better).round(4).tolist()
 
 
-def pooled_overdispersion(metric: str, arms: Sequence[Sequence[Run]]) -> float:
+def _pooled_overdispersion(metric: str, arms: Sequence[Sequence[Units]]) -> float:
     import numpy as np
 
-    tables = [[values for run in arm if (values := unit_values(run.units, metric)) is not None] for arm in arms]
+    tables = [[values for units in arm if (values := _unit_values(units, metric)) is not None] for arm in arms]
     if any(len(table) < len(arm) for table, arm in zip(tables, arms, strict=True)):
         return math.nan
     return overdispersion([np.stack(table) for table in tables])
 
 
-def unit_values(units: object, metric: str) -> np.ndarray | None:
+def _unit_values(units: Units, metric: str) -> np.ndarray | None:
     """The metric of each single unit; None where it is no mean of such, or units are known in groups only."""
-    assert isinstance(units, Units)
     block = units.blocks[metric]
     if block.reduction != "mean" or block.size != units.of or (block.values[:, 1] == 0).any():
         return None
     return block.values[:, 0] / block.values[:, 1]
 
 
-def _runs(arms: Sequence[Arm], metric: str) -> list[list[Run]] | None:
-    """Runs on common units; None where some are not to be had. Seeds go with their teachers, alone where they have none."""
+def _common_units(arms: Sequence[CellRuns], metric: str) -> list[list[Units]] | None:
+    """The units of each arm's runs, the same ones for all; None where some are not to be had."""
     units = [arm.reader.units(arm.family, reading.key, reading.teachers) for arm in arms for reading in arm.readings]
     known = [found for found in units if found is not None]
     common = aligned(known, metric) if len(known) == len(units) else None
     if common is None:
         return None
     each = iter(common)
-    return [[Run(r.seed, tuple(sorted(r.teachers)) or ("alone", r.seed), next(each)) for r in arm.readings] for arm in arms]
+    return [[next(each) for _ in arm.readings] for arm in arms]
+
+
+def _runs(arms: Sequence[CellRuns], metric: str) -> list[list[Run]] | None:
+    """Each arm's runs on common units. Seeds go with their teachers, alone where they have none."""
+    common = _common_units(arms, metric)
+    if common is None:
+        return None
+    return [
+        [Run(r.seed, tuple(sorted(r.teachers)) or ("alone", r.seed), units) for r, units in zip(arm.readings, own, strict=True)]
+        for arm, own in zip(arms, common, strict=True)
+    ]

@@ -12,7 +12,7 @@ GROUP = {"test": "truth", "val": "val"}
 ALIKE = 1e-4  # of a score that is computed again, on other hardware
 
 
-def outside(jobs: JobSet, records: Mapping[str, Record]) -> list[tuple[str, str]]:
+def outside_teachers(jobs: JobSet, records: Mapping[str, Record]) -> list[tuple[str, str]]:
     """Label and text of each teacher with a card, once."""
     lines = {job.origin["card"]: text(job.origin, records.get(key)) for key, job in jobs.jobs.items() if job.origin}
     return [(f"teacher {name}", said) for name, said in lines.items()]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdbench.gate.lines import HEADER, BaselineError, Line, read, write
+from kdbench.gate.baseline_file import HEADER, BaselineError, Line, read, write
 
 GOOD = "kd[T=1],default,accuracy,0,0.86,0123456789abcdef,f99e22ccbd21,2.15.0,cpu,2026-11-21,first baseline"
 
