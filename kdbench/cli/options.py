@@ -14,6 +14,7 @@ from kdbench.cli import complete
 class Stale(StrEnum):
     """What to do with results that older code made."""
 
+    auto = "auto"
     keep = "keep"
     rerun = "rerun"
     fail = "fail"
@@ -33,7 +34,10 @@ PluginOption = Annotated[
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of results.")]
 ReportsOption = Annotated[Path, typer.Option("--reports", help="Folder of reports.")]
 BaselineOption = Annotated[Path, typer.Option("--baseline", help="Folder of baselines.")]
-StaleOption = Annotated[Stale, typer.Option("--stale", help="Results made by older code: keep, run anew, or stop.")]
+StaleOption = Annotated[
+    Stale,
+    typer.Option("--stale", help="Results of older code: keep, make anew, or stop; auto: anew where a plugin of yours changed."),
+]
 TrackingOption = Annotated[
     str | None, typer.Option("--tracking-uri", help="MLflow server or store; default: sqlite in .kdbench.")
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from kdbench.jobs.decide import SPLIT
 from kdbench.jobs.identity import IDENTITY_VERSION, key_of, without_defaults
 from kdbench.jobs.job import Job
-from kdbench.jobs.parts import network_identity, task_identity, task_spec, view_spec
+from kdbench.jobs.parts import full_params, network_identity, task_identity, task_spec, view_spec
 from kdbench.jobs.rounds import trial_label
 from kdbench.jobs.start import Start
 from kdbench.registry import Registry
@@ -52,21 +52,26 @@ def student_design(arm: Arm, registry: Registry, teachers: Sequence[Job]) -> Des
     for wrap in arm.method["wrap"]:
         wrapper = registry.wrapper(wrap["name"])
         targets[f"wrapper:{wrapper.name}"] = wrapper.target
-        wraps.append({"name": wrapper.name, "version": wrapper.version, "params": wrap["params"]})
+        wraps.append({"name": wrapper.name, "version": wrapper.version, "params": full_params(wrap["params"], wrapper)})
     for teacher in teachers:
         targets |= {name: target for name, target in teacher.targets.items() if name.startswith("model:")}
     source = None
     if arm.source is not None:
-        targets["source"] = registry.source(arm.source["plugin"]).target
-        source = {"name": arm.source["plugin"], "version": arm.source["version"], "params": arm.source["params"]}
+        asked = registry.source(arm.source["plugin"])
+        targets["source"] = asked.target
+        source = {"name": asked.name, "version": asked.version, "params": full_params(arm.source["params"], asked)}
     view = {key: value for key, value in arm.view.items() if key != "name"}
-    targets |= {f"stage:{stage['name']}": registry.stage(stage["name"]).target for stage in view.get("stages", ())}
+    if stages := view.get("stages"):
+        plugins = [registry.stage(stage["name"]) for stage in stages]
+        targets |= {f"stage:{stage.name}": stage.target for stage in plugins}
+        view["stages"] = [{**told, "params": full_params(told["params"], stage)} for told, stage in zip(stages, plugins)]
+    params = full_params(arm.method["params"], method)
     identity = {
         "identity_version": IDENTITY_VERSION,
         "role": "student",
         "task": task_identity(arm.task, task),
-        "student": network_identity(arm.student),
-        "method": {"name": method.name, "version": method.version, "params": arm.method["params"], "wrap": wraps},
+        "student": network_identity(arm.student, model),
+        "method": {"name": method.name, "version": method.version, "params": params, "wrap": wraps},
         "source": source,
         "view": view,
         "recipe": without_defaults(arm.recipe, RECIPE_DEFAULTS),

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kdbench.registry import PluginInfo
 
 
+def full_params(params: Mapping[str, Any], plugin: PluginInfo) -> dict[str, Any]:
+    """Params as a key has them. Those of built-in plugins stand without defaults, which the lock guards: a changed one needs
+    a new version. Nothing guards the defaults of others' plugins, so theirs are written out: a changed default is another job."""
+    return dict(params) if plugin.built_in else {**plugin.defaults, **params}
+
+
 def task_identity(task: dict[str, Any], info: PluginInfo) -> dict[str, Any]:
     """Without the params that only say where the data lie: a set is the same wherever it is."""
     marks = info.schema.get("properties", {})
-    params = {name: value for name, value in task["params"].items() if marks.get(name, {}).get("identity", True)}
+    params = {
+        name: value for name, value in full_params(task["params"], info).items() if marks.get(name, {}).get("identity", True)
+    }
     return {"name": info.name, "version": info.version, "params": params, "fingerprint": info.facts["fingerprint"]}
 
 
 def task_spec(task: dict[str, Any], info: PluginInfo) -> dict[str, Any]:
-    return {**task_identity(task, info), "params": task["params"]}
+    return {**task_identity(task, info), "params": full_params(task["params"], info)}
 
 
-def network_identity(network: dict[str, Any]) -> dict[str, Any]:
-    return {"model": network["model"], "version": network["version"], "params": network["params"]}
+def network_identity(network: dict[str, Any], model: PluginInfo) -> dict[str, Any]:
+    return {"model": network["model"], "version": network["version"], "params": full_params(network["params"], model)}
 
 
 def view_spec(view: dict[str, Any], task: PluginInfo) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kdbench.jobs.job import Job, JobSet
-from kdbench.jobs.sources import outdated
+from kdbench.jobs.sources import is_ours, outdated
 
 State = Literal["run", "cached", "stale", "blocked"]
-StalePolicy = Literal["keep", "rerun", "fail"]
+StalePolicy = Literal["auto", "keep", "rerun", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,9 @@ def plan(
     A student whose teacher diverged is blocked, and so are those that need the student: there is nothing to learn from. A teacher
     that has a result runs again where a student needs its weights and outputs, and they are gone. Where older results are made
     anew, so are the students of teachers made anew.
+
+    `stale` says what becomes of results that older code made. auto: one's own code is what is being worked on, so what it made is
+    made anew, and so is what diverged; what an older kdbench made is kept.
     """
     states: dict[str, tuple[State, str]] = {}
     anew: set[str] = set()
@@ -60,7 +63,8 @@ def plan(
             states[key] = ("run", attempts.get(key, "no result yet"))
         elif changed := outdated(record, digest(job)):
             names = ", ".join(name.removeprefix("kdbench.") for name in changed)
-            states[key] = ("run" if stale == "rerun" and not lost else "stale", f"older code of {names}")
+            anyway = stale == "auto" and (record.status == "diverged" or not all(map(is_ours, changed)))
+            states[key] = ("run" if (stale == "rerun" or anyway) and not lost else "stale", f"older code of {names}")
         elif anew.intersection(job.after) and not lost:
             states[key] = ("run", "its teacher is made anew")
         else:

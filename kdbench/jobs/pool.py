@@ -49,7 +49,7 @@ def teacher_job(arm: Arm, teacher: dict[str, Any], seed: int, registry: Registry
         "view": "default",
         "seed": seed,
     }
-    network = network_identity(teacher)
+    network = network_identity(teacher, model)
     common = {
         "identity_version": IDENTITY_VERSION,
         "role": "teacher",

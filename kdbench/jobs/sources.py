@@ -25,6 +25,23 @@ def _modules(targets: frozenset[str]) -> tuple[str | Path, ...]:
 
 
 def outdated(record: Any, present: Mapping[str, str]) -> list[str]:
-    """The sources that changed since a record was made. A source that the record does not name is no evidence."""
+    """The sources that changed since a record was made.
+
+    A module that the record does not name is no evidence. A file is known by what is in it, not by its name: the same code under
+    another name is no change, and another file is one.
+    """
     recorded = record.provenance.get("sources", {})
-    return sorted(name for name, sha in present.items() if recorded.get(name, sha) != sha)
+
+    def changed(name: str, sha: str) -> bool:
+        return sha not in recorded.values() if is_file(name) and recorded else recorded.get(name, sha) != sha
+
+    return sorted(name for name, sha in present.items() if changed(name, sha))
+
+
+def is_file(name: str) -> bool:
+    """Whether a source is a file, told by its path; the others are modules of kdbench or of an installed package."""
+    return name.endswith(".py")
+
+
+def is_ours(name: str) -> bool:
+    return name.startswith("kdbench.")

@@ -19,13 +19,16 @@ _TASK_FACTS = ("family", "axis", "grid", "sets", "roles", "augments", "bank", "f
 
 
 def load_file(path: Path) -> ModuleType:
-    """Import a plugin file under a name of its own; the same file is imported once."""
+    """Import a plugin file under a name of its own; the same file is imported once. As of a script, what lies beside it can be
+    imported too; but it comes last, so that a file of ours hides no library."""
     path = path.resolve()
     name = f"{_OF_FILES}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}")
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no Python file")

@@ -22,6 +22,10 @@ class PluginInfo:
     target: str
     origin: str = "built-in"
 
+    @property
+    def built_in(self) -> bool:
+        return self.origin == "built-in"
+
     def data(self) -> dict[str, Any]:
         keys = ("kind", "name", "version", "doc", "schema", "defaults", "facts", "target")
         return {key: getattr(self, key) for key in keys}

@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,7 +15,6 @@ from typing import Any
 
 from kdbench.results import asking_git
 from kdbench.results.machine import machine
-from kdbench.results.source_digests import source_digest
 
 PACKAGES = ("kdbench", "torch", "numpy", "timm")
 
@@ -25,8 +24,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def collect(started: str | None = None, sources: Iterable[Any] = (), folder: str | Path = ".") -> dict[str, Any]:
-    """The provenance of a record that is finished now; `sources` are the plugins and modules that made it.
+def collect(started: str | None = None, sources: Mapping[str, str] | None = None, folder: str | Path = ".") -> dict[str, Any]:
+    """The provenance of a record that is finished now; `sources` are the digests of the code that made it.
 
     `git` is the checkout of the working folder (suites, own plugins), `code` that of kdbench, where it is another one.
     """
@@ -34,7 +33,7 @@ def collect(started: str | None = None, sources: Iterable[Any] = (), folder: str
     found: dict[str, Any] = {"git": git_state(folder), "machine": machine(), "versions": versions()}
     if own is not None and own != _checkout(Path(folder)):
         found["code"] = git_state(own)
-    found["sources"] = source_digest(sources)
+    found["sources"] = dict(sources or {})
     return found | ({"started": started} if started else {}) | {"finished": now()}
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import os
 import sys
+import tokenize
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
@@ -14,9 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from kdbench.results.local_imports import local_imports
+
 
 def source_digest(sources: Iterable[Any]) -> dict[str, str]:
-    """{name: sha256 of its source file} for modules, classes, functions, instances, dotted module names and paths.
+    """{name: sha256 of its source file} for modules, classes, functions, instances, dotted module names and paths, and for
+    the files of one's own that those import.
 
     A dotted name is found on disk without importing the module, so that `status` can compare digests and import no
     torch. Line ends are made uniform, because a checkout may have changed them. What is built in is left out.
@@ -26,14 +30,39 @@ def source_digest(sources: Iterable[Any]) -> dict[str, str]:
         name, path = _locate(source)
         if path is not None:
             with suppress(OSError):
-                state = os.stat(path)
-                found[name] = _digest(str(path), state.st_mtime_ns, state.st_size)
+                for each, file in {name: path, **local_imports(path)}.items():
+                    _put(found, each, file)
     return dict(sorted(found.items()))
 
 
+def _put(found: dict[str, str], name: str, path: Path) -> None:
+    """Of two files of one name, from two folders, the second gets its folder before it."""
+    state = os.stat(path)
+    digest = _digest(str(path), state.st_mtime_ns, state.st_size, name.endswith(".py"))
+    while found.get(name, digest) != digest:
+        name = f"{path.parent.name}/{name}"
+    found[name] = digest
+
+
 @lru_cache(maxsize=1024)
-def _digest(path: str, mtime_ns: int, size: int) -> str:
-    return hashlib.sha256(Path(path).read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+def _digest(path: str, mtime_ns: int, size: int, own: bool) -> str:
+    text = Path(path).read_bytes().replace(b"\r\n", b"\n")
+    return hashlib.sha256(without_comments(text) if own else text).hexdigest()
+
+
+def without_comments(text: bytes) -> bytes:
+    """Code without comments and blank lines: a note in a plugin is no reason to train again. What is no Python stays."""
+    lines = text.decode(errors="replace").splitlines(keepends=True)
+    try:
+        for token in tokenize.generate_tokens(iter(lines[:]).__next__):
+            row, column = token.start
+            if token.type == tokenize.COMMENT:
+                lines[row - 1] = lines[row - 1][:column].rstrip() + "\n"
+            elif token.type == tokenize.NL and not lines[row - 1].strip():
+                lines[row - 1] = ""
+    except (tokenize.TokenError, SyntaxError):
+        return text
+    return "".join(lines).encode()
 
 
 def _locate(source: Any) -> tuple[str, Path | None]:

@@ -55,7 +55,7 @@ def write(run: Run) -> None:
         "cost": {**build.cost_of(final, stream), "dropped": learner.dropped(), "steps": learner.at},
         "timing": {**run.timing(), "evaluate_seconds": round(time.perf_counter() - began, 3)},
         "provenance": {
-            **collect(run.started, modules(job["sources"])),
+            **collect(run.started, run.code),
             "device": device_name(device),
             **origin(job),
             **leaked(task),

@@ -37,6 +37,7 @@ class Run:
         self.started, began = now(), time.perf_counter()
         identity, targets, device = job["spec"], job["targets"], common.device
         self.home = Home(Path(job["home"]))
+        self.code = source_digest(recording.modules(job["sources"]))  # now: it may be edited before this job ends
         self.task = build.make_task(identity, targets)
         elders.check(job, common)
         self.streams = common.streams(self.task, job)
@@ -48,8 +49,7 @@ class Run:
         start.towards_teacher(net, identity["init"], self.teachers)
         self.learner = make_learner(self.task, job, net, self.teachers, self.streams, self.home.signals)
         self.saved = self.home.checkpoints / job["key"] / "state.safetensors"
-        code = source_digest(recording.modules(job["sources"]))
-        self.about = {"key": job["key"], "code": json.dumps(code, sort_keys=True)}
+        self.about = {"key": job["key"], "code": json.dumps(self.code, sort_keys=True)}
         state = checkpoint.load(self.saved, device, self.about)
         if state is not None:
             self.learner.resume(state)

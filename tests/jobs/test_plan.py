@@ -50,10 +50,11 @@ def reasons(found: Plan) -> dict[str, str]:
     return {p.job.key: p.reason for p in found.jobs}
 
 
-def made(weights: Path, records: dict[str, Made], stale: Any = "keep", **attempts: str) -> Plan:
-    return plan(
-        JOBS, records, lambda job: {"code": "now"}, lambda key: (weights / f"{key}.safetensors").exists(), attempts, stale
-    )
+def made(
+    weights: Path, records: dict[str, Made], stale: Any = "keep", digest: dict[str, str] | None = None, **attempts: str
+) -> Plan:
+    present = digest or {"code": "now"}
+    return plan(JOBS, records, lambda job: present, lambda key: (weights / f"{key}.safetensors").exists(), attempts, stale)
 
 
 ALL = dict.fromkeys(JOBS.jobs, Made())
@@ -79,6 +80,25 @@ def test_older_code_is_kept_unless_asked(weights):
         assert states(found) == {**dict.fromkeys(ALL, "cached"), "a": "stale"}
         assert reasons(found)["a"] == "older code of code"
     assert states(made(weights, records, "rerun")) == {**dict.fromkeys(ALL, "cached"), "a": "run"}
+
+
+def test_what_ones_own_code_made_is_made_anew_and_what_an_older_kdbench_made_is_kept(weights):
+    now = {"kdbench.methods.kd": "kd now", "mine.py": "mine now"}
+    ours = Made(provenance={"sources": {**now, "kdbench.methods.kd": "kd then"}})
+    theirs = Made(provenance={"sources": {**now, "mine.py": "mine then"}})
+    diverged = Made(status="diverged", provenance=ours.provenance)
+    records = dict.fromkeys(ALL, Made(provenance={"sources": now})) | {"a": ours, "b": theirs, "c": diverged}
+    found = made(weights, records, "auto", digest=now)
+    assert states(found) == {"t1": "cached", "t2": "cached", "a": "stale", "b": "run", "c": "run"}
+    assert reasons(found)["a"] == "older code of methods.kd" and reasons(found)["b"] == "older code of mine.py"
+
+
+def test_a_file_is_known_by_what_is_in_it(weights):
+    """A copy of a plugin under another name is the same code, and another file of one's own is another."""
+    records = dict.fromkeys(ALL, Made(provenance={"sources": {"mine.py": "one"}}))
+    assert set(states(made(weights, records, "auto", digest={"copy.py": "one"})).values()) == {"cached"}
+    assert set(states(made(weights, records, "auto", digest={"new.py": "two"})).values()) == {"run"}
+    assert set(states(made(weights, records, "keep", digest={"mine.py": "one", "lib/losses.py": "x"})).values()) == {"stale"}
 
 
 def test_students_of_a_teacher_that_is_made_anew_are_made_anew(weights):

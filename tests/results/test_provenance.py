@@ -81,7 +81,7 @@ def test_remotes_lose_their_credentials(url: str, public: str | None) -> None:
 def test_collect_tells_the_software_and_the_machine_and_no_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SOME_TOKEN", "s3cret-value")
     started = provenance.now()
-    found = provenance.collect(started, [record_module], tmp_path)
+    found = provenance.collect(started, source_digest([record_module]), tmp_path)
     assert found["versions"]["numpy"] == numpy.__version__ and found["versions"]["python"] == platform.python_version()
     assert 1 <= found["machine"]["cores"] <= (os.cpu_count() or 1) and found["machine"]["cpu"]
     assert isinstance(found["machine"]["gpus"], list)

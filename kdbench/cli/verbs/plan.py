@@ -62,7 +62,7 @@ def plan(
     only: OnlyOption = None,
     plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
-    stale: StaleOption = Stale.keep,
+    stale: StaleOption = Stale.auto,
     as_json: JsonOption = False,
 ) -> int:
     """Show every job with its state and the reason for it.
@@ -112,6 +112,13 @@ def counted(planned: Sequence[Planned], session: Session) -> str:
     if session.jobs.waiting:
         parts.append(waiting(session))
     return f"{session.suite.name}: {count(len(planned), 'job')}: {', '.join(parts) or 'nothing to do'}"
+
+
+def older(planned: Sequence[Planned], session: Session) -> list[str]:
+    """What is kept although older code made it, and what makes it anew."""
+    reasons = Counter(item.reason for item in planned if item.state == "stale")
+    told = [wrapped(f"kept, made by {reason}", 14, f"{count(number, 'result')} ") for reason, number in reasons.items()]
+    return [*told, f"{session.command('run')} --stale=rerun makes them anew"] if told else []
 
 
 def show_refusals(session: Session, err: bool = False) -> None:

@@ -29,7 +29,7 @@ from kdbench.cli.options import (
 )
 from kdbench.cli.session import Session, open_suite
 from kdbench.cli.stages import stages
-from kdbench.cli.verbs.plan import counted, show_refusals
+from kdbench.cli.verbs.plan import counted, older, show_refusals
 from kdbench.cli.work import How, Say, Where, Work
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def run(
         Where, typer.Option("--executor", help="Here, on a Ray cluster, or inline: all in this process.")
     ] = Where.local,
     address: Annotated[str | None, typer.Option("--address", help="Ray cluster: auto, HOST:PORT or ray://…")] = None,
-    stale: StaleOption = Stale.keep,
+    stale: StaleOption = Stale.auto,
     keep_going: Annotated[bool, typer.Option("--keep-going/--fail-fast", help="Go on after a failed job, or stop.")] = True,
     max_failures: Annotated[int | None, typer.Option("--max-failures", min=1, help="Stop after so many failures.")] = None,
     timeout: Annotated[
@@ -103,6 +103,8 @@ def run(
     if planned.in_state("stale") and stale is Stale.fail:
         say("nothing was run: older code made some results; --stale=rerun makes them anew, --stale=keep leaves them")
         return Exit.incomplete
+    for line in older(planned.jobs, session):
+        say(line)
     session, works = stages(session, planned, how, stale.value)
     decision = decided(session, baseline, how, works) if decide and not stopped(works) and not session.jobs.waiting else None
     code = stopped(works)

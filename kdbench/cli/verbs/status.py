@@ -15,8 +15,8 @@ from kdbench.cli.choices import show_choices
 from kdbench.cli.exits import Exit
 from kdbench.cli.options import JsonOption, OnlyOption, PluginOption, ProfileOption, ResultsOption, SuiteArgument
 from kdbench.cli.session import Session, open_suite
-from kdbench.cli.text import count, cut, near, width, without_class, wrapped
-from kdbench.cli.verbs.plan import counted, show_refusals
+from kdbench.cli.text import cut, near, width, without_class, wrapped
+from kdbench.cli.verbs.plan import counted, older, show_refusals
 
 if TYPE_CHECKING:
     from kdbench.execute.failures import Failure
@@ -41,7 +41,7 @@ def status(
     """
     session = open_suite(suite, results, profile, only, plugin)
     records = session.outlines()
-    planned, failures = session.plan(records), session.failures(records)
+    planned, failures = session.plan(records, "auto"), session.failures(records)
     missing = planned.in_state("run", "blocked")
     code = Exit.incomplete if missing or session.jobs.waiting or session.jobs.refusals else Exit.ok
     if as_json:
@@ -49,7 +49,8 @@ def status(
         return code
     show_cells(session, {p.job.key: p for p in planned.jobs}, failures)
     show_failures(session, failures)
-    show_older(session, planned)
+    for line in older(planned.jobs, session):
+        typer.echo(line)
     show_choices(session)
     show_refusals(session)
     typer.echo(counted(planned.jobs, session))
@@ -114,10 +115,3 @@ def show_failures(session: Session, failures: Mapping[str, Failure]) -> None:
             typer.echo(f"    log {near(session.home.jobs / key / 'log.txt')}")
         if len(keys) > SHOWN:
             typer.echo(f"  and {len(keys) - SHOWN} more")
-
-
-def show_older(session: Session, planned: Plan) -> None:
-    for reason, number in Counter(item.reason for item in planned.in_state("stale")).items():
-        typer.echo(wrapped(f"made by {reason}", 14, f"{count(number, 'result')} "))
-    if planned.in_state("stale"):
-        typer.echo(f"{session.command('run')} --stale=rerun makes them anew")
