@@ -143,7 +143,7 @@ def test_hostile_records_are_listed_and_nothing_else_suffers(tmp_path: Path) -> 
     assert set(scan.records) == {KEY} and len(scan.broken) == len(HOSTILE_RECORDS) + 3
     outlines, broken = store.outlines([KEY, "cd" * 12, "ce" * 12, "cf" * 12])
     assert set(outlines) == {KEY} and len(broken) == 3
-    Against(store.folder, OutputStore(store.home))._of("digits")
+    Against(store.folder, OutputStore(store.home))._lines_of("digits")
     for path, why in scan.broken:
         moved = store.set_aside(Path(path), why)
         assert moved.parent == store.home.broken
