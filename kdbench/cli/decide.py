@@ -49,7 +49,8 @@ def decide(session: Session, baselines: Path, how: How) -> Decision:
 
 
 def announced(more: list[More]) -> str:
-    """`undecided: 2 cells get 6 seeds, up to 6 each`"""
+    """`undecided: 2 cells get 6 more seeds, up to 6 each`"""
     looks = sorted({one.look for one in more})
     seeds = sum(len(one.seeds) for one in more)
-    return f"undecided: {count(len(more), 'cell')} get {count(seeds, 'more seed')}, up to {' or '.join(map(str, looks))} each"
+    cells = f"{count(len(more), 'cell')} {'gets' if len(more) == 1 else 'get'}"
+    return f"undecided: {cells} {count(seeds, 'more seed')}, up to {' or '.join(map(str, looks))} each"
