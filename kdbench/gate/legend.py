@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdbench.gate.table import LESS, PASSES, SEEN
+from kdbench.gate.table import LESS, PASSES, QUIET, SEEN
 from kdbench.gate.verdicts import GateReport, Verdict
 from kdbench.gate.words import count, listed
 
@@ -23,7 +23,7 @@ def legend(report: GateReport) -> str:
         "drifted: proved nearer to the teacher than before.": Verdict.drifted in shown,
         f"{SEEN}: a true loss of that size is found four times of five.": bool(parts),
         f"{PASSES}: the suite's tolerance, or twice the noise of a run where that is more.": bool(parts),
-        "Noise is the standard deviation of a run.": bool(parts),
+        "Noise is the standard deviation of a run.": bool(shown - set(QUIET)),
         false_alarms(report): bool(parts),
     }
     return " ".join(sentence for sentence, occurs in said.items() if occurs)

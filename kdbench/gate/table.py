@@ -22,6 +22,7 @@ MARKS = {
     Verdict.passed: "ok",
 }
 QUIET = (Verdict.passed, Verdict.identical)
+FIXED = 3  # columns that every table begins with: verdict, cell, seeds
 LESS = "↓"  # less is better
 SEEN, PASSES = "smallest loss seen", "loss that may pass"  # the last rows of a table
 
@@ -49,10 +50,16 @@ def tables(report: GateReport) -> list[Table]:
         table.rows.append([str(cell.verdict), cell.label, seeds, *(entry(parts.get(info.name)) for info in infos)])
     for table in found.values():
         table.head = table.head or ["verdict", "cell", "seeds"]
-        if not any(any(row[3:]) for row in table.rows):  # nothing was compared
-            table.head, table.rows = table.head[:3], [row[:3] for row in table.rows]
+        drop_empty_columns(table)
         table.rows += last_rows(report, table)
     return list(found.values())
+
+
+def drop_empty_columns(table: Table) -> None:
+    """Metrics of which no cell has anything to say."""
+    kept = [at for at in range(len(table.head)) if at < FIXED or any(row[at] for row in table.rows if at < len(row))]
+    table.head = [table.head[at] for at in kept]
+    table.rows = [[row[at] for at in kept if at < len(row)] for row in table.rows]
 
 
 def column(info: MetricInfo) -> str:

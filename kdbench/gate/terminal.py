@@ -9,12 +9,11 @@ from pathlib import Path
 
 from kdbench.gate.legend import legend
 from kdbench.gate.looks import held_back, next_look
-from kdbench.gate.table import Table, claimed, details, headline, loud, tables
+from kdbench.gate.table import FIXED, Table, claimed, details, headline, loud, tables
 from kdbench.gate.verdicts import GateReport, Verdict
 from kdbench.gate.words import count
 
 OPEN_SHOWN = 8  # inconclusive cells that are told in full
-FIXED = 3  # columns that every part of a table begins with: verdict, cell, seeds
 LEAST = 22  # columns of a label that are kept however narrow the terminal is
 COLUMN = 14  # of verdicts, in what is told below the tables
 Paint = Callable[[str, str], str]  # a text and the verdict whose colour it takes
@@ -113,5 +112,5 @@ def advice(report: GateReport, command: str) -> list[str]:
         replace = " --replace" if other else ""
         found.append(f"{first}`{accept}{replace} --reason …` makes these results the baseline")
     if Verdict.removed in report.counts:
-        found.append(f"if it is meant: `{accept} --reason …` takes out what left the suite")
+        found.append(f"where that is meant, `{accept} --reason …` takes out what left the suite")
     return found
