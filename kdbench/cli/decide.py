@@ -48,8 +48,18 @@ def decide(session: Session, baselines: Path, how: How) -> Decision:
     return decision
 
 
+def counted(report: GateReport, session: Session) -> str:
+    """What the gate counts beside the tables, which have the seeds that the suite plans; empty where it is the same."""
+    seeds = {cell.cell: len(cell.seeds) for cell in report.cells}
+    more = [seeds[cell] - len(keys) for cell, keys in session.jobs.cells.items() if seeds.get(cell, 0) > len(keys)]
+    if not more:
+        return ""
+    return f"The gate counts {count(sum(more), 'further seed')} of {count(len(more), 'cell')}, which tables and report leave out:"
+
+
 def announced(more: list[More]) -> str:
-    """`undecided: 2 cells get 6 seeds, up to 6 each`"""
+    """`undecided: 2 cells get 6 more seeds, up to 6 each`"""
     looks = sorted({one.look for one in more})
     seeds = sum(len(one.seeds) for one in more)
-    return f"undecided: {count(len(more), 'cell')} get {count(seeds, 'more seed')}, up to {' or '.join(map(str, looks))} each"
+    cells = f"{count(len(more), 'cell')} {'gets' if len(more) == 1 else 'get'}"
+    return f"undecided: {cells} {count(seeds, 'more seed')}, up to {' or '.join(map(str, looks))} each"

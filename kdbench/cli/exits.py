@@ -12,7 +12,7 @@ class Exit(IntEnum):
     usage = 2  # wrong usage or configuration
     incomplete = 3  # jobs missing or failed
     incomparable = 4  # nothing to compare
-    inconclusive = 5  # only with --strict
+    inconclusive = 5  # too few seeds to see anything; with --strict, anything undecided
     nonconforming = 6  # a plugin fails a rule of the conformance suite
     internal = 70  # a bug of kdbench
     requeue = 75  # stopped with checkpoints, by Ctrl-C or a cluster's signal: run again to go on

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kdbench.compare.lines import Line
 
 SHADES = {
-    "red": ("worse", "regressed", "missing", "stale", "incomparable", "fails"),
+    "red": ("worse", "regressed", "missing", "stale", "incomparable", "removed", "unjudged", "fails"),
     "yellow": ("differs", "drifted", "inconclusive", "undecided"),
     "green": ("better", "improved"),
 }

@@ -27,7 +27,7 @@ EXITS = {
     Exit.usage: "wrong usage, a mistake in a suite or another file, or something that is not there; the message says what",
     Exit.incomplete: "jobs are missing, failed, or outdated",
     Exit.incomparable: "nothing to compare, no baseline, or a baseline of another experiment",
-    Exit.inconclusive: "something is undecided or drifted (`gate --strict` alone)",
+    Exit.inconclusive: "too few seeds to see any loss; with `gate --strict`, something undecided or drifted",
     Exit.nonconforming: "a plugin breaks a rule of the conformance suite",
     Exit.internal: "a bug of kdbench: run again with `--debug`, and report what it prints",
     Exit.requeue: "stopped with checkpoints: run again, and it goes on",

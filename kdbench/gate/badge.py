@@ -1,13 +1,12 @@
-"""One line for a README: how the gate stands, as data that shields.io draws (its `endpoint` form), or as a picture's address."""
+"""One line for a README: how the gate stands, as data that shields.io draws (its `endpoint` form)."""
 
 from __future__ import annotations
 
 import json
-from urllib.parse import quote
 
 from kdbench.gate.verdicts import GateReport, Verdict
 
-RED = (Verdict.regressed, Verdict.missing, Verdict.stale, Verdict.incomparable)
+RED = (Verdict.regressed, Verdict.missing, Verdict.stale, Verdict.incomparable, Verdict.removed, Verdict.unjudged)
 YELLOW = (Verdict.inconclusive, Verdict.drifted)
 
 
@@ -31,10 +30,3 @@ def endpoint(report: GateReport) -> str:
     """The JSON for `https://img.shields.io/endpoint?url=…`."""
     said, colour = message(report)
     return json.dumps({"schemaVersion": 1, "label": f"gate {report.suite}", "message": said, "color": colour}) + "\n"
-
-
-def markdown_badge(report: GateReport) -> str:
-    """A picture for Markdown that needs no file."""
-    said, colour = message(report)
-    parts = [quote(part.replace("-", "--").replace("_", "__"), safe="") for part in (f"gate {report.suite}", said)]
-    return f"![gate: {said}](https://img.shields.io/badge/{parts[0]}-{parts[1]}-{colour})"

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kdbench.gate.baseline_file import BaselineError, Line, read, write
+from kdbench.contract.errors import KdbenchError
+from kdbench.gate.baseline_file import HEADER, BaselineError, Line, read, write
 from kdbench.jobs.job import Cell
 from kdbench.results.files import write_atomically
 from kdbench.results.record import folder_name
+from kdbench.suite.errors import listing, nearest
 
 IDENTITIES = ".identity.json"
 
@@ -40,6 +42,8 @@ class Baseline:
 def load(root: Path, suite: str, tasks: Iterable[str]) -> Baseline:
     """The baselines of a suite's tasks, and of any that it no longer has. All mistakes of all files are one error."""
     folder = root / suite
+    if not folder.is_dir() and any(map(is_baseline, root.glob("*.csv"))):
+        raise KdbenchError(f"{root} is a suite's own folder of baselines; --baseline names the one above it: {root.parent}")
     known = {folder_name(task, "task"): task for task in tasks}
     cells: dict[Cell, list[Line]] = {}
     identities: dict[str, Any] = {}
@@ -57,6 +61,22 @@ def load(root: Path, suite: str, tasks: Iterable[str]) -> Baseline:
     if problems:
         raise BaselineError("\n".join(problems))
     return Baseline(folder, {cell: tuple(lines) for cell, lines in cells.items()}, identities)
+
+
+def is_baseline(path: Path) -> bool:
+    return path.read_bytes().startswith(HEADER.encode())
+
+
+def absent(folder: Path) -> str:
+    """Why there is no baseline in a suite's folder, and what may have been meant."""
+    root = folder.parent
+    if not root.is_dir():
+        return f"there is no folder {root}"
+    others = sorted({path.parent.name for path in root.glob("*/*.csv")})
+    if near := nearest(folder.name, others):
+        return f"there is no folder {folder}; was the suite {near} renamed? Then: `git mv {root / near} {folder}`"
+    there = f"; in {root} there is {listing(others)}" if others else ""
+    return f"there is no folder {folder}{there}"
 
 
 def save(baseline: Baseline) -> list[Path]:

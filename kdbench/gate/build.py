@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from kdbench.gate.baseline import Baseline
+from kdbench.gate.baseline import Baseline, absent
 from kdbench.gate.candidates import Candidate
 from kdbench.gate.comparison import comparison, without_echo
-from kdbench.gate.experiments import Experiments, differences, identity_of
+from kdbench.gate.experiments import Experiments, differences, identity_of, listed_differences
 from kdbench.gate.judge import endpoints
 from kdbench.gate.notes import notes
+from kdbench.gate.removed import removed
 from kdbench.gate.settings import check
-from kdbench.gate.verdicts import CellVerdict, ClaimVerdict, Endpoint, GateReport, Verdict, worst
+from kdbench.gate.verdicts import OPEN, CellVerdict, ClaimVerdict, Endpoint, GateReport, Verdict, worst
 from kdbench.gate.words import count, numbers
 from kdbench.jobs.job import Cell, Job, JobSet
 from kdbench.results.readings import Readings
@@ -19,8 +20,6 @@ from kdbench.results.unit_reader import UnitReader
 from kdbench.stats.suite_claims import judge_claim
 from kdbench.suite.arm import ArmClaim
 from kdbench.suite.schema import Suite
-
-SHOWN = 3  # differences of identities that are told
 
 
 def build(
@@ -51,20 +50,18 @@ def build(
     refused = [
         CellVerdict(refusal.cell, "", Verdict.missing, f"cannot run: {'; '.join(refusal.reasons)}") for refusal in jobs.refusals
     ]
-    gone = [
-        CellVerdict(cell, "", Verdict.missing, "in the baseline, but no longer in the suite: accept takes it out")
-        for cell in baseline.cells
-        if cell not in planned and cell not in {one.cell for one in refused}
-    ]
-    every = (*cells, *refused, *gone)
+    every = (*cells, *refused, *removed(baseline, {*planned, *(one.cell for one in refused)}, experiments))
     gate = suite.gate
     more = notes(compared, baseline, every)
-    return GateReport(suite.name, str(baseline.folder), every, tuple(claims), gate.alpha, tuple(gate.looks), tests, more)
+    why = absent(baseline.folder) if not baseline.cells else ""
+    return GateReport(suite.name, str(baseline.folder), every, tuple(claims), gate.alpha, tuple(gate.looks), tests, more, why)
 
 
 def excused(candidate: Candidate, known: bool, changed: str | None) -> tuple[Verdict, str] | None:
     """The verdict of a cell that the rule cannot judge; None where it can."""
     total = len(candidate.runs) + len(candidate.missing) + len(candidate.stale)
+    if changed:  # also before anything was trained for it, which may not be what was wanted
+        return Verdict.incomparable, changed
     if candidate.missing:
         lack = f"{len(candidate.missing)} of {count(total, 'seed')} without a result"
         return Verdict.missing, f"{lack}: {reasons(candidate.missing)}"
@@ -72,8 +69,6 @@ def excused(candidate: Candidate, known: bool, changed: str | None) -> tuple[Ver
         return Verdict.stale, f"{len(candidate.stale)} of {count(total, 'seed')} outdated: {reasons(candidate.stale)}"
     if not known:
         return Verdict.new, "no baseline: `kdbench baseline accept` makes one"
-    if changed:
-        return Verdict.incomparable, changed
     if candidate.diverged:
         what = f"diverged in seed {numbers(candidate.diverged)} of {count(total, 'seed')}"
         return Verdict.regressed, f"{what}; no seed of the baseline did"
@@ -81,11 +76,15 @@ def excused(candidate: Candidate, known: bool, changed: str | None) -> tuple[Ver
 
 
 def concluded(parts: Sequence[Endpoint]) -> tuple[Verdict, str]:
-    """The worst endpoint's verdict, with its reason."""
+    """The worst endpoint's verdict, with its reason. A cell is unjudged where nothing of it could be judged."""
     if not parts:
         return Verdict.new, "the baseline has none of the cell's primary metrics"
-    verdict = worst(part.verdict for part in parts)
-    decisive = [part for part in parts if part.verdict is verdict]
+    moved = [part for part in parts if part.verdict is not Verdict.identical]
+    judged = [part for part in moved if part.verdict is not Verdict.unjudged]
+    verdict = worst(part.verdict for part in judged or parts)
+    if judged and len(judged) < len(moved):  # what is seen of it is judged; of the rest nothing is known
+        verdict = worst([verdict, Verdict.inconclusive])
+    decisive = [part for part in parts if part.verdict is verdict or (verdict in OPEN and part.verdict in OPEN)]
     if len(decisive) == len(parts) and verdict in (Verdict.passed, Verdict.identical):
         return verdict, decisive[0].why if verdict is Verdict.identical else "no endpoint is worse"
     return verdict, "; ".join(f"{part.metric.name} {part.why}" for part in decisive)
@@ -118,10 +117,7 @@ def explained(cell: Cell, baseline: Baseline, other: tuple[int, ...], own: Mappi
     if before is None or not own:
         return f"{lead} (what changed was not kept)"
     lines = differences(before, identity_of(next(iter(own.values())), jobs))
-    if not lines:
-        return f"{lead}: seed {numbers(other)} had other teachers"
-    more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
-    return f"{lead}: {'; '.join(lines[:SHOWN])}{more}"
+    return f"{lead}: {listed_differences(lines)}" if lines else f"{lead}: seed {numbers(other)} had other teachers"
 
 
 def judged_claims(

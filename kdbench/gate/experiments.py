@@ -14,6 +14,7 @@ from kdbench.registry import Registry
 from kdbench.suite.arm import Arm
 
 MISSING = "not set"
+SHOWN = 3  # differences of identities that are told
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ def differences(before: Any, after: Any, under: str = "") -> list[str]:
     if before == after:
         return []
     return [f"{under}: {_text(before)}, now {_text(after)}"]
+
+
+def listed_differences(lines: Sequence[str]) -> str:
+    """The first few of them."""
+    more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+    return "; ".join(lines[:SHOWN]) + more
 
 
 def _text(value: Any) -> str:

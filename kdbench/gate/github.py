@@ -1,16 +1,12 @@
-"""What GitHub Actions shows of the gate: annotations, of which it takes ten a step, and a summary of the whole as Markdown."""
+"""What GitHub Actions shows beside its summary: annotations, of which it takes ten a step."""
 
 from __future__ import annotations
 
-import re
-
-from kdbench.gate.badge import markdown_badge
-from kdbench.gate.table import DETECTS, claimed, details, headline, loud, promise, tables
+from kdbench.gate.table import claimed, details, loud
 from kdbench.gate.verdicts import GateReport, Verdict
 
 MOST = 10
-LARGEST = 1_000_000  # bytes; a step's summary may hold 1 MiB
-ERRORS = (Verdict.regressed, Verdict.missing, Verdict.stale, Verdict.incomparable)
+ERRORS = (Verdict.regressed, Verdict.missing, Verdict.stale, Verdict.incomparable, Verdict.removed, Verdict.unjudged)
 NOTICES = (Verdict.new, Verdict.improved)
 
 
@@ -38,45 +34,3 @@ def command(kind: str, title: str, message: str) -> str:
 
 def escaped(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def summary(report: GateReport) -> str:
-    """The whole report as Markdown; cut at the end of a line where it is longer than a step's summary may be."""
-    said = [f"## kdbench gate: {report.suite}", markdown_badge(report), headline(report), promise(report)]
-    lines = [line for part in filter(None, said) for line in (part, "")]
-    for cell in loud(report.cells):
-        lines.append(f"- **{cell.verdict}** {cell.place} {code(cell.label)}")
-        lines += [f"  - {text(line)}" for line in details(cell)]
-    lines += [f"- claim **{claim.outcome}** {code(claim.claim.id)}: {text(claimed(claim))}" for claim in report.claims]
-    for table in tables(report):
-        lines += ["", f"### {text(table.place)}", "", row(table.head), row(["---"] * len(table.head))]
-        lines += [row([one[0], label(one[1]), *one[2:], *[""] * (len(table.head) - len(one))]) for one in table.rows]
-    lines += ["", *(f"- note: {text(note)}" for note in report.notes)]
-    return cut("\n".join(lines) + "\n")
-
-
-def cut(markdown: str) -> str:
-    if len(markdown.encode()) <= LARGEST:
-        return markdown
-    kept = markdown.encode()[:LARGEST].decode(errors="ignore").rpartition("\n")[0]
-    return f"{kept}\n\n…and more: `kdbench gate --json` tells all\n"
-
-
-def row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def label(name: str) -> str:
-    return name if name == DETECTS else code(name)
-
-
-def code(label: str) -> str:
-    """A label as code, on one line; a bar would end its column even there."""
-    one_line = " ".join(label.split()).replace("|", "\\|")
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", one_line)), default=0))
-    pad = " " if "`" in one_line else ""
-    return f"{fence}{pad}{one_line}{pad}{fence}"
-
-
-def text(words: str) -> str:
-    return " ".join(words.split()).replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")

@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from kdbench.gate.comparison import Comparison
-from kdbench.gate.noise import Sample, pool, unevenness
+from kdbench.gate.noise import Array, Sample, assumed, foreseen, pool, unevenness
 from kdbench.gate.rule import BETTER, OPEN, PASS, WORSE, Judged, detectable, judge
 from kdbench.gate.settings import known_noise, tolerance
 from kdbench.gate.verdicts import Endpoint, Side, Verdict
@@ -66,19 +68,22 @@ def endpoints(comparisons: Sequence[Comparison], gate: Gate) -> tuple[dict[Cell,
     noises = [pool(base, fresh) for base, _, fresh in samples]
     uneven = unevenness(noises)
     found: dict[Cell, list[Endpoint]] = {one.cell: [] for one in comparisons}
-    for block, (base, new, _), noise in zip(blocks.values(), samples, noises, strict=True):
+    for block, (base, new, fresh), noise in zip(blocks.values(), samples, noises, strict=True):
         terms = Terms.of(gate, block, tests)
         judged = judge(base, new, noise, uneven, terms.tail, terms.tolerance, terms.sign, terms.known_noise)
+        _, freedom = assumed(foreseen(noise, new.freedom - fresh.freedom), uneven)
+        sees = np.where(np.isinf(judged.freedom), np.inf, freedom)
         for at, one in enumerate(block.cells):
             if one.fit:
-                found[one.cell].append(_endpoint(block.info, one, terms, judged, at, bool(noise.wild[at])))
+                found[one.cell].append(_endpoint(block.info, one, terms, judged, sees, at, bool(noise.wild[at])))
     return found, tests
 
 
-def _endpoint(info: MetricInfo, one: Comparison, terms: Terms, judged: Judged, at: int, wild: bool) -> Endpoint:
-    """The endpoint of one cell, which is number `at` of its block; `wild`: its new seeds scatter beyond the noise."""
+def _endpoint(info: MetricInfo, one: Comparison, terms: Terms, judged: Judged, sees: Array, at: int, wild: bool) -> Endpoint:
+    """The endpoint of one cell, which is number `at` of its block. `sees`: the degrees of freedom by which new runs would be
+    judged; `wild`: its new seeds scatter beyond the noise."""
     new, base = _side(one.new(info.name)), _side(one.baseline[info.name])
-    arrays = (judged.gain, judged.half, judged.spread, judged.freedom, judged.margin)
+    arrays = (judged.gain, judged.half, judged.spread, sees, judged.margin)
     gain, half, spread, freedom, margin = (float(array[at]) for array in arrays)
     sign, n, m = terms.sign, len(new.seeds), len(base.seeds)
     least = detectable(spread, freedom, n, m, terms.tail) if math.isfinite(half) else math.inf
@@ -120,12 +125,28 @@ def _by_the_rule(part: Endpoint, outcome: int) -> tuple[Verdict, str]:
     if outcome == PASS:
         return Verdict.passed, f"not worse by {amount(part.margin, unit)} or more"
     assert outcome == OPEN
-    if not math.isfinite(part.low):
-        n, m = len(part.new.seeds), len(part.base.seeds)
-        few = "the baseline has" if m < 2 else "there is"
-        what = f"{few} one seed" if min(n, m) < 2 else "no cell of the task has two seeds"
-        return Verdict.inconclusive, f"{what}, and `gate: noise:` gives no noise"
-    return Verdict.inconclusive, f"{where} rules out neither zero nor a loss of {amount(part.margin, unit)}"
+    if part.blind:
+        return Verdict.unjudged, _blind(part)
+    most = f"worse by {amount(part.margin, unit)}, {_allowed(part)}"
+    return Verdict.inconclusive, f"{where} leaves both open: no change, and {most}"
+
+
+def _blind(part: Endpoint) -> str:
+    """Why no loss could be seen, however large."""
+    if math.isfinite(part.low):
+        return "these seeds scatter so that no loss could be proved, however large"
+    n, m = len(part.new.seeds), len(part.base.seeds)
+    few = "the baseline has" if m < 2 else "there is"
+    what = f"{few} one seed" if min(n, m) < 2 else "no cell of the task has two seeds"
+    return f"{what}, so the noise of a run is not known, and `gate: noise:` does not give it"
+
+
+def _allowed(part: Endpoint) -> str:
+    """Where the margin comes from."""
+    if part.margin <= part.tolerance:
+        return "the most that may pass"
+    tolerance = amount(part.tolerance, part.metric.unit)
+    return f"the most that may pass (twice the noise of a run; the tolerance, {tolerance}, is below)"
 
 
 def _side(values: Mapping[int, float]) -> Side:

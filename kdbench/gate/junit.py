@@ -11,7 +11,7 @@ from kdbench.gate.verdicts import CellVerdict, ClaimVerdict, GateReport, Verdict
 from kdbench.jobs.job import where
 
 FAILURES = (Verdict.regressed,)
-ERRORS = (Verdict.missing, Verdict.stale, Verdict.incomparable)
+ERRORS = (Verdict.missing, Verdict.stale, Verdict.incomparable, Verdict.removed, Verdict.unjudged)
 SKIPPED = (Verdict.inconclusive, Verdict.new)
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import count, islice
 
-from kdbench.gate.verdicts import CellVerdict, GateReport, Verdict
+from kdbench.gate.verdicts import OPEN, CellVerdict, GateReport, Verdict
 from kdbench.jobs.job import Cell
 
 
@@ -33,11 +33,17 @@ def next_look(report: GateReport) -> list[More]:
 
 def undecided(cell: CellVerdict) -> bool:
     """Whether something is open, and nothing is proved worse."""
-    open_ones = [part for part in cell.endpoints if part.verdict is Verdict.inconclusive]
-    return bool(open_ones) and cell.verdict in (Verdict.inconclusive, Verdict.drifted)
+    return any(part.verdict in OPEN for part in cell.endpoints) and cell.verdict in (*OPEN, Verdict.drifted)
 
 
 def hopeless(cell: CellVerdict) -> bool:
     """Whether no number of new seeds decides: a single seed of a baseline has no noise."""
-    open_ones = [part for part in cell.endpoints if part.verdict is Verdict.inconclusive]
+    open_ones = [part for part in cell.endpoints if part.verdict in OPEN]
     return len(cell.base_seeds) < 2 and all(part.detectable == float("inf") for part in open_ones)
+
+
+def held_back(report: GateReport) -> list[CellVerdict]:
+    """Undecided cells that new seeds hardly help any more: the baseline has fewer than they have, or has only one."""
+    more = {one.cell for one in next_look(report)}
+    left = [cell for cell in report.cells if undecided(cell) and cell.cell not in more]
+    return [cell for cell in left if len(cell.base_seeds) < max(2, len(cell.seeds))]

@@ -6,7 +6,7 @@ Everything here is on arrays whose last axis is cells, so that the gate and the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -67,6 +67,13 @@ def pool(base: Sample, new: Sample) -> Pool:
     own_freedom = base.freedom + counted
     freedom = own_freedom.sum(-1, keepdims=True)
     return Pool(ratio(square.sum(-1, keepdims=True), freedom), freedom, ratio(square, own_freedom), own_freedom, wild)
+
+
+def foreseen(one: Pool, repeated: Array) -> Pool:
+    """The pool as it would be if runs that are on both sides were new: `repeated` degrees of freedom more for each cell. What is
+    promised for a change of the code must not hang on there being none today."""
+    own_freedom = one.own_freedom + repeated
+    return replace(one, own_freedom=own_freedom, freedom=own_freedom.sum(-1, keepdims=True))
 
 
 def unevenness(pools: Sequence[Pool]) -> Array:

@@ -3,55 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kdbench.gate.baseline import Baseline
 from kdbench.gate.comparison import Comparison
-from kdbench.gate.verdicts import CellVerdict, Verdict
-from kdbench.gate.words import amount, numbers
-from kdbench.metrics.catalogue import MetricInfo, primary
+from kdbench.gate.looks import undecided
+from kdbench.gate.verdicts import CellVerdict, Endpoint, Verdict
+from kdbench.gate.words import numbers
+from kdbench.metrics.catalogue import primary
 
 
-@dataclass(frozen=True)
-class Sensitivity:
-    """The smallest true loss of a metric that is found four times of five, in the least certain cell of a task, beside what is
-    let pass; `seeds` are those of that cell, on both sides."""
-
-    place: str
-    metric: MetricInfo
-    detectable: float
-    tolerance: float
-    seeds: tuple[int, int]
-
-
-def sensitivities(cells: Sequence[CellVerdict]) -> list[Sensitivity]:
-    """One for each metric of each task that was judged."""
-    found: dict[tuple[str, str], Sensitivity] = {}
+def least_certain(cells: Sequence[CellVerdict]) -> dict[tuple[str, str], Endpoint]:
+    """For each task and metric that was judged, the endpoint of the cell in which the largest loss stays unseen."""
+    found: dict[tuple[str, str], Endpoint] = {}
     for cell in cells:
-        place = cell.place
         for part in cell.endpoints:
-            seeds = (len(part.new.seeds), len(part.base.seeds))
-            one = Sensitivity(place, part.metric, part.detectable, part.tolerance, seeds)
-            known = found.setdefault((place, part.metric.name), one)
-            if one.detectable > known.detectable:
-                found[place, part.metric.name] = one
-    return list(found.values())
+            known = found.setdefault((cell.place, part.metric.name), part)
+            if part.detectable > known.detectable:
+                found[cell.place, part.metric.name] = part
+    return found
 
 
 def notes(compared: Sequence[Comparison], baseline: Baseline, cells: Sequence[CellVerdict]) -> list[str]:
-    return [*blind(cells), *unrepeated(compared, baseline), *one_teacher(compared), *unjudged(compared)]
+    return [*fewer(cells), *dim(cells), *unrepeated(compared, baseline), *one_teacher(compared), *unmeasured(compared)]
 
 
-def blind(cells: Sequence[CellVerdict]) -> list[str]:
-    """Tolerances that the seeds cannot resolve: most unchanged cells will be inconclusive."""
+def fewer(cells: Sequence[CellVerdict]) -> list[str]:
+    """Cells that are open and have fewer new seeds than the baseline: somebody may have cut them down."""
+    short = [cell for cell in cells if undecided(cell) and len(cell.seeds) < len(cell.base_seeds)]
+    if not short:
+        return []
+    told = [f"{cell.place} {cell.label} ({len(cell.seeds)} of {len(cell.base_seeds)})" for cell in short]
+    return [f"fewer new seeds than the baseline has, and so undecided: {', '.join(told)}"]
+
+
+def dim(cells: Sequence[CellVerdict]) -> list[str]:
+    """Losses that may pass and that the seeds do not see: most unchanged cells will be inconclusive."""
     found: dict[str, list[str]] = {}
-    for one in sensitivities([cell for cell in cells if cell.verdict is not Verdict.identical]):
-        if one.tolerance < one.detectable:
-            unit = one.metric.unit
-            found.setdefault(one.place, []).append(f"{one.metric.name} ({amount(one.tolerance, unit)})")
+    for (place, metric), one in least_certain([cell for cell in cells if cell.verdict is not Verdict.identical]).items():
+        if one.margin < one.detectable and not one.blind:
+            found.setdefault(place, []).append(metric)
     return [
-        f"{place}: the tolerance lies below the smallest loss that these seeds show, for {', '.join(metrics)}: "
-        "unchanged cells may stay inconclusive"
+        f"{place}: these seeds do not see every loss that is too large to pass, in {', '.join(metrics)}: unchanged cells may "
+        "stay inconclusive"
         for place, metrics in found.items()
     ]
 
@@ -91,7 +84,7 @@ def one_teacher(compared: Sequence[Comparison]) -> list[str]:
     ]
 
 
-def unjudged(compared: Sequence[Comparison]) -> list[str]:
+def unmeasured(compared: Sequence[Comparison]) -> list[str]:
     """Metrics that only one side has."""
     found: dict[str, None] = {}
     for one in compared:

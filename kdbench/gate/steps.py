@@ -15,7 +15,7 @@ import numpy as np
 from kdbench.gate.history import Point, Series, Value
 from kdbench.gate.noise import Pool, Sample, assumed, pool, unevenness
 from kdbench.gate.rule import BETTER, WORSE, judge
-from kdbench.gate.words import amount
+from kdbench.gate.words import HEADS, bare
 from kdbench.jobs.job import Cell
 from kdbench.metrics.catalogue import MetricInfo
 from kdbench.stats.intervals import mean
@@ -40,7 +40,8 @@ class Level:
 
     def said(self, info: MetricInfo) -> str:
         """`−1.47 pp, worse`"""
-        return f"{amount(self.change, info.unit, sign=True)}, {'worse' if self.worse(info) else 'better'}"
+        size = f"{bare(self.change, info.unit, sign=True)} {HEADS.get(info.unit, '')}".rstrip()
+        return f"{size}, {'worse' if self.worse(info) else 'better'}"
 
     def worse(self, info: MetricInfo) -> bool:
         return (self.change < 0) == (info.direction == "up")

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kdbench.gate.notes import sensitivities
+from kdbench.gate.notes import least_certain
 from kdbench.gate.verdicts import CellVerdict, ClaimVerdict, Endpoint, GateReport, Verdict
-from kdbench.gate.words import HEADS, amount, bare, count, listed, span
+from kdbench.gate.words import HEADS, amount, bare, count, span
 from kdbench.jobs.job import where
-from kdbench.metrics.catalogue import by_name, primary
+from kdbench.metrics.catalogue import MetricInfo, by_name, primary
 
 MARKS = {
     Verdict.regressed: "worse",
     Verdict.drifted: "drifted",
     Verdict.improved: "better",
-    Verdict.inconclusive: "?",
+    Verdict.unjudged: "not judged",
     Verdict.identical: "=",
     Verdict.missing: "missing",
-    Verdict.passed: "",
+    Verdict.passed: "ok",
 }
 QUIET = (Verdict.passed, Verdict.identical)
-DETECTS = "detects (tolerates)"
+FIXED = 3  # columns that every table begins with: verdict, cell, seeds
+LESS = "↓"  # less is better
+SEEN, PASSES = "smallest loss seen", "loss that may pass"  # the last rows of a table
 
 
 @dataclass
 class Table:
-    """A head, and rows of text; the last says what the seeds can show at all, where anything was judged."""
+    """A head, and rows of text; the last two say what the seeds show at all and what may pass, where anything was judged."""
 
     place: str
     head: list[str]
@@ -43,40 +44,49 @@ def tables(report: GateReport) -> list[Table]:
         infos = primary(cell.family) if cell.family else ()
         table = found.setdefault(place, Table(place, []))
         if infos and not table.head:
-            units = [HEADS.get(info.unit, "") for info in infos]
-            table.head = ["verdict", "cell", "seeds", *(f"{i.name} {u}".rstrip() for i, u in zip(infos, units))]
+            table.head = ["verdict", "cell", "seeds", *map(column, infos)]
         parts = {part.metric.name: part for part in cell.endpoints}
         seeds = f"{len(cell.seeds)}/{len(cell.base_seeds)}" if cell.seeds or cell.base_seeds else ""
         table.rows.append([str(cell.verdict), cell.label, seeds, *(entry(parts.get(info.name)) for info in infos)])
     for table in found.values():
         table.head = table.head or ["verdict", "cell", "seeds"]
-        if not any(any(row[3:]) for row in table.rows):  # nothing was compared
-            table.head, table.rows = table.head[:3], [row[:3] for row in table.rows]
-        table.rows += detection_row(report, table)
+        drop_empty_columns(table)
+        table.rows += last_rows(report, table)
     return list(found.values())
 
 
+def drop_empty_columns(table: Table) -> None:
+    """Metrics of which no cell has anything to say."""
+    kept = [at for at in range(len(table.head)) if at < FIXED or any(row[at] for row in table.rows if at < len(row))]
+    table.head = [table.head[at] for at in kept]
+    table.rows = [[row[at] for at in kept if at < len(row)] for row in table.rows]
+
+
+def column(info: MetricInfo) -> str:
+    """`ece pp ↓`"""
+    return " ".join(filter(None, [info.name, HEADS.get(info.unit, ""), LESS if info.direction == "down" else ""]))
+
+
 def entry(part: Endpoint | None) -> str:
-    """`−1.23 ±0.52 worse`"""
+    """`−1.23 ±0.52 worse`; of what is not proved, the side: `−0.40 ±0.52 worse?`"""
     if part is None:
         return ""
     unit = part.metric.unit
     if part.verdict in (Verdict.identical, Verdict.missing):
         return MARKS[part.verdict]
-    return f"{bare(part.difference, unit, True)} ±{bare((part.high - part.low) / 2, unit)} {MARKS[part.verdict]}".rstrip()
+    gap, mark = bare(part.difference, unit, True), MARKS.get(part.verdict) or ("worse?" if part.worse else "better?")
+    half = "" if part.verdict is Verdict.unjudged else f" ±{bare((part.high - part.low) / 2, unit)}"
+    return f"{gap}{half} {mark}"
 
 
-def detection_row(report: GateReport, table: Table) -> list[list[str]]:
-    """A row of `1.18 (0.50)` for each metric: the smallest loss that is found four times of five, in the least certain cell, and
-    the one that may pass."""
-    parts = {}
-    for one in sensitivities(report.cells):
-        if one.place == table.place:
-            unit = one.metric.unit
-            never = math.isinf(one.detectable) or (unit == "share" and one.detectable > 1)
-            parts[one.metric.name] = f"{'none' if never else bare(one.detectable, unit)} ({bare(one.tolerance, unit)})"
+def last_rows(report: GateReport, table: Table) -> list[list[str]]:
+    """For each metric, in the least certain cell: the smallest loss that is found four times of five, and that which may pass."""
+    parts = {metric: part for (place, metric), part in least_certain(report.cells).items() if place == table.place}
     names = [head.partition(" ")[0] for head in table.head[3:]]
-    return [["", DETECTS, "", *(parts.get(name, "") for name in names)]] if parts else []
+    held = [parts.get(name) for name in names]
+    seen = ["" if part is None else "none" if part.blind else bare(part.detectable, part.metric.unit) for part in held]
+    passes = ["" if part is None else bare(part.margin, part.metric.unit) for part in held]
+    return [["", SEEN, "", *seen], ["", PASSES, "", *passes]] if parts else []
 
 
 def headline(report: GateReport) -> str:
@@ -85,17 +95,8 @@ def headline(report: GateReport) -> str:
     claims = Counter(claim.outcome for claim in report.claims)
     told = ", ".join(f"{claims[outcome]} {outcome}" for outcome in ("fails", "undecided", "not run", "holds") if claims[outcome])
     more = f"; {count(len(report.claims), 'claim')}: {told}" if told else ""
-    return f"gate {report.suite}: {count(len(report.cells), 'cell')} against {report.baseline}: {said}{more}"
-
-
-def promise(report: GateReport) -> str:
-    """What the intervals stand for; nothing where there are none."""
-    if not report.tests:
-        return ""
-    looks = listed([str(look) for look in report.looks])
-    share = f"{100 * report.alpha:.0f} %" if report.alpha >= 0.01 else f"{100 * report.alpha:.1f} %"
-    rate = f"{count(report.tests, 'endpoint')} share a false-alarm rate of {share} over looks at {looks} seeds; ± is that sure."
-    return f"{rate} Seeds: new/baseline. Detects: the true loss that would be found four times of five; tolerates: what may pass."
+    against = "without a baseline" if report.absent else f"against {report.baseline}"
+    return f"gate {report.suite}: {count(len(report.cells), 'cell')} {against}: {said}{more}"
 
 
 def details(cell: CellVerdict) -> list[str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from kdbench.gate.looks import next_look
-from kdbench.gate.table import Table, claimed, details, headline, loud, promise, tables
+from kdbench.gate.legend import legend
+from kdbench.gate.looks import held_back, next_look
+from kdbench.gate.table import FIXED, Table, claimed, details, headline, loud, tables
 from kdbench.gate.verdicts import GateReport, Verdict
 from kdbench.gate.words import count
 
 OPEN_SHOWN = 8  # inconclusive cells that are told in full
-FIXED = 3  # columns that every part of a table begins with: verdict, cell, seeds
 LEAST = 22  # columns of a label that are kept however narrow the terminal is
 COLUMN = 14  # of verdicts, in what is told below the tables
 Paint = Callable[[str, str], str]  # a text and the verdict whose colour it takes
@@ -19,16 +21,18 @@ Paint = Callable[[str, str], str]  # a text and the verdict whose colour it take
 
 def terminal(report: GateReport, width: int, command: str, paint: Paint = lambda text, verdict: text) -> str:
     """All of it; `command` is what runs the suite."""
-    parts = [*lines(headline(report), width), *lines(promise(report), width)]
+    parts = [*lines(headline(report), width)]
     for table in tables(report):
         parts += ["", table.place, *laid_out(table, width, paint)]
+    if meaning := lines(legend(report), width):
+        parts += ["", *meaning]
     if said := [*cells(report), *claims(report)]:
         parts += [""]
         for verdict, texts in said:
             block = [line for text in texts for line in lines(text, width - COLUMN)]
             parts += [paint(verdict.ljust(COLUMN), verdict) + block[0], *(" " * COLUMN + line for line in block[1:])]
     told = [*(f"note: {note}" for note in report.notes), *advice(report, command)]
-    return "\n".join([*parts, *(line for text in told for line in lines(text, width))])
+    return "\n".join([*parts, "", *(line for text in told for line in lines(text, width))] if told else parts)
 
 
 def lines(text: str, width: int) -> list[str]:
@@ -87,14 +91,26 @@ def claims(report: GateReport) -> list[tuple[str, list[str]]]:
 
 def advice(report: GateReport, command: str) -> list[str]:
     """What to type next."""
-    found = []
+    found = [f"no baseline: {report.absent}"] if report.absent else []
+    root = Path(report.baseline).parent
+    folder = "" if root == Path("baselines") else f" --baseline {shlex.quote(str(root))}"
     if report.counts.keys() & {Verdict.missing, Verdict.stale}:
         found.append(f"`{command}` makes what is missing, with --stale=rerun what is stale")
     if more := next_look(report):
         seeds = sum(len(one.seeds) for one in more)
-        found.append(f"`{command} --decide` adds {count(seeds, 'seed')} to {count(len(more), 'undecided cell')}")
+        found.append(f"`{command}{folder} --decide` adds {count(seeds, 'seed')} to {count(len(more), 'undecided cell')}")
+    if back := held_back(report):
+        fewest = min(len(cell.base_seeds) for cell in back)
+        found.append(
+            f"the baseline has {count(fewest, 'seed')}, so that more new ones hardly help {count(len(back), 'undecided cell')}: "
+            "on the code that made the baseline, run with more (`seeds: 10`) and accept again"
+        )
+    accept = command.replace("kdbench run", "kdbench baseline accept") + folder
     if report.counts.keys() & {Verdict.new, Verdict.improved, Verdict.drifted, Verdict.incomparable}:
-        verb = command.replace("kdbench run", "kdbench baseline accept")
-        replace = " --replace" if Verdict.incomparable in report.counts else ""
-        found.append(f"`{verb}{replace} --reason …` makes these results the baseline")
+        other = [cell for cell in report.cells if cell.verdict is Verdict.incomparable]
+        first = "" if all(cell.seeds for cell in other) else f"if the change is meant, `{command}` and then "
+        replace = " --replace" if other else ""
+        found.append(f"{first}`{accept}{replace} --reason …` makes these results the baseline")
+    if Verdict.removed in report.counts:
+        found.append(f"where that is meant, `{accept} --reason …` takes out what left the suite")
     return found

@@ -21,6 +21,8 @@ class Verdict(StrEnum):
     missing = "missing"  # no result, or not the metric
     stale = "stale"  # results of older code
     incomparable = "incomparable"  # the baseline is of another experiment
+    removed = "removed"  # in the baseline, and no longer in the suite
+    unjudged = "unjudged"  # seeds that cannot show any loss, however large: no pass, and no question of luck
     drifted = "drifted"  # proved nearer to the teacher than before: news, though no loss
     inconclusive = "inconclusive"
     new = "new"  # no baseline
@@ -29,7 +31,8 @@ class Verdict(StrEnum):
     identical = "identical"
 
 
-UNJUDGED = (Verdict.missing, Verdict.stale, Verdict.incomparable, Verdict.new)
+UNCOMPARED = (Verdict.missing, Verdict.stale, Verdict.incomparable, Verdict.removed, Verdict.new)
+OPEN = (Verdict.inconclusive, Verdict.unjudged)  # more seeds may decide
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -64,6 +67,16 @@ class Endpoint:
     margin: float = math.nan
     tolerance: float = math.nan
     detectable: float = math.nan
+
+    @property
+    def blind(self) -> bool:
+        """Whether these seeds see no loss at all: none can be worse by more than all of a share."""
+        return math.isinf(self.detectable) or (self.metric.unit == "share" and self.detectable > 1)
+
+    @property
+    def worse(self) -> bool:
+        """Whether the mean moved to the worse side, proved or not."""
+        return self.difference * (-1 if self.metric.direction == "down" else 1) < 0
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,8 @@ class ClaimVerdict:
 
 @dataclass(frozen=True)
 class GateReport:
-    """All verdicts, and what they rest on: `tests` endpoints share `alpha` over the looks."""
+    """All verdicts, and what they rest on: `tests` endpoints share `alpha` over the looks. `absent` says why there is no baseline
+    at all, where there is none."""
 
     suite: str
     baseline: str
@@ -111,11 +125,12 @@ class GateReport:
     looks: tuple[int, ...]
     tests: int
     notes: list[str] = field(default_factory=list)
+    absent: str = ""
 
     @property
     def compared(self) -> int:
         """Cells for which a baseline and results were held together."""
-        return sum(cell.verdict not in UNJUDGED for cell in self.cells)
+        return sum(cell.verdict not in UNCOMPARED for cell in self.cells)
 
     @property
     def counts(self) -> dict[Verdict, int]:

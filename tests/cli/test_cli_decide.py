@@ -59,7 +59,9 @@ def test_undecided_cells_get_seeds_until_the_last_look(bench: Bench):
         "gate next.yaml --json",
     )
     assert done.code == again.code == gated.code == 0
-    assert "1 cell get 1 more seed, up to 3 each" in done.err and "undecided:" not in again.out
+    assert "1 cell gets 1 more seed, up to 3 each" in done.err and "undecided:" not in again.out
+    further = "The gate counts 2 further seeds of 2 cells, which tables and report leave out:"
+    assert further in done.err and further in again.out
     assert seeds(bench)["none"] == seeds(bench)["fragile[T=2]"] == {0, 1, 2, 3, 4}
     events = [json.loads(line) for line in done.out.splitlines()]
     told = next(event for event in events if event["kind"] == "gate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -26,6 +27,18 @@ def test_init_writes_a_suite_that_runs(bench: Bench):
     done = bench("run", "my-first.yaml", *words)
     assert done.code in (0, 1), done.text  # with 40 steps its claim may fail
     assert "reports/my-first-smoke-only/index.html" in done.out and "done" in done.out
+
+
+def test_init_says_what_to_commit(bench: Bench):
+    assert "git" not in bench("init", "a.yaml", code=0).out  # no checkout
+    subprocess.run(["git", "init", "-q"], cwd=bench.folder, check=True)
+    (bench.folder / ".gitignore").write_text("reports/\n")
+    out = bench("init", "b.yaml", code=0).out
+    line = next(line for line in out.splitlines() if ".gitignore" in line)
+    assert "commit suites, plugins and baselines/" in out and line.split()[2:] == ["results/", "__pycache__/", ">>", ".gitignore"]
+    subprocess.run(line, shell=True, cwd=bench.folder, check=True)
+    assert (bench.folder / ".gitignore").read_text() == "reports/\nresults/\n__pycache__/\n"
+    assert "git" not in bench("init", "c.yaml", code=0).out
 
 
 def test_init_names_the_suite_after_its_file(bench: Bench):

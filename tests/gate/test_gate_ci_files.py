@@ -44,6 +44,17 @@ def test_commands_and_options_exist(path: Path):
         assert flags and flags <= known[verb], f"{command}: {flags - known[verb]}"
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_kdbench_is_installed_from_a_commit_that_the_user_fills_in(path: Path):
+    """It is on no index: `pip install kdbench` would fail, or one day find something else of that name."""
+    text = path.read_text()
+    held = YAML(typ="safe").load(text)
+    job = held["jobs"]["gate"] if "jobs" in held else held["kdbench-gate"]
+    source = job.get("env", job.get("variables"))["KDBENCH"]
+    assert re.fullmatch(r"kdbench @ git\+https://\S+@[0-9a-f]{40}", source)
+    assert "FILL IN" in text and re.findall(r"^[^#\n]*pip install (.+)$", text, re.MULTILINE) == ['"$KDBENCH"']
+
+
 def test_github_needs_no_rights_and_always_keeps_the_report():
     found = YAML(typ="safe").load(FILES[0].read_text())
     assert found["permissions"] == {"contents": "read"}
@@ -60,7 +71,7 @@ def test_gitlab_shows_the_cells_as_tests():
 
 def test_readmes_name_only_what_there_is():
     for path in (ROOT / "docs" / "ci" / "README.md", ROOT / "baselines" / "README.md"):
-        known = {flag for flags in options().values() for flag in flags} | {"--reason", "--replace", "--decide"}
+        known = {flag for flags in options().values() for flag in flags} | {"--reason", "--replace", "--decide", "--index-url"}
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text()))
         assert named <= known, named - known
 

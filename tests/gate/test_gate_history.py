@@ -119,6 +119,22 @@ def test_the_table_and_the_page(repo: Bench, capsys):
     assert (repo.folder / "reports" / "made" / "history.html").read_text() == page
 
 
+def test_the_table_fits_a_terminal(repo: Bench, capsys, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    repo.suite(5)
+    accepted(repo, "the first baseline, of which there is much to say", salt=1)
+    accepted(repo, "a change that made it worse", change=moved("kd", accuracy=-0.03, log_kl=0.5), salt=3)
+    repo.edit(repo.folder / "made.yaml", "task: digits", "task: digits\n    recipe: {lr: 0.0123}")
+    repo.fill(salt=5)
+    repo("baseline", "accept", "made.yaml", "--reason", "y", "--replace")
+    commit(repo, "another recipe, since the old one was bad")
+    capsys.readouterr()
+    assert repo("history", "made.yaml", "--metric", "accuracy", "--metric", "log_kl") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80 and any("another experiment" in line for line in lines)
+    assert sum(bool(re.search(r"step \S+( pp)?, worse +a", line)) for line in lines) == 2
+
+
 def test_a_file_that_was_broken_once_is_told_and_passed_over(repo: Bench, capsys):
     accepted(repo, "first", salt=1)
     whole = repo.csv.read_text()

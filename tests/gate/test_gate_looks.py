@@ -7,7 +7,8 @@ from pathlib import Path
 from gate_bench import Bench, moved
 
 from kdbench.cli.verbs.gate import judge
-from kdbench.gate.looks import next_look
+from kdbench.gate.looks import held_back, next_look
+from kdbench.gate.terminal import advice
 from kdbench.gate.verdicts import GateReport, Verdict
 
 
@@ -46,9 +47,17 @@ def test_nothing_is_run_where_it_would_not_help(bench: Bench):
     bench.baseline(1)
     bench.fill(salt=2)
     found = report(bench)
-    assert {cell.verdict for cell in found.cells} == {Verdict.inconclusive} and not next_look(found)
+    assert {cell.verdict for cell in found.cells} == {Verdict.unjudged} and not next_look(found)
+    assert len(held_back(found)) == 3 and "the baseline has 1 seed, so that" in " ".join(advice(found, "kdbench run made.yaml"))
     bench.empty()
     assert not next_look(report(bench))  # missing is not undecided
+
+
+def test_one_new_seed_gets_more(bench: Bench):
+    bench.baseline(3)
+    bench.suite(1)
+    bench.fill(salt=2)
+    assert {(one.look, one.seeds) for one in next_look(report(bench))} == {(3, (3, 4))}
 
 
 def test_a_drift_does_not_end_the_question_of_the_rest(bench: Bench):

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from test_gate_outputs import fabricated
 
 from kdbench.contract.text import UNSHOWN
-from kdbench.gate.github import command, summary, workflow_commands
+from kdbench.gate.github import command, workflow_commands
 from kdbench.gate.junit import junit
+from kdbench.gate.markdown import markdown
 from kdbench.gate.verdicts import Verdict
 from kdbench.report.html import html
 from kdbench.report.markdown import code
@@ -191,7 +192,7 @@ def test_ci_servers_get_one_line_a_finding() -> None:
     lines = workflow_commands(report)
     assert len(lines) == 3 and all(line.startswith("::error title=") and len(line.splitlines()) == 1 for line in lines)
     assert command("error", COMMANDS, COMMANDS).count("\n") == 0
-    shown = summary(report)
+    shown = markdown(report)
     assert not [line for line in shown.splitlines() if line.startswith(("::", "## head", "<b>"))]
     assert "<b>" not in re.sub(r"`+.*?`+", "", shown)
     tests = list(ElementTree.fromstring(junit(fabricated(Verdict.regressed, why=EVIL, cell=EVIL))).iter("testcase"))

@@ -39,6 +39,7 @@ def gate(
     session: Session,
     baseline: BaselineOption = Path("baselines"),
     junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML to a file, a test case a cell.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the report to a file, as Markdown.")] = None,
     github: Annotated[bool, typer.Option("--github", help="Annotations and a step summary for GitHub Actions.")] = False,
     badge: Annotated[Path | None, typer.Option("--badge", help="Write a badge to a file, as JSON for shields.io.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 5 where something is undecided or drifted.")] = False,
@@ -52,7 +53,7 @@ def gate(
 
     Nothing is trained. Results are those of the folder, or with --from-mlflow those that `kdbench run` or `track sync` wrote to
     a server. Exit codes: 0 nothing worse, 1 regressed or a claim failed, 3 results missing or of older code, 4 nothing comparable
-    or no baseline, 5 undecided (--strict).
+    or no baseline, 5 too few seeds to see any loss; with --strict, anything undecided.
 
     Example: kdbench gate suites/core.yaml --junit gate.xml
     """
@@ -72,6 +73,10 @@ def gate(
         from kdbench.gate.junit import junit as xml
 
         write(junit, xml(found, strict))
+    if markdown is not None:
+        from kdbench.gate.markdown import markdown as page
+
+        write(markdown, page(found).encode())
     if badge is not None:
         from kdbench.gate.badge import endpoint
 
@@ -158,8 +163,9 @@ def judged_claims(session: Session, records: Mapping[str, Record]) -> list[Claim
 
 
 def code(report: GateReport, strict: bool = False) -> Exit:
-    """One code for all verdicts. What was not compared is never a pass, and a run without a comparison is none either."""
-    from kdbench.gate.verdicts import Verdict
+    """One code for all verdicts. What was not compared or could not be judged is never a pass, and a run without a comparison is
+    none either."""
+    from kdbench.gate.verdicts import OPEN, Verdict
 
     verdicts = {part.verdict for cell in report.cells for part in cell.endpoints} | {cell.verdict for cell in report.cells}
     outcomes = {claim.judged.outcome for claim in report.claims}
@@ -168,22 +174,24 @@ def code(report: GateReport, strict: bool = False) -> Exit:
         held.append(Exit.incomplete)
     if Verdict.regressed in verdicts or "fails" in outcomes:
         held.append(Exit.claim_failed)
-    if Verdict.incomparable in verdicts or not report.compared:
+    if verdicts & {Verdict.incomparable, Verdict.removed} or not report.compared:
         held.append(Exit.incomparable)
-    if strict and (verdicts & {Verdict.inconclusive, Verdict.drifted} or "undecided" in outcomes):
+    blind = any(cell.verdict is Verdict.unjudged for cell in report.cells)
+    if blind or (strict and (verdicts & {*OPEN, Verdict.drifted} or "undecided" in outcomes)):
         held.append(Exit.inconclusive)
     return worst(held)
 
 
 def tell_github(report: GateReport, err: bool) -> None:
     """Annotations where GitHub reads them, on either stream; the summary into the file that it names, if it names one."""
-    from kdbench.gate.github import summary, workflow_commands
+    from kdbench.gate.github import workflow_commands
+    from kdbench.gate.markdown import markdown
 
     for line in workflow_commands(report):
         typer.echo(line, err=err)
     if path := os.environ.get(SUMMARY):
         with open(path, "a", encoding="utf-8") as file:
-            file.write(summary(report))
+            file.write(markdown(report))
 
 
 def write(path: Path, content: bytes) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from kdbench.gate.history import History
     from kdbench.gate.steps import Track
 
-SUBJECT = 24  # characters of a commit's subject that are kept at least
+SHA = 7  # characters of a commit's name
+LEAST = 6  # characters of a commit's subject that are kept
 
 
 @on_suite
@@ -84,7 +85,7 @@ def look(session: Session, baseline: Path, results: Path, metric: list[str] | No
 
 def tell(one: Track) -> None:
     """A block a series, a line a commit."""
-    from kdbench.gate.words import amount, level
+    from kdbench.gate.words import bare, level
     from kdbench.jobs.job import where
     from kdbench.metrics.catalogue import by_name
     from kdbench.stats.intervals import mean, sd
@@ -92,15 +93,18 @@ def tell(one: Track) -> None:
     info = by_name(one.series.metric)
     cell = one.series.cell
     typer.echo(f"{where(cell.task, cell.pair)} {cell.cell}: {info.name}")
+    rows = []
     for place, point in enumerate(one.series.points):
         values = [value.value for value in point.values]
-        noise = f" ± {amount(sd(values), info.unit)}" if len(values) > 1 else ""
+        noise = f" ± {bare(sd(values), info.unit)}" if len(values) > 1 else ""
         now = one.level_at(place)
-        event = ""
-        if now.start == place and now.began:
-            event = f"step {now.said(info)}" if now.began == "step" else now.began
-        text = f"  {point.day}  {point.commit[:9]}  {len(values):2} new  {level(mean(values), info) + noise:24}  {event:22}"
-        typer.echo(f"{text}  {cut(point.subject, max(SUBJECT, width() - len(text) - 2))}".rstrip())
+        began = now.began if now.start == place else ""
+        event = f"step {now.said(info)}" if began == "step" else began
+        rows.append((f"  {point.day}  {point.commit[:SHA]}  {len(values):2} new", level(mean(values), info) + noise, event))
+    wide = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row, point in zip(rows, one.series.points, strict=True):
+        text = "  ".join(cell.ljust(room) for cell, room in zip(row, wide) if room)
+        typer.echo(f"{text}  {cut(point.subject, max(LEAST, width() - len(text) - 2))}".rstrip())
 
 
 def plain(one: Track) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+MADE = ("results/", "reports/", "__pycache__/")
 TEMPLATE = """\
 # {name}: a first suite. Run it with: kdbench run {path}
 version: 1
@@ -68,4 +70,20 @@ def init(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(TEMPLATE.format(name=name, path=path), encoding="utf-8")
     typer.echo(f"{path} is written. Next: kdbench plan {shlex.quote(str(path))}")
+    if made := unignored(MADE):
+        typer.echo("For git: commit suites, plugins and baselines/, and ignore what runs make:")
+        typer.echo(f"  printf '%s\\n' {' '.join(made)} >> .gitignore")
+        typer.echo("Commit results/ as well where CI is to judge without training.")
     return 0
+
+
+def unignored(paths: Sequence[str]) -> list[str]:
+    """Those that git would take into the checkout around this folder; none where there is no checkout."""
+    from kdbench.results.asking_git import ask
+
+    try:
+        done = ask(Path.cwd(), "check-ignore", *(f"{path}any" for path in paths))
+    except OSError:  # no git here
+        return []
+    ignored = done.stdout.decode(errors="replace").splitlines()
+    return [path for path in paths if f"{path}any" not in ignored] if done.returncode in (0, 1) else []

@@ -172,11 +172,14 @@ def decided(session: Session, baseline: Path, how: How, works: list[Work]) -> De
 
 def verdicts(session: Session, decision: Decision, how: How) -> Exit:
     """The gate's report and its exit code."""
+    from kdbench.cli.decide import counted
     from kdbench.cli.text import width
     from kdbench.cli.verbs.gate import code
     from kdbench.cli.verdicts import coloured
     from kdbench.gate.terminal import terminal
 
+    if further := counted(decision.report, session):
+        how.say(further)
     how.say(terminal(decision.report, width(), session.command("run"), coloured))
     if how.as_json:
         typer.echo(json.dumps({"t": round(time.time(), 3), "kind": "gate", **decision.report.data()}))
