@@ -15,7 +15,7 @@ STILL = 1e-9  # norm of a gradient that is rounding and nothing else
 
 @rule("gradient", mend="look for a detach, or a branch that no term reads; requires_grad_(False) for what is not to learn")
 def gradient(case: Case) -> Verdict:
-    """Within a short budget a gradient reaches the student and every module that claims to learn; every term moves whom it is for."""
+    """Soon a gradient reaches the student and every module that claims to learn, and every term moves whom it is for."""
     whole = case.whole
     learns = {name for name, p in whole.run.names().items() if p.requires_grad}
     idle = learns - whole.owned
@@ -29,6 +29,8 @@ def gradient(case: Case) -> Verdict:
     for _, at in case.stations:
         run = case.at(at)
         for name, seen in run.look(gradients=True).items():
+            if seen.strange:
+                return fails(f"term {name!r} has parameters that nobody owns, so they never learn", "make modules in build()")
             moved.setdefault(name, set()).update(n for n, g in seen.gradient.items() if float(g.double().norm()) > STILL)
             meant.setdefault(name, set()).update(meant_for(run, seen.owner))
     still = [name for name, found in moved.items() if not found]
