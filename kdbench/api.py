@@ -15,6 +15,7 @@ from kdbench.contract.model import Config, Facts, ModelPlugin, Net
 from kdbench.contract.needs import Needs
 from kdbench.contract.source import Source
 from kdbench.contract.stage import After, Stage
+from kdbench.contract.taps import meet, pointwise, width
 from kdbench.contract.task import Forward, Samples, Task, batches
 from kdbench.contract.views import FiniteViews
 
@@ -53,6 +54,9 @@ __all__ = [
     "Wrapper",
     "batches",
     "divergence",
+    "meet",
     "nn",
+    "pointwise",
     "torch",
+    "width",
 ]

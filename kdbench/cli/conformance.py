@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -42,11 +42,17 @@ def show_failures(findings: Sequence[Finding]) -> None:
     for (rule, sentence), found in told(findings, "fail").items():
         families = ", ".join(f.family for f in found)
         typer.echo(wrapped(f"{rule} ({families}): {sentence}", 6, "FAIL"))
+        if found[0].demand:
+            typer.echo(wrapped(f"asks: {found[0].demand}", 6))
         typer.echo(wrapped(f"mend: {found[0].mend}", 6))
 
 
-def show_reasons(findings: Sequence[Finding], refused: Mapping[str, str]) -> None:
-    """Why some cells of the table are empty."""
+def show_reasons(findings: Sequence[Finding], refused: Mapping[str, str], tried: Mapping[str, Mapping[str, Any]]) -> None:
+    """Why some cells of the table are empty, and where the method was not looked at as it is by default."""
+    from kdbench.testing.conform import instead
+
+    if tried:
+        typer.echo(wrapped(f"its defaults are no taps there, so it was tried with {instead(tried)}", 6, "  -"))
     for state in ("exempt", "not applicable"):
         for (rule, sentence), found in told(findings, state).items():
             if rule != "trains" and not sentence.startswith("it does not train here"):
@@ -61,10 +67,10 @@ def show(found: Conformance) -> None:
     plugin = found.plugin
     typer.echo(f"{plugin.kind} {plugin.name}, version {plugin.version} ({plugin.origin})\n")
     typer.echo(table(found.findings))
-    if any(f.verdict.state != "pass" for f in found.findings) or found.refused:
+    if any(f.verdict.state != "pass" for f in found.findings) or found.refused or found.tried:
         typer.echo("")
     show_failures(found.findings)
-    show_reasons(found.findings, found.refused)
+    show_reasons(found.findings, found.refused, found.tried)
     typer.echo(f"\n{summary(found)}")
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from kdbench.contract.batch import Batch, Signal
 from kdbench.contract.decisions import Decisions
+from kdbench.contract.errors import MethodError
 from kdbench.contract.model import Config as PluginConfig
 from kdbench.contract.model import Net
 from kdbench.contract.needs import Needs
@@ -30,8 +31,13 @@ class Term:
     weight: float = 1.0
     owner: str = "student"
 
-    def compute(self) -> Tensor:
-        return self.value() if callable(self.value) else self.value
+    def compute(self, name: str = "") -> Tensor:
+        """Its value; `name` is what an error calls it by."""
+        value: Any = self.value() if callable(self.value) else self.value
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"of type {type(value).__name__}"
+            raise MethodError(f"term {name!r} is {given}; a term is one number in a tensor: a mean over rows, without .item()")
+        return value
 
 
 @dataclass(eq=False)
@@ -124,7 +130,7 @@ class Method(nn.Module):
         for name, term in terms.items():
             if term.weight == 0:
                 continue
-            value = term.compute()
+            value = term.compute(name)
             values[name] = value.detach()
             weighted = value if term.weight == 1 else value * term.weight
             sums[term.owner] = sums[term.owner] + weighted if term.owner in sums else weighted

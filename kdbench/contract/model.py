@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -18,6 +19,16 @@ class Config(BaseModel):
     """Base of every plugin's parameters: unknown names are errors, values never change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    if not TYPE_CHECKING:  # for a checker, any name would then be one
+
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return super().__getattr__(name)
+            except AttributeError as error:
+                near = difflib.get_close_matches(name, type(self).model_fields, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise AttributeError(f"{type(self).__name__} has no param {name!r}{hint}") from error
 
 
 @dataclass(frozen=True)

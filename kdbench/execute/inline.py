@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -84,6 +85,8 @@ class InlineExecutor:
                     raise KeyboardInterrupt
 
             tell({"event": "start", "device": self.device})
-            status, failure = run_entry(self.entry, payload, directory, self.device, emit, lambda: interrupts.level > 0)
+            # What a job prints is not among what a program reads here; a process of its own prints into its log.
+            with contextlib.redirect_stdout(sys.stderr):
+                status, failure = run_entry(self.entry, payload, directory, self.device, emit, lambda: interrupts.level > 0)
             tell({"event": "end", "status": status})
         return judge({"code": EXIT_CODES[status]}, failure, timeout=None, stopping=interrupts.level > 0, oom_kills=0)

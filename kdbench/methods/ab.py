@@ -29,7 +29,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from kdbench.contract.method import Step
-from kdbench.methods.features import FeaturesFirst, PhasedConfig, Shape, meet, pointwise, width
+from kdbench.contract.taps import Shape, meet, pointwise, width
+from kdbench.methods.features import FeaturesFirst, PhasedConfig
 
 
 class ABConfig(PhasedConfig):

@@ -20,7 +20,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from kdbench.contract.errors import KdbenchError
-from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, positions, unit
+from kdbench.contract.taps import Shape
+from kdbench.methods.features import FeatureConfig, FeatureMethod, positions, unit
 
 
 class ATConfig(FeatureConfig):

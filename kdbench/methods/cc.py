@@ -27,7 +27,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from kdbench.methods.features import ONE_PER_SAMPLE, FeatureConfig, FeatureMethod, Shape, unit, vectors, width
+from kdbench.contract.taps import Shape, width
+from kdbench.methods.features import ONE_PER_SAMPLE, FeatureConfig, FeatureMethod, unit, vectors
 
 
 class CCConfig(FeatureConfig):

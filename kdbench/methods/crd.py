@@ -32,8 +32,9 @@ from torch import Tensor, nn
 from kdbench.contract.method import Method, Specs, Step, Term
 from kdbench.contract.model import Config
 from kdbench.contract.needs import Needs
+from kdbench.contract.taps import width
 from kdbench.contract.task import Task
-from kdbench.methods.features import as_vector, softened, width
+from kdbench.methods.features import as_vector, softened
 
 UNKNOWN = -1
 

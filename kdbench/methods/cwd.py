@@ -29,7 +29,8 @@ from kdbench.contract.errors import KdbenchError
 from kdbench.contract.method import Method, Step, Term
 from kdbench.contract.model import Config
 from kdbench.contract.needs import Needs
-from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, as_map, meet, pointwise, positions, width
+from kdbench.contract.taps import Shape, meet, pointwise, width
+from kdbench.methods.features import FeatureConfig, FeatureMethod, as_map, positions
 
 
 class CWDConfig(Config):

@@ -70,7 +70,7 @@ class DOT(Wrapper):
         for name, term in terms.items():
             if term.weight == 0:
                 continue
-            value = term.compute()
+            value = term.compute(name)
             values[name] = value.detach()
             side = (term.owner, name.startswith("task"))
             sums[side] = sums[side] + term.weight * value if side in sums else term.weight * value

@@ -10,7 +10,6 @@ import math
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -19,9 +18,9 @@ from kdbench.contract.errors import KdbenchError
 from kdbench.contract.method import Method, Phase, Specs, Step, Term
 from kdbench.contract.model import Config as PluginConfig
 from kdbench.contract.needs import Needs
+from kdbench.contract.taps import Shape
 from kdbench.contract.task import Task
 
-Shape = tuple[int, ...]  # of a tap, without the batch
 KINDS = {1: "vector", 2: "list", 3: "map"}
 ALIKE = (("map",), ("vector",), ("list",))
 ONE_PER_SAMPLE = (("map", "vector"), ("list",))  # what a relation between samples can be read from
@@ -132,27 +131,9 @@ def told(shape: Shape) -> str:
     return f"({kind(shape)} {'×'.join(map(str, shape))})"
 
 
-def width(shape: Shape) -> int:
-    """Channels of a map, else the length of a vector."""
-    return shape[0] if len(shape) == 3 else shape[-1]
-
-
 def positions(shape: Shape) -> int:
     """Places of a map, candidates of a list; a vector has one."""
     return math.prod(shape[1:]) if len(shape) == 3 else math.prod(shape[:-1])
-
-
-def pointwise(shape: Shape, inputs: int, outputs: int, bias: bool = True) -> nn.Module:
-    """One linear layer for every position of a tap of this shape."""
-    return nn.Conv2d(inputs, outputs, 1, bias=bias) if len(shape) == 3 else nn.Linear(inputs, outputs, bias=bias)
-
-
-def meet(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-    """Maps of unequal size, averaged down to the smaller height and width; anything else as it is."""
-    if student.dim() != 4 or student.shape[2:] == teacher.shape[2:]:
-        return student, teacher
-    size = (min(student.shape[2], teacher.shape[2]), min(student.shape[3], teacher.shape[3]))
-    return F.adaptive_avg_pool2d(student, size), F.adaptive_avg_pool2d(teacher, size)
 
 
 def vectors(tap: Tensor) -> Tensor:

@@ -22,8 +22,9 @@ from kdbench.contract.errors import KdbenchError
 from kdbench.contract.method import Method, Phase, Specs, Step, Term
 from kdbench.contract.model import Config
 from kdbench.contract.needs import Needs
+from kdbench.contract.taps import meet, pointwise, width
 from kdbench.contract.task import Task
-from kdbench.methods.features import meet, pointwise, softened, width
+from kdbench.methods.features import softened
 
 
 class FitNetsConfig(Config):

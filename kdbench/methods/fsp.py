@@ -26,7 +26,8 @@ from torch import Tensor, nn
 
 from kdbench.contract.errors import KdbenchError
 from kdbench.contract.method import Step
-from kdbench.methods.features import FeaturesFirst, PhasedConfig, Shape
+from kdbench.contract.taps import Shape
+from kdbench.methods.features import FeaturesFirst, PhasedConfig
 
 
 class FSPConfig(PhasedConfig):

@@ -29,7 +29,8 @@ from torch import Tensor, nn
 
 from kdbench.contract.method import Owner, Phase, Step, Term
 from kdbench.contract.model import Net
-from kdbench.methods.features import FeatureMethod, PhasedConfig, Shape, as_map, meet, unit, width
+from kdbench.contract.taps import Shape, meet, width
+from kdbench.methods.features import FeatureMethod, PhasedConfig, as_map, unit
 
 
 class FTConfig(PhasedConfig):

@@ -20,7 +20,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from kdbench.contract.errors import KdbenchError
-from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, as_map, unit, width
+from kdbench.contract.taps import Shape, width
+from kdbench.methods.features import FeatureConfig, FeatureMethod, as_map, unit
 
 
 class ICKDConfig(FeatureConfig):

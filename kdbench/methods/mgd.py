@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from kdbench.contract.errors import KdbenchError
 from kdbench.contract.method import Step
-from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, as_map, meet, width
+from kdbench.contract.taps import Shape, meet, width
+from kdbench.methods.features import FeatureConfig, FeatureMethod, as_map
 
 
 class MGDConfig(FeatureConfig):

@@ -26,8 +26,9 @@ from kdbench.contract.decisions import Decisions
 from kdbench.contract.method import Specs, Step, Sweep, Term, Wrapper
 from kdbench.contract.model import Config
 from kdbench.contract.needs import Needs
+from kdbench.contract.taps import meet, width
 from kdbench.contract.task import Task
-from kdbench.methods.features import as_vector, meet, width
+from kdbench.methods.features import as_vector
 
 
 class NDConfig(Config):

@@ -22,7 +22,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from kdbench.contract.errors import KdbenchError
-from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, as_map, meet, positions, unit
+from kdbench.contract.taps import Shape, meet
+from kdbench.methods.features import FeatureConfig, FeatureMethod, as_map, positions, unit
 
 
 class NSTConfig(FeatureConfig):

@@ -29,8 +29,9 @@ from torch import Tensor, nn
 
 from kdbench.contract.errors import MethodError
 from kdbench.contract.method import Specs, Step, Term
+from kdbench.contract.taps import width
 from kdbench.contract.task import Task
-from kdbench.methods.features import FeatureConfig, FeatureMethod, as_map, width
+from kdbench.methods.features import FeatureConfig, FeatureMethod, as_map
 
 LEVELS = ["stage1", "stage2", "stage3", "embedding"]
 

@@ -23,8 +23,8 @@ from kdbench.contract.errors import KdbenchError
 from kdbench.contract.method import Method, Specs, Step, Term
 from kdbench.contract.model import Config, Net
 from kdbench.contract.needs import Needs
+from kdbench.contract.taps import meet
 from kdbench.contract.task import Task
-from kdbench.methods.features import meet
 from kdbench.methods.vector_norm import VectorNorm
 from kdbench.models.cut import reader, tail
 

@@ -24,7 +24,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from kdbench.methods.features import FeatureConfig, FeatureMethod, Shape, meet, pointwise, width
+from kdbench.contract.taps import Shape, meet, pointwise, width
+from kdbench.methods.features import FeatureConfig, FeatureMethod
 
 START, FLOOR = 5.0, 1e-5  # of the variance
 

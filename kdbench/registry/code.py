@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
@@ -14,7 +15,7 @@ from typing import Any
 
 from kdbench.registry.info import PluginInfo
 
-_OF_FILES = "kdbench_plugin_"  # what the modules of plugin files are called, before their names
+OF_FILES = "kdbench_plugin_"  # what the modules of plugin files are called, before their names
 _TASK_FACTS = ("family", "axis", "grid", "sets", "roles", "augments", "bank", "fields", "pair", "aliases", "licence")
 
 
@@ -22,7 +23,7 @@ def load_file(path: Path) -> ModuleType:
     """Import a plugin file under a name of its own; the same file is imported once. As of a script, what lies beside it can be
     imported too; but it comes last, so that a file of ours hides no library."""
     path = path.resolve()
-    name = f"{_OF_FILES}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    name = f"{OF_FILES}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     if not path.is_file():
@@ -35,7 +36,8 @@ def load_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with contextlib.redirect_stdout(sys.stderr):  # what a command prints may be read by a program
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
@@ -49,11 +51,17 @@ def load_target(target: str) -> Any:
     return getattr(module, attribute)
 
 
+def home_of(plugin: PluginInfo) -> Path:
+    """The folder that a plugin's code lies in."""
+    code = load_target(plugin.target)
+    return Path(inspect.getfile(code if inspect.isclass(code) else type(code))).resolve().parent
+
+
 def inspect_module(module: ModuleType, origin: str) -> list[PluginInfo]:
     """Every plugin that a module defines, as data. Imports torch, since the module does."""
     from kdbench.contract.model import ModelPlugin
 
-    where = str(module.__file__) if module.__name__.startswith(_OF_FILES) else module.__name__
+    where = str(module.__file__) if module.__name__.startswith(OF_FILES) else module.__name__
     found = []
     for attribute, value in vars(module).items():
         if isinstance(value, ModelPlugin):

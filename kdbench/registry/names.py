@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kdbench.contract.text import NAME
+from kdbench.registry.blame import placed
 from kdbench.registry.code import inspect_module, load_file
 from kdbench.registry.info import PluginInfo
 from kdbench.registry.shipped import PRESETS, RECIPES, all_written, builtin, written
@@ -154,7 +155,7 @@ class Registry:
             if not found:
                 self.broken.append(Broken(str(path), "defines no plugin; a class of kdbench.api is one when it has a `name`"))
         except Exception as error:  # whatever a user's file raises is its own business, and must not stop the rest
-            self.broken.append(Broken(str(path), f"{type(error).__name__}: {error}", traceback.format_exc()))
+            self.broken.append(Broken(str(path), placed(error, path.resolve().parent), traceback.format_exc()))
 
     def _add_packages(self) -> None:
         for group in GROUPS:

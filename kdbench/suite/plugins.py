@@ -17,6 +17,7 @@ from kdbench.suite.presets import read_preset
 from kdbench.suite.recipes import recipe_problems
 from kdbench.suite.references import DEFAULT, arms_of, label, rounds_of, unknown
 from kdbench.suite.shape import Miss
+from kdbench.suite.values import claim_problems, fingerprint_problems, model_problems, view_problems
 
 
 def plugin_problems(root: Cursor, catalogue: Catalogue) -> list[Problem]:
@@ -28,6 +29,8 @@ def _problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
     views = [name for name, _ in root["views"].entries()]
     for task in root["tasks"].items():
         plugin = yield from _plugin(task, "task", catalogue)
+        if plugin is not None:
+            yield from fingerprint_problems(task["params"], plugin, f"kdbench data check {plugin.name}")
         known = dict.fromkeys([DEFAULT, *views, *(plugin.facts.get("augments", ()) if plugin is not None else ())])
         for pair in task["pairs"].items():
             yield from _plugin(pair["student"], "model", catalogue)
@@ -43,7 +46,10 @@ def _problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
         for stage in view["stages"].items():
             yield from _plugin(stage, "stage", catalogue)
     yield from recipe_problems(root, catalogue)
+    yield from view_problems(root, catalogue)
+    yield from claim_problems(root, catalogue)
     yield from _selections(root, catalogue)
+    yield from _tuned_params(root, catalogue)
     yield from _profile_params(root, catalogue)
 
 
@@ -94,6 +100,8 @@ def _plugin(entry: Cursor, kind: str, catalogue: Catalogue, sweeps: bool = False
         known = sorted([*catalogue.names(kind), *(catalogue.names("preset") if kind == "method" and sweeps else ())])
         yield name.problem(f"unknown {kind} '{name.text}'", f"one of {listing(known)}", nearest(name.text, known))
         return None
+    if kind == "model":
+        yield from model_problems(name)
     params = entry["params"]
     if params.value is None or isinstance(params.value, dict):
         yield from _params(params if params.value is not None else name, plugin, params.value or {}, sweeps)
@@ -118,10 +126,28 @@ def _selections(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
     uses = [rule["method"] for rule in root["exclude"].items()]
     uses += [use for _, profile in root["profiles"].entries() for use in profile["methods"].items()]
     uses += [use for tune in root["tune"].items() for use in tune["methods"].items()]
+    misspelt = [name for name in (arm.named("method").text for arm in arms_of(root)) if name and not _named(name, catalogue)]
     for use in uses:
         plugin = _named(use.text, catalogue) if use.text else None
+        if plugin is not None and nearest(use.text, misspelt):
+            continue  # right, and told as a mistake of the arm that it means
         if plugin is None or plugin.name not in planned:
             yield from unknown(use, "method of this suite", sorted({*written, *planned}))
+
+
+def _tuned_params(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
+    """Params that a tuning names and its method does not have. Their values are looked at arm by arm, when there are arms."""
+    called = {arm["name"].text: arm.named("method").text for arm in arms_of(root)}
+    for tune in root["tune"].items():
+        for use in tune["methods"].items():
+            plugin = _named(called.get(use.text) or use.text or "", catalogue)
+            if plugin is None or not plugin.schema:  # of a preset, it is its method's params
+                continue
+            known = plugin.schema.get("properties", {})
+            for name, value in (entry for part in ("params", "times") for entry in tune[part].entries()):
+                if name not in known:
+                    expected = "one of " + listing(known) if known else "no params"
+                    yield value.problem(f"{plugin.name}.{name}: unknown param '{name}'", expected, nearest(name, known), key=True)
 
 
 def _named(name: str, catalogue: Catalogue) -> Plugin | None:

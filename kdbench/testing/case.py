@@ -10,10 +10,13 @@ from typing import Any
 import torch
 
 from kdbench.contract.errors import KdbenchError
+from kdbench.registry import PluginInfo, home_of
+from kdbench.registry.blame import placed
 from kdbench.testing.bench import start
 from kdbench.testing.run import Flat, Run
 from kdbench.testing.setting import Setting
 
+LONG = 300  # characters of a message
 REFUSALS = (ValueError, NotImplementedError, KdbenchError)
 
 
@@ -28,6 +31,12 @@ def refusal(error: Exception) -> str | None:
     return None if where.partition(".")[0] in ("torch", "numpy") else str(error)
 
 
+def told(error: Exception, *plugins: PluginInfo) -> str:
+    """An exception in one line of bearable length, with the line of the plugin's own code that it came from."""
+    words = placed(error, *map(home_of, plugins))
+    return words if len(words) <= LONG else words[:LONG] + "…"
+
+
 @dataclass
 class Whole:
     """A run from beginning to end: the states at its stations, and which parameters ever had a gradient."""
@@ -37,6 +46,7 @@ class Whole:
     reached: set[str] = field(default_factory=set)
     owned: set[str] = field(default_factory=set)
     terms: set[str] = field(default_factory=set)
+    lost: tuple[int, list[str]] | None = None  # the first step at which terms were no numbers, and which
     means: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -45,6 +55,11 @@ class Case:
 
     def __init__(self, setting: Setting):
         self.setting = setting
+
+    def told(self, error: Exception) -> str:
+        """What an exception says, with the line of the plugin that it came from."""
+        plugins = [self.setting.method, *(wrapper for wrapper, _ in self.setting.wrap)]
+        return told(error, *plugins)
 
     def start(self, **changes: Any) -> Run:
         return start(self.setting, **changes)
@@ -62,7 +77,11 @@ class Case:
                     whole.owned.add(name)
                     if p.grad is not None and bool(p.grad.count_nonzero()):
                         whole.reached.add(name)
-            whole.terms |= run.learner.sums.keys()
+            sums = run.learner.sums
+            whole.terms |= sums.keys()
+            lost = [name for name, total in sums.items() if not bool(total.isfinite())] if whole.lost is None else []
+            if lost:
+                whole.lost = run.learner.at - 1, lost
             if run.learner.at in marks:
                 whole.states[run.learner.at] = run.state()
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
+from kdbench.contract.needs import Needs
 from kdbench.registry import PluginInfo, Registry
 from kdbench.suite.errors import nearest
 from kdbench.testing import rules as _rules  # noqa: F401  (registers them)
 from kdbench.testing import task_rules as _task_rules  # noqa: F401  (and those of tasks)
-from kdbench.testing.case import Case, refusal
+from kdbench.testing.case import Case, refusal, several, told
 from kdbench.testing.families import FAMILIES, Family
 from kdbench.testing.setting import settings
 from kdbench.testing.task_case import TaskCase
@@ -22,6 +24,7 @@ from kdbench.testing.verdict import RULES, TASK_RULES, Finding, Rule, Verdict, f
 
 FIRST = "trains"
 EXEMPTIONS = "exemptions"
+TAPS = "taps"
 ALWAYS = (FIRST, "in-place")  # looked at even where it does not train
 
 
@@ -41,6 +44,7 @@ class Conformance:
     plugin: PluginInfo
     findings: list[Finding] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    tried: dict[str, dict[str, Any]] = field(default_factory=dict)  # family -> params that stood in for defaults
     seconds: float = 0.0
 
     @property
@@ -56,6 +60,7 @@ class Conformance:
             "passed": not self.failed,
             "seconds": round(self.seconds, 2),
             "not served": self.refused,
+            "tried with": self.tried,
             "findings": [finding.data() for finding in self.findings],
         }
 
@@ -85,13 +90,41 @@ def conform(plugin: PluginInfo, registry: Registry, families: Iterable[Family] =
         served = serve(plugin, family, registry)
         if served.case is None:
             found.refused[family.name] = served.reason
-        else:
-            found.findings += judge(plugin, served.case)
+            continue
+        if plugin.kind == "method" and served.case.setting.params:
+            found.tried[family.name] = dict(served.case.setting.params)
+        found.findings += judge(plugin, served.case)
+    found.findings += taps(plugin, found.tried, registry)
     if len(found.refused) == len(list(families)):
         verdict = fails("it serves no family: " + "; ".join(f"{name}: {why}" for name, why in found.refused.items()))
         found.findings.append(Finding(FIRST, "all", verdict, "say in `needs` what it can serve, with defaults that do"))
     found.seconds = time.perf_counter() - began
     return found
+
+
+def taps(plugin: PluginInfo, tried: Mapping[str, Mapping[str, Any]], registry: Registry) -> list[Finding]:
+    """Every tap that the defaults name is a tap of some network; what was tried instead is no excuse."""
+    if plugin.kind != "method":
+        return []
+    needs = Needs.read(plugin.facts["needs"])
+    names = {name for name in needs.student_taps | needs.teacher_taps if name.lstrip("$") in plugin.defaults or name[0] != "$"}
+    named = replace(needs, student_taps=frozenset(names), teacher_taps=frozenset()).resolved(plugin.defaults).student_taps
+    known = {tap for name in registry.names("model") for tap in registry.model(name).facts["taps"]}
+    unknown = sorted(named - known)
+    if not unknown:
+        return []
+    sentence = f"no network has a tap {several(map(repr, unknown))}; it was tried with {instead(tried) or 'nothing else'}"
+    advice = f"name one of {', '.join(sorted(known))}; kdbench describe model NAME tells those of a network"
+    return [Finding(TAPS, "all", fails(sentence), advice)]
+
+
+def instead(tried: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which params stood in for defaults, and in which families."""
+    families: dict[str, list[str]] = {}
+    for family, params in tried.items():
+        said = ", ".join(f"{name}={'+'.join(value) if isinstance(value, list) else value}" for name, value in params.items())
+        families.setdefault(said, []).append(family)
+    return "; ".join(f"{said} in {', '.join(where)}" for said, where in families.items())
 
 
 def judge(plugin: PluginInfo, case: Case) -> Iterator[Finding]:
@@ -102,7 +135,7 @@ def judge(plugin: PluginInfo, case: Case) -> Iterator[Finding]:
         verdict = skips(f"it does not train here: {stopped}") if waits else ruled(each, plugin, case)
         if each.name == FIRST and verdict.state == "fail":
             stopped = verdict.sentence
-        yield Finding(each.name, case.setting.family.name, verdict, each.mend)
+        yield Finding(each.name, case.setting.family.name, verdict, each.mend, each.demand)
 
 
 def ruled(each: Rule, plugin: PluginInfo, case: Any) -> Verdict:
@@ -116,8 +149,8 @@ def ruled(each: Rule, plugin: PluginInfo, case: Any) -> Verdict:
         return each.check(case)
     except Exception as error:
         if os.environ.get("KDBENCH_DEBUG"):
-            raise
-        return fails(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            traceback.print_exception(error)
+        return fails(told(error, plugin), "mend the line that is named; --debug shows how it was reached")
     finally:
         torch.set_num_threads(threads)
 
@@ -125,7 +158,9 @@ def ruled(each: Rule, plugin: PluginInfo, case: Any) -> Verdict:
 def conform_task(plugin: PluginInfo, params: Mapping[str, Any], registry: Registry) -> Conformance:
     """Every rule of tasks on one of them, at given params."""
     began, case = time.perf_counter(), TaskCase(plugin, params, registry)
-    found = [Finding(each.name, plugin.facts["family"], ruled(each, plugin, case), each.mend) for each in TASK_RULES.values()]
+    family, found = plugin.facts["family"], []
+    for each in TASK_RULES.values():
+        found.append(Finding(each.name, family, ruled(each, plugin, case), each.mend, each.demand))
     return Conformance(plugin, found, seconds=time.perf_counter() - began)
 
 

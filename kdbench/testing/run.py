@@ -27,6 +27,7 @@ class Seen:
     weight: float
     owner: str
     gradient: Mapping[str, Tensor] = field(default_factory=dict)
+    strange: bool = False  # whether it has parameters that neither a net, the method nor a source knows
 
     @property
     def slope(self) -> float:
@@ -97,6 +98,7 @@ class Run:
         found: dict[str, Seen] = {}
         learner, method = self.learner, self.learner.method
         params = {name: p for name, p in self.names().items() if p.requires_grad}
+        known = {id(p) for p in (*self.names().values(), *(p for net in self.teachers for p in net.parameters()))}
         inner = method.terms
 
         def terms(step: Step) -> dict[str, Term]:
@@ -107,11 +109,12 @@ class Run:
             for name, term in given.items():
                 if term.weight == 0:
                     continue
-                value, slopes = term.compute(), {}
+                value, slopes = term.compute(name), {}
                 if gradients and value.requires_grad:
                     each = torch.autograd.grad(value, list(params.values()), retain_graph=True, allow_unused=True)
                     slopes = {name: g for name, g in zip(params, each) if g is not None}
-                found[name] = Seen(value.detach(), term.weight, term.owner, slopes)
+                strange = gradients and not parameters_of(value) <= known
+                found[name] = Seen(value.detach(), term.weight, term.owner, slopes, strange)
             raise _Enough
 
         method.terms, method.backward = terms, backward  # type: ignore[method-assign, assignment]
@@ -122,3 +125,20 @@ class Run:
         finally:
             del method.terms, method.backward
         return found
+
+
+def parameters_of(value: Tensor) -> set[int]:
+    """The parameters that a value was computed from, where they may learn, by id."""
+    found: set[int] = set()
+    seen, left = {value.grad_fn}, [value.grad_fn]
+    while left:
+        node = left.pop()
+        if node is None:
+            continue
+        leaf = getattr(node, "variable", None)
+        if isinstance(leaf, torch.nn.Parameter):
+            found.add(id(leaf))
+        new = {inner for inner, _ in node.next_functions} - seen
+        seen |= new
+        left += new
+    return found

@@ -92,6 +92,6 @@ def test_given_files_are_not_broken(request: pytest.FixtureRequest) -> None:
 
 def judged(verdict: Verdict, rule: Rule) -> None:
     if verdict.state == "fail":
-        pytest.fail(f"{verdict.sentence}\nmend: {rule.mend}", pytrace=False)
+        pytest.fail(f"{verdict.sentence}\nasks: {rule.demand}\nmend: {verdict.mend or rule.mend}", pytrace=False)
     if verdict.state != "pass":
         pytest.skip(f"{verdict.state}: {verdict.sentence}")

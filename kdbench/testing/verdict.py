@@ -16,14 +16,15 @@ class Verdict:
 
     state: State
     sentence: str = ""
+    mend: str = ""  # what mends this failure, where the rule's own advice would not
 
 
 def holds(note: str = "") -> Verdict:
     return Verdict("pass", note)
 
 
-def fails(sentence: str) -> Verdict:
-    return Verdict("fail", sentence)
+def fails(sentence: str, mend: str = "") -> Verdict:
+    return Verdict("fail", sentence, mend)
 
 
 def skips(reason: str) -> Verdict:
@@ -61,8 +62,13 @@ class Finding:
     rule: str
     family: str
     verdict: Verdict
-    mend: str = ""
+    advice: str = ""  # the rule's own
+    demand: str = ""
+
+    @property
+    def mend(self) -> str:
+        return self.verdict.mend or self.advice
 
     def data(self) -> dict[str, Any]:
         told = {"rule": self.rule, "family": self.family, "state": self.verdict.state, "sentence": self.verdict.sentence}
-        return told | ({"mend": self.mend} if self.verdict.state == "fail" else {})
+        return told | ({"demand": self.demand, "mend": self.mend} if self.verdict.state == "fail" else {})

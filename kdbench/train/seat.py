@@ -27,6 +27,11 @@ class Seat:
 
     def acting(self, terms: Mapping[str, Term]) -> set[str]:
         """Owners that have a term in this step."""
+        if not isinstance(terms, Mapping) or not all(isinstance(term, Term) for term in terms.values()):
+            given = type(terms).__name__ if not isinstance(terms, Mapping) else f"{type(terms).__name__} of other values"
+            raise MethodError(
+                f"terms() of {self.method.name} returns a {given}; it returns a dict: {{name: Term(value, weight)}}"
+            )
         acting = {term.owner for term in terms.values() if term.weight != 0}
         unknown = acting - set(self.owners)
         if unknown:

@@ -64,7 +64,7 @@ def probe(terms: Mapping[str, Term], owners: Mapping[str, Owner], tally: Tally, 
 
     The graph stays, so that what follows is bit for bit what would have been without this.
     """
-    known = {name: term if term.weight == 0 else replace(term, value=term.compute()) for name, term in terms.items()}
+    known = {name: term if term.weight == 0 else replace(term, value=term.compute(name)) for name, term in terms.items()}
     for name, term in known.items():
         params = [p for p in owners[term.owner].params if p.requires_grad] if term.weight else []
         if not params or not isinstance(term.value, Tensor) or not term.value.requires_grad:

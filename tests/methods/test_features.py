@@ -11,9 +11,10 @@ from kdbench.contract.batch import Outputs, Signal
 from kdbench.contract.decisions import Decisions
 from kdbench.contract.errors import KdbenchError
 from kdbench.contract.method import NetSpec, Specs
+from kdbench.contract.taps import meet, width
 from kdbench.methods.ab import AB, ABConfig, boundary_loss
 from kdbench.methods.at import AT, ATConfig
-from kdbench.methods.features import FeatureConfig, meet, positions, width
+from kdbench.methods.features import FeatureConfig, positions
 from kdbench.methods.fsp import FSP, FSPConfig, flow
 from kdbench.methods.ft import FT, FTConfig, factor_gap
 from kdbench.methods.nst import NST, NSTConfig, discrepancy

@@ -144,12 +144,12 @@ claims:
   - {id: up, task: digits, arm: kd, over: none, metric: accuracy, source: s}
   - {id: down, task: digits, arm: kd, over: none, metric: accuracy, at_most: 0.0, source: s}
   - {id: distil, task: digits, arm: kd, over: none, metric: distil.agreement, at_least: 0.01, source: s}
-  - {id: unknown, task: digits, arm: kd, over: none, metric: nonsense, source: s}
+  - {id: unmeasured, task: digits, arm: kd, over: none, metric: companion.accuracy, source: s}
 """
     page = make(SMALL + claims, by_hand).page()
     verdicts = {judged.claim.id: judged.verdict for judged in page.claims}
     outcomes = {name: verdict.outcome for name, verdict in verdicts.items()}
-    assert outcomes == {"up": "holds", "down": "fails", "distil": "fails", "unknown": "undecided"}
+    assert outcomes == {"up": "holds", "down": "fails", "distil": "fails", "unmeasured": "undecided"}
     kd = rows(page.tables[0])["kd"]
     assert verdicts["up"].interval == kd.differences["accuracy"].interval
     assert page.failed_claims == ["down", "distil"]

@@ -106,7 +106,13 @@ TASK = {
     },
     "aliases": {},
 }
-ENSEMBLE = {**TASK, "bank": 32, "pair": {**TASK["pair"], "teacher": [TASK["pair"]["teacher"], {"model": "vit", "view": "none"}]}}
+OWN = {"sets": {**TASK["sets"], "clips": "more"}, "augments": {**TASK["augments"], "slow": "slower"}}
+ENSEMBLE = {
+    **TASK,
+    **OWN,
+    "bank": 32,
+    "pair": {**TASK["pair"], "teacher": [TASK["pair"]["teacher"], {"model": "vit", "view": "none"}]},
+}
 
 SHORT = {
     "path": "short.yaml",

@@ -181,13 +181,16 @@ def test_a_listed_control_is_not_planned_again():
 
 
 def test_sets_and_augmentations_must_be_the_tasks_own():
-    text = "tasks: [digits, sounds]\nviews: {a: {transfer: poll, augment: mild}, unused: {labelled: x}}\n"
-    text += "methods: [{method: kd, view: a}]\n"
-    assert mistakes(text) == [
-        (4, 23, "task 'digits' has no set 'poll'"),
-        (4, 23, "task 'sounds' has no set 'poll'"),
-        (4, 38, "task 'digits' has no augmentation 'mild'"),
-        (4, 38, "task 'sounds' has no augmentation 'mild'"),
+    text = "tasks: [digits, sounds]\nviews: {{a: {{transfer: {}, augment: {}}}, unused: {{labelled: {}}}}}\n"
+    text += "methods: [{{method: kd, view: a}}]\n"
+    assert mistakes(text.format("poll", "mild", "x")) == [
+        (4, 23, "no task here has the set 'poll'"),
+        (4, 38, "no task here has the augmentation 'mild'"),
+        (4, 64, "no task here has the set 'x'"),
+    ]
+    assert mistakes(text.format("clips", "slow", "clips")) == [
+        (4, 23, "task 'digits' has no set 'clips'"),
+        (4, 39, "task 'digits' has no augmentation 'slow'"),
     ]
 
 
@@ -323,7 +326,7 @@ def test_stages_and_starts():
 
 
 def test_claims_without_their_arms_are_named():
-    text = CLAIMS + "  - {id: a, task: digits, arm: mine, over: none, metric: m, source: s}\n"
+    text = CLAIMS + "  - {id: a, task: digits, arm: mine, over: none, metric: accuracy, source: s}\n"
     text += "exclude: [{method: mine, reason: slow}]\nprofiles: {few: {methods: fitnets}}\n"
     made = expand(suite_of(text), CATALOGUE)
     assert made.claims == [] and ("claim a", "dkd of digits not among the arms") in made.excluded

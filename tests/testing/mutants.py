@@ -94,6 +94,20 @@ class IdleTerm(Mutant):
         return super().match(step).detach().requires_grad_() + 0 * step.decide().values.sum()
 
 
+class AdapterAlone(Mutant):
+    """The student is detached before the regressor: the regressor learns, and the term teaches the student nothing."""
+
+    name = "adapter_alone"
+    needs = TAPS
+
+    def build(self, specs, task):
+        self.regressor = nn.Linear(specs.student.taps["embedding"][0], specs.teacher.taps["embedding"][0])
+
+    def match(self, step):
+        guided, hint = step.student().taps["embedding"], step.teacher().taps["embedding"]
+        return (self.regressor(guided.detach()) - hint).pow(2).sum(1).mean()
+
+
 class ScaledTeacher(Mutant):
     """The teacher's logits are divided in place, for everybody who reads them afterwards."""
 

@@ -23,6 +23,7 @@ SEEN_BY = {
     "teacher_in_training": ["teacher", "parameters"],
     "detached_regressor": ["gradient"],
     "idle_term": ["gradient"],
+    "adapter_alone": ["gradient"],
     "scaled_teacher": ["in-place"],
     "scaled_student": ["in-place"],
     "stray_gradient": ["owners"],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,7 +47,8 @@ def test_task(
         lacks = [k for k in task.schema.get("properties", {}) if k not in task.defaults and k not in given]
         if lacks:
             raise KdbenchError(f"task '{task.name}' needs --param {' --param '.join(f'{k}=…' for k in lacks)}")
-    found = [conform_task(each, given, registry) for each in wanted]
+    with contextlib.redirect_stdout(sys.stderr):  # what the plugin prints
+        found = [conform_task(each, given, registry) for each in wanted]
     if as_json:
         typer.echo(json.dumps({"plugins": [each.data() for each in found]}, indent=1, ensure_ascii=False))
     else:

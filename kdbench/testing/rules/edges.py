@@ -57,9 +57,7 @@ def finite(case: Case, begin: Callable[[], Run], refusals: bool = True) -> Verdi
         except Exception as error:
             if refusals and (words := refusal(error)) is not None:
                 return holds(f"refused: {words}")
-            return fails(
-                f"it breaks{case.place(phase)}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            )
+            return fails(f"it breaks{case.place(phase)}: {case.told(error)}")
         for name, seen in terms.items():
             if not bool(seen.value.isfinite().all()):
                 return fails(f"term {name!r}{case.place(phase)} is {float(seen.value)}")

@@ -38,7 +38,7 @@ def denied(setting: Setting, case: Case) -> str | None:
             run.look()
         except Exception as error:
             kind = setting.source.plugin.name if setting.source else "no"
-            return f"its needs accept {kind} source, where it breaks{case.place(phase)}: {type(error).__name__}: {error}"
+            return f"its needs accept {kind} source, where it breaks{case.place(phase)}: {case.told(error)}"
     return None
 
 

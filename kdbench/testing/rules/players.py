@@ -15,7 +15,7 @@ STILL = 1e-9  # norm of a gradient that is rounding and nothing else
 
 @rule("gradient", mend="look for a detach, or a branch that no term reads; requires_grad_(False) for what is not to learn")
 def gradient(case: Case) -> Verdict:
-    """Within a short budget a gradient reaches the student and every module that claims to learn, and every term has one."""
+    """Soon a gradient reaches the student and every module that claims to learn, and every term moves whom it is for."""
     whole = case.whole
     learns = {name for name, p in whole.run.names().items() if p.requires_grad}
     idle = learns - whole.owned
@@ -24,14 +24,30 @@ def gradient(case: Case) -> Verdict:
     unreached = (whole.owned & learns) - whole.reached
     if unreached:
         return fails(f"no gradient reaches {several(unreached)} in {whole.run.learner.at} steps")
-    moving: dict[str, float] = {}
+    moved: dict[str, set[str]] = {}
+    meant: dict[str, set[str]] = {}
     for _, at in case.stations:
-        for name, seen in case.at(at).look(gradients=True).items():
-            moving[name] = max(seen.slope, moving.get(name, 0.0))
-    still = [name for name, slope in moving.items() if slope <= STILL]
+        run = case.at(at)
+        for name, seen in run.look(gradients=True).items():
+            if seen.strange:
+                return fails(f"term {name!r} has parameters that nobody owns, so they never learn", "make modules in build()")
+            moved.setdefault(name, set()).update(n for n, g in seen.gradient.items() if float(g.double().norm()) > STILL)
+            meant.setdefault(name, set()).update(meant_for(run, seen.owner))
+    still = [name for name, found in moved.items() if not found]
     if still:
         return fails(f"term {several(still)} moves nothing: its gradient is 0 wherever it was looked at")
+    for name, found in moved.items():
+        if not found & meant[name]:
+            whose = next(iter(meant[name])).partition(".")[0]
+            return fails(f"term {name!r} moves {several(found)} and nothing of the {whose}: it is logged, and teaches nothing")
     return holds(f"{len(whole.reached)} parameters learn")
+
+
+def meant_for(run: Run, owner: str) -> set[str]:
+    """Whom a term of this owner is to teach: the network that the owner has, else all that it has (a method's own player)."""
+    mine = {id(p) for p in run.learner.owners[owner].params}
+    names = {name for name, p in run.names().items() if id(p) in mine}
+    return {name for name in names if not name.startswith("method.")} or names
 
 
 @rule("owners", mend="give each player its own terms, and leave the gradient to the default backward or to inputs=")

@@ -10,16 +10,24 @@ from kdbench.testing.waits import counted
 from kdbench.train.stream import Tick
 
 
-@rule("trains", mend="run it with --debug to see where it stops; every other rule waits for this one")
+@rule("trains", mend="guard logarithms, divisions and roots against 0: clamp what stands in them, before and not after")
 def trains(case: Case) -> Verdict:
     """A few steps run to their end, and every term is a finite number."""
-    means = case.whole.means
-    bad = [name for name, value in means.items() if not math.isfinite(value)]
-    if bad:
-        return fails(f"{', '.join(bad)} is not finite within {case.whole.run.learner.at} steps")
+    whole = case.whole
+    means = whole.means
+    if whole.lost is not None:
+        return fails(first_lost(case, *whole.lost))
     if not means:
-        return fails("no step had a term: there is nothing to learn from")
+        return fails("no step had a term: there is nothing to learn from", "return at least one Term from terms()")
     return holds("terms " + ", ".join(sorted(means)))
+
+
+def first_lost(case: Case, step: int, names: list[str]) -> str:
+    """Which term was the first that is no number. Weights that a gradient made NaN make every term one at the next step."""
+    for name, seen in case.start().train(step - 1).look(gradients=True).items() if step else ():
+        if not all(bool(g.isfinite().all()) for g in seen.gradient.values()):
+            return f"the gradient of term {name!r} is not finite at step {step - 1}, and everything after it"
+    return f"term {', '.join(map(repr, names))} is not finite at step {step}"
 
 
 @rule("bf16", mend="keep sums, logarithms and divisions in float32, and bound what is divided by")

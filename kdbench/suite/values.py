@@ -1,0 +1,72 @@
+"""Values that only the rest of kdbench can judge: metrics of claims, fingerprints, names of timm, augmentations of the tasks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kdbench.metrics.catalogue import metrics
+from kdbench.models.timm_names import in_timm, timm_names
+from kdbench.suite.catalogue import Catalogue, Plugin, find
+from kdbench.suite.document import Cursor
+from kdbench.suite.errors import Problem, listing, nearest
+from kdbench.suite.references import label
+
+GROUPS = ("truth", "val", "fidelity", "distil", "independent", "companion")  # of a record's metrics, before a dot
+FINGERPRINT = re.compile("[0-9a-f]{64}")
+TIMM = "timm"
+
+
+def claim_problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
+    """Metrics that the task of a claim does not have."""
+    tasks = {label(task, "task").text: task.named("task").text for task in root["tasks"].items()}
+    for claim in root["claims"].items():
+        metric, task = claim["metric"], find(catalogue, "task", tasks.get(claim["task"].text) or "")
+        if metric.text is None or task is None:
+            continue
+        group, dot, name = metric.text.rpartition(".")
+        known = [info.name for info in metrics(task.facts["family"])]
+        if dot and group not in GROUPS:
+            what = f"'{group}' is no group of metrics"
+            yield metric.problem(what, f"one of {listing(GROUPS)}, a dot, and the metric", nearest(group, GROUPS))
+        elif name not in known:
+            what = f"{claim['task'].text} has no metric '{name}'"
+            yield metric.problem(
+                what, f"one of {listing(known)}", f"{group}{dot}{near}" if (near := nearest(name, known)) else None
+            )
+
+
+def view_problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
+    """Sets and augmentations of views that no task of the suite has; which view meets which task is looked at later."""
+    tasks = [find(catalogue, "task", task.named("task").text or "") for task in root["tasks"].items()]
+    facts = [task.facts for task in tasks if task is not None]
+    if len(facts) < len(tasks):
+        return
+    augments = dict.fromkeys(name for own in facts for name in own["augments"])
+    sets = dict.fromkeys(name for own in facts for name in (*own["sets"], *own["roles"]))
+    for _, view in root["views"].entries():
+        for key, what, known in (("augment", "augmentation", augments), ("labelled", "set", sets), ("transfer", "set", sets)):
+            use = view[key]
+            if use.text is not None and use.text not in known:
+                yield use.problem(
+                    f"no task here has the {what} '{use.text}'", f"one of {listing(known)}", nearest(use.text, known)
+                )
+
+
+def fingerprint_problems(params: Cursor, plugin: Plugin, command: str) -> Iterator[Problem]:
+    """Where the fingerprint of a set is asked for: text that is none, such as a place left to be filled."""
+    for name, value in params.entries():
+        sort = name == "content" or name.endswith("_content")
+        if not sort or value.text in (None, "", "published", plugin.defaults.get(name)):
+            continue
+        if not FINGERPRINT.fullmatch(value.text or ""):
+            yield value.problem(f"'{value.text}' is no fingerprint", f"the 64 digits that `{command}` prints")
+
+
+def model_problems(name: Cursor) -> Iterator[Problem]:
+    """A network of timm that there is not, as in timm:resnet81 or cheap:timm:resnet81."""
+    *outer, family, member = ["", *(name.text or "").split(":")]
+    if family == TIMM and not in_timm(member):
+        near = nearest(member, timm_names())
+        before = "".join(f"{part}:" for part in (*outer[1:], family))
+        yield name.problem(f"timm has no network '{member}'", "a name of the timm library", f"{before}{near}" if near else None)

@@ -1,0 +1,78 @@
+"""Values that no schema can judge are told with the rest, each at its place, and nothing twice."""
+
+from __future__ import annotations
+
+import pytest
+import timm
+
+from kdbench.models.timm_names import in_timm, timm_names
+from kdbench.registry import Registry
+from kdbench.suite import parse_suite
+from kdbench.suite.errors import SuiteError
+from kdbench.suite.yaml import loads
+
+REGISTRY = Registry(packages=False)
+
+
+def mistakes(text: str) -> list[tuple[str, str | None]]:
+    try:
+        parse_suite(loads("version: 1\nname: test\n" + text, "suite.yaml"), REGISTRY)
+    except SuiteError as error:
+        return [(problem.message, problem.suggestion) for problem in error.problems]
+    return []
+
+
+CLAIM = "tasks: [digits]\nmethods: [kd]\nclaims: [{{id: a, task: digits, arm: kd, over: none, metric: {}, source: s}}]\n"
+
+
+@pytest.mark.parametrize(
+    "metric, said",
+    [
+        ("accuracyy", ("digits has no metric 'accuracyy'", "accuracy")),
+        ("mIoU", ("digits has no metric 'mIoU'", None)),
+        ("distil.agreemnt", ("digits has no metric 'agreemnt'", "distil.agreement")),
+        ("distl.agreement", ("'distl' is no group of metrics", "distil")),
+    ],
+)
+def test_a_claim_names_a_metric_of_its_task(metric, said):
+    assert mistakes(CLAIM.format(metric)) == [said]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_kl", "distil.agreement", "truth.nll", "val.accuracy"])
+def test_metrics_that_there_are(metric):
+    assert mistakes(CLAIM.format(metric)) == []
+
+
+def test_every_mistake_of_a_suite_at_once():
+    text = """\
+seed: 3
+tasks: [{task: digits, pairs: [{name: p, student: {model: "timm:mobilenetv3_smal_050"}}]}]
+views: {plain: {augment: nonne}}
+methods: [kdd, {method: dkd, params: {betta: 1}, recipe: {stepps: 3}}]
+tune: [{methods: [kd, dkd], params: {alpa: [1, 2]}}]
+claims: [{id: a, task: digits, arm: dkd, over: none, metric: accuracyy, source: s}]
+"""
+    assert dict(mistakes(text)) == {
+        "unknown key 'seed'": "seeds",
+        "timm has no network 'mobilenetv3_smal_050'": "timm:mobilenetv3_small_050",
+        "no task here has the augmentation 'nonne'": "none",
+        "unknown method 'kdd'": "kd",
+        "dkd: unknown param 'betta'": "beta",
+        "unknown key 'stepps'": "steps",
+        "kd.alpa: unknown param 'alpa'": None,
+        "dkd.alpa: unknown param 'alpa'": "alpha",
+        "digits has no metric 'accuracyy'": "accuracy",
+    }
+
+
+def test_a_place_left_to_be_filled_is_no_fingerprint():
+    text = "tasks: [{{task: images, params: {{content: {}}}}}]\nmethods: [kd]\n"
+    [(message, _)] = mistakes(text.format("PUT_THE_FINGERPRINT_HERE"))
+    assert message == "'PUT_THE_FINGERPRINT_HERE' is no fingerprint"
+    assert mistakes(text.format("ab" * 32)) == []
+
+
+def test_names_of_timm_are_those_of_timm():
+    assert timm_names() == set(timm.list_models())
+    assert all(in_timm(name) for name in (*timm.list_models(), "resnet18.a1_in1k", "vit_base_patch16_224_in21k"))
+    assert not in_timm("mobilenetv3_smal_050")
