@@ -78,3 +78,28 @@ def test_what_is_wrong_is_named_and_nothing_is_run(bench: Bench, folder: Path):
     bad, evil = bench.many(f"data check images --root {folder}", "data check cifar100 --root .", KDBENCH_CACHE="cache")
     assert bad.code == 1 and "NOT files" in bad.out and "0.png: cannot be read as an image" in bad.out
     assert evil.code == 2 and "asks for posix.system" in evil.err and not (bench.folder / "ran").exists()
+
+
+def test_the_split_is_written_and_the_fingerprint_only_where_nothing_is_wrong(bench: Bench, folder: Path):
+    for split in ("train", "test"):  # folders of classes alone: the split is made here
+        for label in (folder / split).iterdir():
+            for n, path in enumerate(sorted(label.iterdir())):
+                target = folder / label.name / f"{split}{n}.png"
+                target.parent.mkdir(exist_ok=True)
+                path.rename(target)
+            label.rmdir()
+        (folder / split).rmdir()
+    printed, written, good, own = bench.many(
+        f"data split images --root {folder}",
+        f"data split images --root {folder} --to split.csv",
+        f"data check images --root {folder} --fingerprint",
+        "data split svhn",
+        KDBENCH_CACHE="cache",
+    )
+    assert printed.out.splitlines()[0] == "path,label,split" and printed.out == (bench.folder / "split.csv").read_text()
+    assert written.out == "split.csv: 60 train, 15 test\n"
+    assert len(good.out) == 65 and good.code == 0
+    assert own.code == 2
+    (folder / "cat" / "train0.png").write_bytes(b"\x89PNG")
+    bad = bench("data", "check", "images", "--root", str(folder), "--fingerprint", KDBENCH_CACHE="cache")
+    assert bad.code == 1 and bad.out == "" and "train0.png: cannot be read" in bad.err

@@ -11,5 +11,9 @@ def check(folder: Path, fingerprint: str, content: str, what: str, param: str = 
     """A DataError that says what to write, unless the fingerprint found is the one that the suite has under this param."""
     if fingerprint == content:
         return
-    told = f"these are not the {what} of param `{param}` ({content[:12]}…)" if content else f"say which {what} are meant"
+    told = f"say which {what} are meant"
+    if content:
+        told = (
+            f"these are not the {what} of param `{param}` ({content[:12]}…). If they are what you want, put this into your suite"
+        )
     raise DataError(f"{folder}: {told}: params: {{{param}: {fingerprint}}}")
