@@ -6,12 +6,13 @@ import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from kdbench.contract.errors import DataError
 from kdbench.tasks.data import array_cache, canonical, meant
+from kdbench.tasks.data.meant import Meant
 from kdbench.tasks.data.photos import image_files, image_layouts, image_tree
 from kdbench.tasks.data.place import Place
 
@@ -122,6 +123,11 @@ def load(root: str, content: str) -> ImageSet:
     found = listed(find(root))
     meant.check(found.folder, found.fingerprint, content, "images")
     return found
+
+
+def meant_by(task: str, params: Mapping[str, Any]) -> list[Meant]:
+    root, content = params["root"], params["content"]
+    return [Meant(lambda: find(root), lambda: load(root, content))]
 
 
 def pixels(found: ImageSet, split: str, size: int, resize: int | None = None) -> np.ndarray:
