@@ -10,8 +10,10 @@ from kdbench.jobs.given import given_teacher
 from kdbench.jobs.identity import IDENTITY_VERSION, key_of, without_defaults
 from kdbench.jobs.job import Job
 from kdbench.jobs.parts import network_identity, task_identity, task_spec, view_spec
+from kdbench.jobs.start import start_at
 from kdbench.registry import Registry
 from kdbench.suite.arm import Arm
+from kdbench.suite.entry import FRESH
 from kdbench.suite.label import settings
 from kdbench.suite.recipe import RECIPE_DEFAULTS
 
@@ -58,21 +60,23 @@ def teacher_job(arm: Arm, teacher: dict[str, Any], seed: int, registry: Registry
         "teachers": [],
         "method": {"name": none.name, "version": none.version, "params": {}, "wrap": []},
         "source": None,
-        "init": "fresh",
+        "init": FRESH,
         "seed": seed,
     }
     if (given := given_teacher(teacher, seed, root)) is not None:
         identity = {**common, **given.identity, "student": {**network, **given.network}}
         filled = {"task": task_spec(arm.task, task), "view": view_spec({}, task)}
         spec = {**identity, **filled, "recipe": {**RECIPE_DEFAULTS, "steps": 0}}
-        file = str(given.file)
-        return Job(key_of(identity), "teacher", identity, spec, labels, targets, weights=file, origin=given.origin)
+        return Job(key_of(identity), "teacher", identity, spec, labels, targets, weights=str(given.file), origin=given.origin)
     view = {key: value for key, value in (teacher.get("view") or {}).items() if key not in ("name", "transfer")}
     view.setdefault("labelled", task.facts["roles"]["teacher"])
-    identity = {**common, "view": view, "recipe": without_defaults(teacher["recipe"], RECIPE_DEFAULTS)}
+    start = start_at(teacher.get("init", FRESH), root)
+    recipe = without_defaults(teacher["recipe"], RECIPE_DEFAULTS)
+    identity = {**common, "init": start.identity, "view": view, "recipe": recipe}
     recipe = {**RECIPE_DEFAULTS, **teacher["recipe"]}
     spec = {**identity, "task": task_spec(arm.task, task), "view": view_spec(view, task), "recipe": recipe}
-    return Job(key_of(identity), "teacher", identity, spec, labels, targets)
+    file = str(start.file) if start.file else None
+    return Job(key_of(identity), "teacher", identity, spec, labels, targets, weights=file)
 
 
 def pick(pool: Sequence[Job], count: int, seed: int) -> list[Job]:

@@ -27,12 +27,23 @@ def start_of(arm: Arm, chain: Sequence[Job], root: Path) -> Start:
     init = arm.init
     if init == FRESH or "mix" in init:
         return Start(init)
-    part = {"part": init["part"]} if "part" in init else {}
     if EARLIER in init:
         job = chain[-init[EARLIER]]
-        return Start({"job": job.key, **part}, job)
+        return Start({"job": job.key, **_chosen(init)}, job)
+    return start_at(init, root)
+
+
+def start_at(init: Any, root: Path) -> Start:
+    """A start that needs no other job: fresh, or at a file, known by its content."""
+    if init == FRESH:
+        return Start(init)
     file = (root / init["file"]).resolve()
-    return Start({"weights": content_of(file), **part}, file=file)
+    return Start({"weights": content_of(file), **_chosen(init)}, file=file)
+
+
+def _chosen(init: Mapping[str, Any]) -> dict[str, Any]:
+    """Which of the weights are taken, or left, where not all are."""
+    return {name: init[name] for name in ("part", "fresh") if name in init}
 
 
 def unstartable(arm: Arm, before: Sequence[Arm]) -> list[str]:

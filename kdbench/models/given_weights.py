@@ -10,7 +10,7 @@ import argparse
 import pickle
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,39 @@ COUNTER = "num_batches_tracked"  # files of before 2018 lack it, and evaluation 
 State = dict[str, Tensor]
 
 
-def load_into(module: nn.Module, path: Path) -> None:
-    """Give a network all its weights from a file, or change nothing and say what does not fit."""
+def load_into(module: nn.Module, path: Path, fresh: Sequence[str] = ()) -> None:
+    """Give a network all its weights from a file, or change nothing and say what does not fit. Those whose names begin with one
+    of `fresh` stay as they are, and what the file has of them counts for nothing."""
     given = read(path)
     wanted = module.state_dict()
-    for state in _readings(module, given):
+    own = {name: value for name, value in wanted.items() if name.startswith(tuple(fresh))}
+    for prefix in fresh:
+        if not any(name.startswith(prefix) for name in own):
+            parts = ", ".join(dict.fromkeys(name.partition(".")[0] for name in wanted))
+            raise WeightsError(f"{path}: fresh: the network has no weights whose names begin with {prefix!r}; there are {parts}")
+
+    def but_fresh(state: State) -> State:
+        return {name: value for name, value in state.items() if not name.startswith(tuple(fresh))} | own
+
+    for state in map(but_fresh, _readings(module, given)):
         full = {name: value for name, value in wanted.items() if name.endswith(COUNTER)} | state
         if full.keys() == wanted.keys() and all(full[name].shape == value.shape for name, value in wanted.items()):
             module.load_state_dict(full)
             return
-    weights.put(module, _unwrapped(given, wanted), path)  # says everything that does not fit
+    bare = but_fresh(_unwrapped(given, wanted))
+    try:
+        weights.put(module, bare, path)  # says everything that does not fit
+    except WeightsError as error:
+        raise WeightsError(f"{error}{_other_head(bare, wanted)}") from None
+
+
+def _other_head(given: State, wanted: State) -> str:
+    """What to do where nothing but one layer's shape is in the way: the file answers among other classes."""
+    layers = {name.rpartition(".")[0] for name in given.keys() & wanted.keys() if given[name].shape != wanted[name].shape}
+    if given.keys() - wanted.keys() or len(layers) != 1:
+        return ""
+    head = next(iter(layers))
+    return f"\n  to train on from all but {head}, which then is new: init: {{file: ..., fresh: {head}}}"
 
 
 def read(path: Path) -> State:

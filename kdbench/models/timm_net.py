@@ -42,7 +42,9 @@ class TimmConfig(Config):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    pretrained: Literal[False] = Field(False, description="nothing is downloaded: networks start fresh or from a local file")
+    pretrained: Literal[False] = Field(
+        False, description="nothing is downloaded; weights of yours stand beside `model`: init: {file: ..., fresh: fc}"
+    )
     drop_rate: float | None = Field(None, ge=0, lt=1, description="dropout before the last layer")
     drop_path_rate: float | None = Field(None, ge=0, lt=1, description="share of residual branches left out, at the deepest")
     img_size: int | tuple[int, int] | None = Field(None, description="image size of nets with a fixed one; default: the task's")

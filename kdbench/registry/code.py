@@ -85,7 +85,8 @@ def _kind_and_facts(plugin: type[Any]) -> tuple[str, dict[str, Any]]:
 
     if issubclass(plugin, Task):
         facts = {key: _plain(getattr(plugin, key)) for key in _TASK_FACTS}
-        return "task", {**facts, "fingerprint": plugin.fingerprint(plugin.Config())}
+        reader = getattr(plugin, "reader", "")  # of sets in folders alone
+        return "task", {**facts, "fingerprint": plugin.fingerprint(plugin.Config()), **({"reader": reader} if reader else {})}
     if issubclass(plugin, Wrapper):
         return "wrapper", {"needs": plugin.own.data(), "exempt": dict(plugin.exempt)}
     if issubclass(plugin, Method):

@@ -25,7 +25,8 @@ class Arm:
 
     task     {name (label), plugin, version, params}
     teachers ({model, version, params, recipe, view, pool, weights}, ...). Weights are a file relative to the suite; with them,
-             recipe and view are None, and those of other answers have `outputs`. Teachers from elsewhere have
+             recipe and view are None, and those of other answers have `outputs`; one that is trained from a file on has its
+             `init`. Teachers from elsewhere have
              cards [{name, weights, sha256, normalisation, origin}, ...]
              beside, one for each of their pool. An arm without a source has teachers too: its fidelity is read against them.
     student  {model, version, params}
@@ -35,7 +36,7 @@ class Arm:
     view     {name (label), labelled, transfer, augment, bank, seed}; transfer is None where the method cannot read it;
              a bank of 0 draws a new view in every epoch. Where there are stages: stages [{name, version, params}, ...];
              where labelled samples are not simply shuffled: sampler
-    init     "fresh", {mix: share of the teacher's weights}, or {earlier: rounds before | file: path, part: [prefix, ...]}
+    init     "fresh", {mix: share of the teacher's weights}, or {earlier: rounds before | file: path, part or fresh: [prefix]}
     preset   the name of the preset that all this comes from, if any
     before   the rounds before this one, in their order; what is above is the last
     written  the cell as the suite writes it, where a setting is chosen on validation data (`tune:`)

@@ -35,6 +35,7 @@ class Init(Strict):
     earlier: Earlier | None = identity("start as the student of so many rounds before, 1 for the last one", None)
     file: Text | None = identity("file of weights, relative to the suite", None)
     part: OneOrMany[Text] = identity("only the weights whose names start so, of an earlier student or a file", ())
+    fresh: OneOrMany[Text] = identity("all weights of a file but those whose names start so: a new head, e.g. fc", ())
 
     @model_validator(mode="before")
     @classmethod
@@ -48,6 +49,8 @@ class Init(Strict):
             raise ValueError(f"weights start at one place, not at {' and '.join(given)}")
         if self.part and given not in (["earlier"], ["file"]):
             raise ValueError("part says which weights of an earlier student or a file are taken, and there is neither")
+        if self.fresh and (given != ["file"] or self.part):
+            raise ValueError("fresh says which weights are not taken from a file: it stands beside `file`, without `part`")
         return self
 
     @classmethod
@@ -57,7 +60,7 @@ class Init(Strict):
     @model_serializer
     def plain(self) -> Any:
         """`fresh`, or only what differs from it: no share of the teacher is a fresh start."""
-        found = {"mix": self.mix, "earlier": self.earlier, "file": self.file, "part": list(self.part)}
+        found = {name: list(value) if isinstance(value, tuple) else value for name, value in self}
         return {name: value for name, value in found.items() if value} or FRESH
 
 

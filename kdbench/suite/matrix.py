@@ -11,6 +11,7 @@ from kdbench.suite.arm import Arm, Place
 from kdbench.suite.catalogue import Plugin, learns_alone, reads_transfer
 from kdbench.suite.choice import Choice, chain_length, choices, in_order
 from kdbench.suite.document import Loc
+from kdbench.suite.entry import FRESH
 from kdbench.suite.entry import Arm as ArmEntry
 from kdbench.suite.errors import SuiteError
 from kdbench.suite.naming import Namer
@@ -153,7 +154,7 @@ class Planner:
         view = resolver.view(task, choice.view)
         if not reads_transfer(plugin, wrappers):
             view = self.without_transfer(task, view)
-        init = choice.init.plain()
+        init = self.start(pair, choice)
         report_missing_teachers(resolver, pair, source, loc)
         report_missing_students(resolver, source, init, loc, number)
         wrap = [resolver.part("wrapper", w.wrapper, w.params) for w in choice.wrap]
@@ -171,6 +172,12 @@ class Planner:
             cell="",
             init=init,
         )
+
+    def start(self, pair: PairPlan, choice: Choice) -> Any:
+        """Where weights start: as the arm or the round says, else as the network's own side of the pair does."""
+        if "init" in choice.told:
+            return choice.init.plain()
+        return pair.init if choice.student == "student" else pair.teachers[0].get("init", FRESH)
 
     def network(self, pair: PairPlan, which: str, loc: Loc) -> dict[str, Any]:
         """The pair's student, or in a round one that is built as its teacher is."""

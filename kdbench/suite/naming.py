@@ -7,8 +7,8 @@ from typing import Any
 
 from kdbench.suite.arm import Arm
 from kdbench.suite.choice import Choice
+from kdbench.suite.entry import FRESH, Entry
 from kdbench.suite.entry import Arm as ArmEntry
-from kdbench.suite.entry import Entry
 from kdbench.suite.label import cell_label, changes
 from kdbench.suite.params import canonical_params
 from kdbench.suite.recipe import merged
@@ -30,7 +30,7 @@ class Namer:
         source = last.source["name"] if last.source else self.base.source[0]
         usual = (self.base.source[0], self.base.view[0])
         changed = changes(self.recipe, last.recipe) if not self.name else changes(self.recipe, self.told_recipe(choice))
-        if choice.init != self.base.init[0]:
+        if choice.init != self.base.init[0] or ("init" in choice.told and self.pair.init != FRESH and not self.name):
             plain = choice.init.plain()
             changed |= {f"init.{key}": value for key, value in plain.items()} if isinstance(plain, dict) else {"init": plain}
         changed |= self.rounds(choice.count)

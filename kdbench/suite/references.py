@@ -118,7 +118,9 @@ def file_problems(root: Cursor, folder: Path) -> list[Problem]:
     uses = list(root["plugins"].items())
     uses += [init["file"] for arm in arms_of(root) for part in (arm, *rounds_of(arm)) for init in part["init"].items()]
     for task in root["tasks"].items():
-        uses += [teacher["weights"] for pair in task["pairs"].items() for teacher in pair["teacher"].items()]
+        for pair in task["pairs"].items():
+            uses += [teacher["weights"] for teacher in pair["teacher"].items()]
+            uses += [network["init"]["file"] for network in (pair["student"], *pair["teacher"].items())]
     return [
         use.problem(f"there is no file '{use.text}'", f"a file beside {folder}")
         for use in uses

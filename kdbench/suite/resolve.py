@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from kdbench.suite.carded import carded
 from kdbench.suite.catalogue import Catalogue, Plugin, side
 from kdbench.suite.document import Loc
-from kdbench.suite.entry import Arm, View
+from kdbench.suite.entry import FRESH, Arm, View
 from kdbench.suite.errors import Problem, listing, nearest
 from kdbench.suite.params import canonical_params
 from kdbench.suite.recipe import RECIPE_DEFAULTS, Recipe, conflicts, merged
@@ -22,12 +22,13 @@ from kdbench.suite.schema import Pair, Profile, Suite, Task, Teacher
 
 @dataclass(frozen=True)
 class PairPlan:
-    """A pair of one task: its teachers and student as plain data, and the student's recipe before any arm changes it."""
+    """A pair of one task: its teachers and student as plain data, the student's recipe and start before any arm changes them."""
 
     name: str
     teachers: tuple[dict[str, Any], ...]
     student: dict[str, Any]
     recipe: dict[str, Any]
+    init: Any = FRESH
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Resolver:
             ]
         else:
             teachers = self.own_teachers(plan)
-        return PairPlan(pair.name, tuple(teachers), student, recipe)
+        return PairPlan(pair.name, tuple(teachers), student, recipe, written.init.plain() if written else FRESH)
 
     def teacher(self, plan: TaskPlan, teacher: Teacher, loc: Loc) -> dict[str, Any]:
         if teacher.card is not None:
@@ -110,7 +111,8 @@ class Resolver:
             view = self.view(plan, teacher.view or DEFAULT, role="teacher")
         else:
             view = self.view(plan, DEFAULT, role="teacher", augment=teacher.view)
-        return {**part, "recipe": recipe, "view": view, "pool": teacher.pool, "weights": None}
+        start = {"init": init} if (init := teacher.init.plain()) != FRESH else {}
+        return {**part, "recipe": recipe, "view": view, "pool": teacher.pool, "weights": None, **start}
 
     def own_teachers(self, plan: TaskPlan) -> list[dict[str, Any]]:
         declared = plan.plugin.facts["pair"]["teacher"]

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import PrivateAttr, model_validator
+from pydantic import PrivateAttr, field_validator, model_validator
 
 from kdbench.suite.document import Document
-from kdbench.suite.entry import Arm, Name, Params, Source, Text, View
+from kdbench.suite.entry import Arm, Init, Name, Params, Source, Text, View
 from kdbench.suite.gate import Gate
 from kdbench.suite.marks import Many, OneOrMany, Shorthand, Strict, identity, runtime
 from kdbench.suite.recipe import Recipe
 from kdbench.suite.seeds import MOST, Seeds
 from kdbench.suite.tune import Tune
+
+
+def of_a_file(init: Init) -> Init:
+    """A network of a pair starts before any round and any teacher."""
+    if init.mix or init.earlier:
+        raise ValueError("a pair's networks start fresh or from a file; what is earlier, or mixed, stands at an arm")
+    return init
 
 
 class Student(Strict):
@@ -21,6 +28,12 @@ class Student(Strict):
     model: str = identity("name of a model plugin")
     params: Params = identity("params of the model", dict)
     recipe: Recipe = identity("merged over the task's own student recipe", Recipe)
+    init: Init = identity("where its weights start in every arm that says nothing else: fresh, or {file: ...}", Init())
+
+    @field_validator("init")
+    @classmethod
+    def _of_a_file(cls, init: Init) -> Init:
+        return of_a_file(init)
 
 
 class Teacher(Strict):
@@ -36,6 +49,7 @@ class Teacher(Strict):
     pool: int = identity(
         "teachers trained from different seeds; a student of seed s learns from teacher s mod pool", 1, ge=1, le=MOST
     )
+    init: Init = identity("where its weights start, before it is trained: fresh, or {file: ...}", Init())
     weights: Text | None = identity("file of weights, relative to the suite, to use instead of training", None)
     outputs: int | None = identity(
         "how many answers given weights decide among, where they are others than the task's: such a teacher is learned from, and "
@@ -44,11 +58,16 @@ class Teacher(Strict):
         ge=2,
     )
 
+    @field_validator("init")
+    @classmethod
+    def _of_a_file(cls, init: Init) -> Init:
+        return of_a_file(init)
+
     @model_validator(mode="after")
     def _given(self) -> Teacher:
         if self.outputs is not None and self.weights is None:
             raise ValueError("a teacher that decides among other answers is given as weights: this task cannot train it")
-        extra = sorted({"recipe", "view", "pool"} & self.model_fields_set)
+        extra = sorted({"recipe", "view", "pool", "init"} & self.model_fields_set)
         if self.weights is not None and extra:
             raise ValueError(f"a teacher given as weights is not trained, so it takes no {' and no '.join(extra)}")
         beside = sorted(self.model_fields_set - {"card"})

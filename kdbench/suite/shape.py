@@ -124,11 +124,15 @@ def check(schema: Schema, value: Any, root: Schema, loc: Loc = ()) -> tuple[Any,
         near = near or found[0].suggestion
         if any(len(miss.loc) > len(loc) or miss.inside for miss in found):
             deepest = deepest or found  # the right shape with something wrong inside says more than "wrong shape"
+    if not deepest and len(options) == 1:
+        return value, found
     return value, deepest or [Miss(loc, f"{show(value)} does not fit", describe(schema, root), near)]
 
 
 def _check_one(schema: Schema, value: Any, root: Schema, loc: Loc) -> tuple[Any, list[Miss]]:
-    wrong = [Miss(loc, f"{show(value)} does not fit", _words(schema, root))]
+    # A pattern, or the only value there is, says nothing of why: what the param is for does.
+    why = f": {schema['description']}" if "description" in schema and ("const" in schema or "pattern" in schema) else ""
+    wrong = [Miss(loc, f"{show(value)} does not fit", _words(schema, root) + why)]
     wanted = schema.get("type")
     kind = _kind(value)
     if wanted is not None and kind != wanted and not (wanted == "number" and kind == "integer"):

@@ -13,6 +13,7 @@ from kdbench.contract.task import Samples
 from kdbench.tasks.data.photos import cifar, svhn
 from kdbench.tasks.data.photos.foreign import noise, scrambled
 from kdbench.tasks.data.photos.image_looks import WORDS
+from kdbench.tasks.from_folder import content_param
 from kdbench.tasks.photographs import PhotoConfig, Photographs, Photos
 
 CRD = {
@@ -29,8 +30,8 @@ CRD = {
 
 
 class CifarConfig(PhotoConfig):
-    content: str = Field(cifar.PUBLISHED, description="'published', or the fingerprint of the images that are meant instead")
-    foreign: str = Field(cifar.PUBLISHED, description="the same of the other CIFAR, for the sets that draw on it")
+    content: str = content_param("'published', or the fingerprint of the images that are meant instead", cifar.PUBLISHED)
+    foreign: str = content_param("the same of the other CIFAR, for the sets that draw on it", cifar.PUBLISHED)
     pixels: Literal["standard", "unit"] = Field("standard", description="by the published mean and deviation, or from -1 to 1")
 
 
@@ -38,6 +39,7 @@ class _Cifar(Photographs):
     """What both sets share. A subclass says its name, the other set, its classes and its normalisation."""
 
     Config = CifarConfig
+    reader = "kdbench.tasks.data.photos.cifar:meant_by"
     other: ClassVar[str]
     sets = Photographs.sets | {
         "extended": "the training images and as many of the other CIFAR, without labels",

@@ -27,7 +27,7 @@ from kdbench.tasks.data.audio.clip_pictures import Look
 from kdbench.tasks.data.audio.clip_set import ClipSet, Part
 from kdbench.tasks.data.audio.mel import FRONT_ENDS
 from kdbench.tasks.data.audio.picture_looks import roll_mask
-from kdbench.tasks.from_folder import FromFolder, FromFolderConfig
+from kdbench.tasks.from_folder import FromFolder, FromFolderConfig, content_param
 from kdbench.tasks.tagging import Tagging
 
 LEVELLED = 2_000  # training clips from which the level is taken: the first, whose order is as good as random
@@ -46,7 +46,7 @@ RECIPE = {
 
 
 class ClipsConfig(FromFolderConfig):
-    content: str = Field("", description="fingerprint of the clips that are meant, as `kdbench data check` prints it")
+    content: str = content_param("fingerprint of the clips that are meant, as `kdbench data check` prints it")
     front_end: Literal["tiny8k", "ced", "panns"] = Field(
         "tiny8k", description="how sound is seen: 32 mels up to 3.9 kHz; as CED (64, 16 kHz) or PANNs (64, 32 kHz) have it"
     )
@@ -60,6 +60,7 @@ class ClipsConfig(FromFolderConfig):
 class Clips(FromFolder, Tagging):
     """Any number of tags for each recorded clip."""
 
+    reader = "kdbench.tasks.data.audio.clip_layouts:meant_by"
     Config: ClassVar[type[ClipsConfig]] = ClipsConfig
     sets = {
         "train": "the training clips (params.train of them), with tags",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -17,12 +17,23 @@ def place(description: str) -> Any:
     return Field("", description=description, exclude=True, json_schema_extra={"identity": False})
 
 
+def content_param(description: str, default: str = "") -> Any:
+    """A param that says which set is meant: the 64 digits of its fingerprint, or the default."""
+    return Field(default, description=description, pattern=rf"^({default}|[0-9a-f]{{64}})$")
+
+
 class FromFolderConfig(Config):
     root: str = place("folder that holds the set, if not under KDBENCH_DATA; where it lies is no part of a result's identity")
 
 
 class FromFolder(Task):
-    """A task on a set that may be missing; its param `content`, if it has one, is the fingerprint of the set that is meant."""
+    """A task on a set that may be missing; its param `content`, if it has one, is the fingerprint of the set that is meant.
+
+    `reader` names the function (module:function, without torch) that says of a task and its params which sets these are
+    (`tasks.data.meant.Meant`): so a run finds out before its first job whether they are there.
+    """
+
+    reader: ClassVar[str]
 
     @classmethod
     def fingerprint(cls, config: Any) -> str:

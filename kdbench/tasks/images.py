@@ -18,13 +18,14 @@ from kdbench.tasks.data.photos import full_images, image_files, images
 from kdbench.tasks.data.photos.image_looks import LOOKS, show
 from kdbench.tasks.data.photos.split import Split
 from kdbench.tasks.data.threads import stacked
+from kdbench.tasks.from_folder import content_param
 from kdbench.tasks.photographs import PhotoConfig, Photographs, Photos
 
 AHEAD = 3  # batches that are decoded beside the training
 
 
 class ImagesConfig(PhotoConfig):
-    content: str = Field("", description="fingerprint of the images that are meant, as `kdbench data check images` prints it")
+    content: str = content_param("fingerprint of the images that are meant, as `kdbench data check images` prints it")
     size: int = Field(32, ge=8, le=512, description="pixels of a side: the shorter one is resized, the centre taken, once")
     test_size: int | None = Field(None, ge=8, le=1024, description="pixels of a side of held-out images; default: size")
     resize: int | None = Field(
@@ -58,6 +59,7 @@ class Images(Photographs):
     """
 
     name = "images"
+    reader = "kdbench.tasks.data.photos.images:meant_by"
     Config = ImagesConfig
     pair: ClassVar[dict[str, Any]] = {
         "teacher": {"model": "resnet56", "recipe": {"steps": 20_000, "optimiser": "sgd", "lr": 0.05, "weight_decay": 5e-4}},

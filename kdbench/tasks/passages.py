@@ -18,7 +18,7 @@ from kdbench.contract.task import Forward, Samples
 from kdbench.tasks.data.text import lsa, passage_set, passage_texts
 from kdbench.tasks.data.text.passage_parts import MINED, Choices, Parts
 from kdbench.tasks.data.text.text_tokens import Language
-from kdbench.tasks.from_folder import FromFolder, FromFolderConfig, place
+from kdbench.tasks.from_folder import FromFolder, FromFolderConfig, content_param, place
 from kdbench.tasks.passage_outputs import raw_outputs
 from kdbench.tasks.passage_samples import KNOWN, PassageSamples, Words
 from kdbench.tasks.retrieval import LSA_SCALE, LSA_WIDTH, RECIPE, SHOWN, Retrieval
@@ -28,7 +28,7 @@ LSA_DOCUMENTS = 200_000  # the first so many (by id) tell what words mean
 
 class PassagesConfig(FromFolderConfig):
     folder: str = place("its folder under KDBENCH_DATA, or under root")
-    content: str = Field("", description="fingerprint of the set that is meant, as `kdbench data check passages` prints it")
+    content: str = content_param("fingerprint of the set that is meant, as `kdbench data check passages` prints it")
     language: Language = Field("english", description="english: no stop words, no plural s; plain: words as they are")
     words: int = Field(8000, ge=100, description="words that the nets know, the most frequent first; others are one unknown word")
     document_words: int = Field(128, ge=18, le=1024, description="words of a document that the nets read; BM25 reads all")
@@ -61,6 +61,7 @@ class Passages(FromFolder, Retrieval):
     """A collection of passages with queries and judgements, in the BEIR or the MS MARCO layout."""
 
     name = "passages"
+    reader = "kdbench.tasks.data.text.passage_set:meant_by"
     Config = PassagesConfig
     sets: ClassVar[Mapping[str, str]] = {
         "labelled": "a list for each training query and known relevant document, with that label",

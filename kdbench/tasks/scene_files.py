@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data.place import VARIABLE
 from kdbench.tasks.data.scenes import label_maps, scene_layouts
 from kdbench.tasks.data.scenes.label_files import Writing
 from kdbench.tasks.data.scenes.label_maps import VOID, Space
@@ -40,14 +37,8 @@ class SceneFiles:
 
     def loaded(self, side: str) -> SceneSet:
         """The set of a side, found to be the one that is meant."""
-        c = self.config
-        side = "source" if c.target is None else side
-        layout, content = getattr(c, side) or c.source, getattr(c, f"{side}_content")
-        root = getattr(c, f"{side}_root") or c.root
-        if root == c.root and c.source == c.target == "pairs":  # two folders of one layout lie beside each other
-            base = root or os.environ.get(VARIABLE, "").strip()
-            root = str(Path(base) / side) if base else ""
-        return scene_layouts.load(layout, root, content, c.unpaired == "drop", f"{side}_content")
+        layout, root, content, param = scene_layouts.lies(side, dict(self.config))
+        return scene_layouts.load(layout, root, content, self.config.unpaired == "drop", param)
 
     def part(self, name: str) -> tuple[SceneSet, Part]:
         """The files of a set or split. A set without a labelled test is tested on its val, as everybody does."""

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from kdbench.contract.model import Config
 from kdbench.tasks.data.scenes.label_maps import VOID
-from kdbench.tasks.from_folder import place
+from kdbench.tasks.from_folder import content_param, place
 
 LayoutName = Literal["cityscapes", "gta5", "synthia", "camvid", "idd", "pairs"]
 SpaceName = Literal["default", "own", "cityscapes19", "synthia16", "synthia13", "idd7", "camvid11"]
@@ -22,8 +22,8 @@ class ScenesConfig(Config):
     root: str = place("folder that holds the sets, if not KDBENCH_DATA")
     source_root: str = place("folder of the source, if it lies elsewhere")
     target_root: str = place("folder of the target, if it lies elsewhere")
-    source_content: str = Field("", description="fingerprint of the source's files, as `kdbench data check` prints it")
-    target_content: str = Field("", description="the same of the target's files")
+    source_content: str = content_param("fingerprint of the source's files, as `kdbench data check` prints it")
+    target_content: str = content_param("the same of the target's files")
     unpaired: Literal["refuse", "drop"] = Field("refuse", description="images without a label, labels without an image")
     space: SpaceName = Field("default", description="list of classes; by default the target's own (Cityscapes' 19)")
     names: tuple[str, ...] = Field((), description="of your own classes, in the order of their numbers in the labels")

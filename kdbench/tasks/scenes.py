@@ -41,6 +41,7 @@ class Scenes(FromFolder, Segmentation):
     """
 
     name = "scenes"
+    reader = "kdbench.tasks.data.scenes.scene_layouts:meant_by"
     Config = ScenesConfig
     sets = {
         "source": "the source's training images, with labels",

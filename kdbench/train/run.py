@@ -44,7 +44,8 @@ class Run:
         reseed(device, identity["role"], identity["seed"], "init")
         net = build.make_net(self.task, identity["student"], targets, device)
         if job.get("init_weights"):
-            start.from_weights(net.backbone, Path(job["init_weights"]), identity["init"].get("part", ()))
+            init = identity["init"]
+            start.from_weights(net.backbone, Path(job["init_weights"]), init.get("part", ()), init.get("fresh", ()))
         self.teachers = [common.teacher(self.task, teacher, targets) for teacher in job["teachers"]]
         start.towards_teacher(net, identity["init"], self.teachers)
         self.learner = make_learner(self.task, job, net, self.teachers, self.streams, self.home.signals)

@@ -14,10 +14,11 @@ from kdbench.models import given_weights
 from kdbench.models.weight_files import WeightsError
 
 
-def from_weights(module: nn.Module, path: Path, part: Sequence[str] = ()) -> None:
-    """All weights of a file, or those whose names begin with one of `part`; each part must be there, and fit."""
+def from_weights(module: nn.Module, path: Path, part: Sequence[str] = (), fresh: Sequence[str] = ()) -> None:
+    """All weights of a file, but those of the network whose names begin with one of `fresh`; or of the file those that begin
+    with one of `part`. Each must be there, and fit."""
     if not part:
-        given_weights.load_into(module, path)
+        given_weights.load_into(module, path, fresh)
         return
     given, own = given_weights.read(path), module.state_dict()
     for prefix in part:

@@ -78,3 +78,45 @@ def test_what_is_wrong_is_named_and_nothing_is_run(bench: Bench, folder: Path):
     bad, evil = bench.many(f"data check images --root {folder}", "data check cifar100 --root .", KDBENCH_CACHE="cache")
     assert bad.code == 1 and "NOT files" in bad.out and "0.png: cannot be read as an image" in bad.out
     assert evil.code == 2 and "asks for posix.system" in evil.err and not (bench.folder / "ran").exists()
+
+
+def test_the_split_is_written_and_the_fingerprint_only_where_nothing_is_wrong(bench: Bench, folder: Path):
+    for split in ("train", "test"):  # folders of classes alone: the split is made here
+        for label in (folder / split).iterdir():
+            for n, path in enumerate(sorted(label.iterdir())):
+                target = folder / label.name / f"{split}{n}.png"
+                target.parent.mkdir(exist_ok=True)
+                path.rename(target)
+            label.rmdir()
+        (folder / split).rmdir()
+    printed, written, good, own = bench.many(
+        f"data split images --root {folder}",
+        f"data split images --root {folder} --to split.csv",
+        f"data check images --root {folder} --fingerprint",
+        "data split svhn",
+        KDBENCH_CACHE="cache",
+    )
+    assert printed.out.splitlines()[0] == "path,label,split" and printed.out == (bench.folder / "split.csv").read_text()
+    assert written.out == "split.csv: 60 train, 15 test\n"
+    assert len(good.out) == 65 and good.code == 0
+    assert own.code == 2
+    (folder / "cat" / "train0.png").write_bytes(b"\x89PNG")
+    bad = bench("data", "check", "images", "--root", str(folder), "--fingerprint", KDBENCH_CACHE="cache")
+    assert bad.code == 1 and bad.out == "" and "train0.png: cannot be read" in bad.err
+
+
+def test_data_that_are_not_those_that_are_meant_are_told_before_any_job(bench: Bench, folder: Path):
+    bench.write("blank.yaml", SUITE.format(root=folder, content='""'))
+    bench.write("away.yaml", SUITE.format(root="nowhere", content='""'))
+    bench.write("other.yaml", SUITE.format(root=folder, content="a" * 64))
+    bench.write("words.yaml", SUITE.format(root=folder, content="PUT_IT_HERE"))
+    verbs = ("run blank.yaml", "run away.yaml", "run other.yaml", "check words.yaml", "check away.yaml", "plan away.yaml")
+    blank, away, other, words, checked, planned = bench.many(*verbs, KDBENCH_CACHE="cache")
+    assert blank.code == 2 and "say which images are meant: params: {content: " in blank.err.replace("\n         ", " ")
+    assert away.code == 2 and "no data  images: images: it is not in nowhere" in away.err
+    assert other.code == 2 and "put this into your suite" in other.err.replace("\n         ", " ")
+    assert words.code == 2 and "words.yaml:5:" in words.err and "as `kdbench data check images` prints it" in words.err
+    for told in (checked, planned):  # a suite may be written where its data are not
+        assert told.code == 0 and "it is not in nowhere" in told.err and "`kdbench run` would not begin" in told.err
+    assert not (bench.folder / "results").exists() or not any((bench.folder / "results").rglob("*.json"))
+    assert not any((bench.folder / ".kdbench").rglob("log.txt"))

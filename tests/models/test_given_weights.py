@@ -9,6 +9,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from published_nets import NORM, ResNet, Vgg, Wide, lively, mobile_names, shuffle_1_names, shuffle_2_names
 from torch import nn
@@ -206,3 +207,18 @@ def test_torchvisions_names_are_timms_where_the_network_is(tmp_path: Path) -> No
         image = torch.rand(1, 3, 64, 64)
         with torch.no_grad():
             torch.testing.assert_close(ours.eval()(image), theirs(image), rtol=1e-4, atol=1e-5)
+
+
+def test_a_file_of_other_classes_gives_all_but_the_head_that_is_left_fresh(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    theirs, ours = timm.create_model("resnet10t", num_classes=7), timm.create_model("resnet10t", num_classes=3)
+    torch.save({"state_dict": {f"module.{name}": value for name, value in theirs.state_dict().items()}}, tmp_path / "a.pth")
+    before = {name: value.clone() for name, value in ours.state_dict().items()}
+    with pytest.raises(WeightsError, match=r"(?s)other shape \(2\).*all but fc, .*init: \{file: \.\.\., fresh: fc\}"):
+        load_into(ours, tmp_path / "a.pth")
+    with pytest.raises(WeightsError, match="no weights whose names begin with 'head'; there are conv1, bn1"):
+        load_into(ours, tmp_path / "a.pth", ["head"])
+    assert all(torch.equal(value, before[name]) for name, value in ours.state_dict().items()), "refused whole"
+    load_into(ours, tmp_path / "a.pth", ["fc"])
+    for name, value in ours.state_dict().items():
+        assert torch.equal(value, before[name] if name.startswith("fc.") else theirs.state_dict()[name]), name

@@ -500,3 +500,16 @@ def test_a_profile_changes_seeds_and_steps_and_nothing_else(methods, seeds, step
         assert {k: v for k, v in arm.identity().items() if k in ("method", "source", "view", "student", "task")} == {
             k: v for k, v in then.items() if k in ("method", "source", "view", "student", "task")
         }
+
+
+def test_networks_of_a_pair_start_from_their_files_in_every_arm_that_says_nothing_else():
+    text = "tasks: [{task: digits, pairs: [{name: p, teacher: {model: net, init: {file: t.pth, fresh: fc}}, "
+    text += "student: {model: net, init: {file: s.pth, fresh: [head, fc]}}}]}]\n"
+    text += "methods: [kd, {method: kd, init: fresh}]\n"
+    arms = {arm.cell: arm for arm in plan(text)}
+    student = {"file": "s.pth", "fresh": ["head", "fc"]}
+    assert {cell: arm.init for cell, arm in arms.items()} == {"none": student, "kd": student, "kd{init=fresh}": "fresh"}
+    assert arms["kd"].teachers[0]["init"] == {"file": "t.pth", "fresh": ["fc"]}
+    told = "a pair's networks start fresh or from a file"
+    assert told in mistakes(text.replace("{file: t.pth, fresh: fc}", "{mix: 0.5}"))[0][2]
+    assert "it stands beside `file`" in mistakes(text.replace("{file: t.pth, fresh: fc}", "{fresh: fc}"))[0][2]

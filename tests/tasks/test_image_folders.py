@@ -60,6 +60,51 @@ def test_look_alikes_are_refused(folder: Path):
         image_tree.read(folder)
 
 
+@pytest.fixture
+def classes(tmp_path: Path) -> Path:
+    """Folders of classes and nothing else, of unequal sizes."""
+    root = tmp_path / "animals"
+    for name, count in {"cat": 7, "frog": 11}.items():
+        for n in range(count):
+            picture(root / name / f"{n}.png", colour=n + 20 * count)
+    (root / "notes.txt").write_text("mine")
+    return root
+
+
+def test_folders_of_classes_are_a_set_whose_test_goes_by_content(classes: Path):
+    found = images.listed(images.find(str(classes)))
+    assert found.classes == ("cat", "frog") and found.layout.startswith("a folder for each class")
+    assert {split: len(files) for split, files in found.files.items()} == {"train": 14, "test": 4}
+    rows = "".join(f"{path.relative_to(classes)},{path.parent.name}\n" for path in sorted(classes.glob("*/*.png")))
+    (classes / "images.csv").write_text("path,label\n" + rows)
+    images.listed.cache_clear()
+    assert images.listed(classes).fingerprint == found.fingerprint, "as by a list of the same files"
+
+
+def test_the_split_can_be_put_back_as_a_list_row_by_row(classes: Path):
+    made, before = list(images.splits(classes)), images.listed(classes)
+    assert [row[2] for row in made] == ["train"] * 14 + ["test"] * 4
+    text = "".join(",".join(row) + "\n" for row in [("path", "label", "split"), *reversed(made)])
+    (classes / "images.csv").write_text(text)
+    images.listed.cache_clear()
+    again = images.listed(classes)
+    assert again.layout == "images.csv with train, test" and again.fingerprint == before.fingerprint
+    assert list(images.splits(classes)) == made, "one fingerprint, one order"
+
+
+def test_a_named_layout_goes_before_folders_of_classes(classes: Path, folder: Path):
+    folder.rename(classes / "images")
+    assert images.find(str(classes)) == classes / "images"
+
+
+def test_train_alone_is_told_as_such(folder: Path):
+    (folder / "val").rename(folder / "held")
+    with pytest.raises(DataError, match=r"it has train/, and beside it no test/ \(or val/\).*name train/ itself as the root"):
+        images.find(str(folder))
+    (folder / "train" / "2" / "flat.png").write_bytes((folder / "train" / "10" / "1.png").read_bytes())
+    assert images.find(str(folder / "train")) == folder / "train"
+
+
 def tiny(root: Path) -> Path:
     for name in ("n2", "n1"):
         for n in range(3):
@@ -141,7 +186,8 @@ def test_the_check_counts_what_is_wrong(folder: Path):
     (folder / "train" / "10" / "bad.png").write_bytes(b"\x89PNG")
     found = {line.what: line for line in image_check.folder_findings(folder)}
     assert found["train"].found == "13 images, 2 classes, 6 to 7 each"
-    assert found["leaks"].found == "1 of test are also in train"
+    assert found["leaks"].found == "1 of test are also in train: train/10/2.png = val/2/twin.png"
+    assert found["leaks"].names == ("train/10/2.png = val/2/twin.png",)
     assert found["files"].right is False and found["files"].found.startswith("1 unreadable") and "bad.png" in found["files"].found
     (folder / "train" / "10" / "bad.png").unlink()
     images.listed.cache_clear()

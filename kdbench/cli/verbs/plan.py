@@ -13,6 +13,7 @@ import typer
 from kdbench.cli.choices import afresh, show_choices, waiting
 from kdbench.cli.choices import as_data as choices_data
 from kdbench.cli.exits import Exit
+from kdbench.cli.needed import lacking, tell
 from kdbench.cli.options import (
     JsonOption,
     OnlyOption,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from kdbench.jobs.plan import Planned, State
 
 KEY = 8  # digits of a key that are shown; `export` takes as few
+AWAY = "`kdbench run` would not begin before that is mended"
 SEED = 9  # the end of a title that is kept where it must be cut
 WORDS: dict[State, str] = {"run": "to run", "cached": "cached", "stale": "made by older code", "blocked": "blocked"}
 
@@ -38,12 +40,14 @@ WORDS: dict[State, str] = {"run": "to run", "cached": "cached", "stale": "made b
 def check(suite: SuiteArgument, profile: ProfileOption = None, only: OnlyOption = None, plugin: PluginOption = None) -> int:
     """Say everything that is wrong with a suite, with its place.
 
-    Keys, names and params are checked, and that each method can run on its task. Nothing is run.
+    Keys, names and params are checked, and that each method can run on its task. Nothing is run. Data that are not on this
+    machine are told, and are no mistake of the suite.
 
     Example: kdbench check suites/quickstart.yaml
     """
     session = open_suite(suite, Path("results"), profile, only, plugin)
     show_refusals(session)
+    tell(lacking(session, session.jobs.jobs.values()), AWAY)
     jobs, cells = session.jobs.jobs, session.jobs.cells
     teachers = sum(job.kind == "teacher" for job in jobs.values())
     summary = f"{count(len(cells), 'cell')}, {count(len(jobs), 'job')} ({count(teachers, 'teacher')})"
@@ -83,6 +87,7 @@ def plan(
         show_plan(session, planned.jobs)
         if forecast.said:
             typer.echo(wrapped(forecast.said, 6))
+        tell(lacking(session, [item.job for item in planned.in_state("run")]), AWAY)
     return Exit.usage if session.jobs.refusals else Exit.ok
 
 

@@ -15,6 +15,7 @@ import typer
 
 from kdbench.cli.choices import afresh
 from kdbench.cli.exits import Exit, worst
+from kdbench.cli.needed import lacking, tell
 from kdbench.cli.options import (
     BaselineOption,
     OnlyOption,
@@ -99,6 +100,9 @@ def run(
     how = How(executor, workers, device, policy, timeout, checkpoint, gang, pack, as_json, say, address)
     session, planned = afresh(session, session.outlines(set_aside=True), stale.value)
     say(counted(planned.jobs, session))
+    if executor is not Where.ray and (reasons := lacking(session, [item.job for item in planned.in_state("run")])):
+        tell(reasons, "nothing was run: mend this, or leave the task out with `--only`")
+        return Exit.usage
     tidy(session, planned, results)
     if planned.in_state("stale") and stale is Stale.fail:
         say("nothing was run: older code made some results; --stale=rerun makes them anew, --stale=keep leaves them")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,19 @@ class DataSet:
     find: Callable[[str], Path]
     check: Callable[[Path], list[Finding]]
     sample: Callable[[Path, Path], None] | None = None
+    splits: Splits | None = None
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Which sample is in which split, where that is made here, or is not plain from the files' places."""
+
+    columns: tuple[str, ...]
+    rows: Callable[[Path], Iterable[tuple[str, ...]]]
+
+
+IMAGE_SPLITS = Splits(("path", "label", "split"), images.splits)
+QUERY_SPLITS = Splits(("query", "split"), passage_check.splits)
 
 
 def _cifar(name: str, what: str) -> DataSet:
@@ -81,6 +94,7 @@ SETS = {
             images.find,
             image_check.folder_findings,
             image_check.folder_sheet,
+            IMAGE_SPLITS,
         ),
         DataSet(
             "imagenet",
@@ -89,6 +103,7 @@ SETS = {
             imagenet_check.find,
             imagenet_check.findings,
             image_check.folder_sheet,
+            IMAGE_SPLITS,
         ),
         DataSet(
             "svhn", "street view house numbers, a foreign distillation set", svhn.PLACE, svhn.find, image_check.svhn_findings
@@ -100,6 +115,7 @@ SETS = {
             passage_set.find,
             passage_check.findings,
             passage_check.sheet,
+            QUERY_SPLITS,
         ),
         DataSet(
             "cranfield",
@@ -108,6 +124,7 @@ SETS = {
             lambda root: passage_set.find(root, "cranfield"),
             passage_check.cranfield_findings,
             passage_check.sheet,
+            QUERY_SPLITS,
         ),
         *(_scenes(name) for name in scene_layouts.LAYOUTS),
         *(_clips(name) for name in clip_layouts.LAYOUTS),

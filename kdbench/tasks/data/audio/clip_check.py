@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import canonical
+from kdbench.tasks.data import canonical, twins
 from kdbench.tasks.data.audio import clip_sample
 from kdbench.tasks.data.audio.audio_files import Heard, hear
 from kdbench.tasks.data.audio.clip_set import ClipSet, Part
-from kdbench.tasks.data.findings import Finding, against
+from kdbench.tasks.data.findings import Finding, against, identified
 from kdbench.tasks.data.threads import each
 
 SHOWN = 5  # files or tags that are named
@@ -49,9 +49,8 @@ def findings(found: ClipSet, known: Mapping[str, str] | None = None, clips: int 
     if len(never):
         lines.append(Finding("no clip", f"{len(never):,} tags: {_some(found.tags[tag] for tag in never)}", right=False))
     lines += _listened(found)
-    lines += _leaks(found.parts)
-    lines.append(Finding("fingerprint", f"{found.fingerprint}: params: {{content: {found.fingerprint}}}"))
-    return lines
+    lines += _leaks(found)
+    return [*lines, identified(found.fingerprint)]
 
 
 def _listened(found: ClipSet) -> list[Finding]:
@@ -67,7 +66,7 @@ def _listened(found: ClipSet) -> list[Finding]:
             good.append((path, one))
     lines = [] if len(some) == len(files) else [Finding("listened to", f"{len(some):,} of {len(files):,} files")]
     told = f"{len(bad):,} unreadable: {_some(bad, '; ')}" if bad else "all can be read"
-    lines.append(Finding("files", told, right=not bad))
+    lines.append(Finding("files", told, right=not bad, names=tuple(bad)))
     if good:
         seconds = np.array([one.seconds for _, one in good])
         low, middle, high = np.quantile(seconds, [0, 0.5, 1])
@@ -75,24 +74,32 @@ def _listened(found: ClipSet) -> list[Finding]:
         lines.append(Finding("rates", _counted(f"{one.rate:,} Hz" for _, one in good)))
         lines.append(Finding("channels", _counted(str(one.channels) for _, one in good)))
         silent = [str(path.relative_to(found.folder)) for path, one in good if one.peak < SILENT]
-        lines.append(Finding("silent", f"{len(silent):,}: {_some(silent)}" if silent else "none", right=not silent))
+        told = f"{len(silent):,}: {_some(silent)}" if silent else "none"
+        lines.append(Finding("silent", told, right=not silent, names=tuple(silent)))
     return lines
 
 
-def _leaks(parts: Mapping[str, Part]) -> list[Finding]:
+def _leaks(found: ClipSet) -> list[Finding]:
     """Clips that are there twice, in one part or (which flatters a test) in two, and recordings that have clips in two parts."""
+    parts, base = found.parts, found.folder
+    marks, files = {name: part.marks for name, part in parts.items()}, {name: part.files for name, part in parts.items()}
     lines = []
-    for name, part in parts.items():
-        again = len(part) - len(canonical.distinct(part.marks))
+    for name, own in marks.items():
+        again = len(own) - len(canonical.distinct(own))
         if again:
-            lines.append(Finding("doubles", f"{again:,} of {name} are there twice"))
-    twins, sources = [], []
+            lines.append(twins.told("doubles", f"{again:,} of {name} are there twice", {name: own}, files, base))
+    leaks: list[str] = []
+    named: list[str] = []
+    sources: list[str] = []
     for one, other in combinations(parts, 2):
-        both = canonical.distinct(parts[one].marks) & canonical.distinct(parts[other].marks)
+        both = canonical.distinct(marks[one]) & canonical.distinct(marks[other])
         same = set(parts[one].source.tolist()) & set(parts[other].source.tolist())
-        twins += [f"{len(both):,} in {one} and {other}"] if both else []
+        if both:
+            leaks.append(f"{len(both):,} in {one} and {other}")
+            named += twins.names({name: marks[name] for name in (one, other)}, files, base)
         sources += [f"{len(same):,} in {one} and {other} ({_some(sorted(same))})"] if same else []
-    lines.append(Finding("leaks", f"clips in two parts: {', '.join(twins) or 'none'}", right=not twins))
+    told = f"clips in two parts: {', '.join(leaks) or 'none'}" + (f" ({_some(named)})" if named else "")
+    lines.append(Finding("leaks", told, right=not leaks, names=tuple(named)))
     lines.append(Finding("recordings", f"with clips in two parts: {', '.join(sources) or 'none'}", right=not sources))
     return lines
 

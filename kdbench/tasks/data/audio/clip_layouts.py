@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kdbench.tasks.data.audio import audioset, clip_set, esc, fsd50k, speech_commands, tagged_csv
 from kdbench.tasks.data.audio.clip_list import ClipList
 from kdbench.tasks.data.audio.clip_set import ClipSet
+from kdbench.tasks.data.meant import Meant
 from kdbench.tasks.data.place import Place
 
 
@@ -18,7 +20,7 @@ class Layout:
 
     what: str
     place: Place
-    find: Callable[[str], Path]
+    find: Callable[..., Path]
     read: Callable[..., ClipList]
     given: tuple[str, ...] = ()
     known: Mapping[str, str] = field(default_factory=dict)
@@ -64,3 +66,13 @@ LAYOUTS = {
         "your own tagged audio: a CSV of files, tags and splits", tagged_csv.PLACE, tagged_csv.find, tagged_csv.read
     ),
 }
+
+
+def meant_by(task: str, params: Mapping[str, Any]) -> list[Meant]:
+    """Of a list of yours the params say its name too."""
+    layout, table = LAYOUTS[task], [params[name] for name in ("table", "separator") if name in params]
+
+    def find() -> Path:
+        return layout.find(params["root"], *table[:1])
+
+    return [Meant(find, lambda: clip_set.load(params["content"], find(), layout.read, *(table or layout.given)))]

@@ -6,13 +6,16 @@ A. Krizhevsky: Learning Multiple Layers of Features from Tiny Images. Technical 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kdbench.contract.errors import DataError
 from kdbench.tasks.data import canonical
+from kdbench.tasks.data.meant import Meant
 from kdbench.tasks.data.photos import cifar_pickle, image_files, image_tree
 from kdbench.tasks.data.photos.split import Split
 from kdbench.tasks.data.place import Place
@@ -142,6 +145,11 @@ def load(name: str, root: str = "", content: str = PUBLISHED) -> Cifar:
             f"differs; if these data are meant, say so: params: {{content: {found.fingerprint}}}"
         )
     return found
+
+
+def meant_by(task: str, params: Mapping[str, Any]) -> list[Meant]:
+    root, content = params["root"], params["content"]
+    return [Meant(lambda: find(task, root), lambda: load(task, root, content))]
 
 
 def _pickles(known: Known, folder: Path) -> tuple[tuple[str, ...], dict[str, Split]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data import canonical
-from kdbench.tasks.data.findings import Finding, against
+from kdbench.tasks.data import canonical, twins
+from kdbench.tasks.data.findings import Finding, against, identified, some
 from kdbench.tasks.data.photos import cifar, cifar_pickle, image_files, image_layouts, image_tree, images, svhn
 from kdbench.tasks.data.photos.image_sheet import sheet
 from kdbench.tasks.data.threads import each
@@ -37,15 +37,17 @@ def _numbers(values: Iterable[float]) -> str:
     return " ".join(f"{value:.5f}" for value in values)
 
 
-def doubles(marks: Mapping[str, np.ndarray]) -> list[Finding]:
+def doubles(marks: Mapping[str, np.ndarray], files: Mapping[str, Sequence[Path]], base: Path) -> list[Finding]:
     """Images that are there twice, byte for byte: within a split, and (which flatters a test) across splits."""
     found = []
     for split, own in marks.items():
         again = len(own) - len(canonical.distinct(own))
         if again:
-            found.append(Finding("doubles", f"{again:,} of {split} are there twice"))
-    leaked = canonical.leaked(marks)
-    return found + [Finding("leaks", f"{count:,} of {split} are also in train") for split, count in leaked.items()]
+            found.append(twins.told("doubles", f"{again:,} of {split} are there twice", {split: own}, files, base))
+    for split, count in canonical.leaked(marks).items():
+        text, both = f"{count:,} of {split} are also in train", {name: marks[name] for name in (split, "train")}
+        found.append(twins.told("leaks", text, both, files, base) if count else Finding("leaks", text))
+    return found
 
 
 def cifar_findings(name: str, folder: Path) -> list[Finding]:
@@ -68,8 +70,8 @@ def cifar_findings(name: str, folder: Path) -> list[Finding]:
     mean, deviation = _moments(read.train.images)
     found.append(against("mean RGB", _numbers(mean), _numbers(published.mean)))
     found.append(against("sd RGB", _numbers(deviation), _numbers(published.std)))
-    found += doubles(read.marks)
-    found.append(against("fingerprint", read.fingerprint, published.fingerprint))
+    found += doubles(read.marks, {}, folder)
+    found.append(identified(read.fingerprint, known=published.fingerprint))
     return found
 
 
@@ -80,9 +82,8 @@ def folder_findings(folder: Path) -> list[Finding]:
     lines += [Finding(split, _balance(labels, len(found.classes))) for split, labels in found.labels.items()]
     bad = _unreadable(image_layouts.read(folder), LOOK, exact=False)
     lines.append(bad or Finding("files", "all can be read", right=True))
-    lines += doubles(found.marks)
-    lines.append(Finding("fingerprint", f"{found.fingerprint}: params: {{content: {found.fingerprint}}}"))
-    return lines
+    lines += doubles(found.marks, found.files, folder)
+    return [*lines, identified(found.fingerprint)]
 
 
 def _unreadable(tree: image_tree.Tree, size: int, exact: bool) -> Finding | None:
@@ -95,9 +96,8 @@ def _unreadable(tree: image_tree.Tree, size: int, exact: bool) -> Finding | None
             return str(error)
         return ""
 
-    bad = [told for files, _ in tree.splits.values() for told in each(wrong, files) if told]
-    more = f"; and {len(bad) - SHOWN:,} more" if len(bad) > SHOWN else ""
-    return Finding("files", f"{len(bad):,} unreadable: {'; '.join(bad[:SHOWN])}{more}", right=False) if bad else None
+    bad = tuple(told for files, _ in tree.splits.values() for told in each(wrong, files) if told)
+    return Finding("files", f"{len(bad):,} unreadable: {some(bad, SHOWN, '; ')}", right=False, names=bad) if bad else None
 
 
 def svhn_findings(path: Path) -> list[Finding]:

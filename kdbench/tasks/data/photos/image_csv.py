@@ -9,7 +9,7 @@ import numpy as np
 from kdbench.contract.errors import DataError
 from kdbench.tasks.data import csv_rows
 from kdbench.tasks.data.named_files import below
-from kdbench.tasks.data.photos.image_tree import Tree
+from kdbench.tasks.data.photos.image_tree import UNSPLIT, Tree
 
 TABLE = "images.csv"
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -52,5 +52,5 @@ def read(folder: Path) -> Tree:
         for name in ("train", "test", "val")
         if name in rows
     }
-    named = ", ".join(splits) if "test" in splits else "no splits: the last fifth by content is the test"
+    named = ", ".join(splits) if "test" in splits else UNSPLIT
     return Tree(f"{TABLE} with {named}", classes, splits)

@@ -59,4 +59,5 @@ def opened(path: Path, side: int | None = None) -> Image:
     except DataError:
         raise
     except Exception as error:  # decoders fail in many ways
-        raise DataError(f"{path}: cannot be read as an image: {error}") from None
+        said = str(error).rstrip(".")
+        raise DataError(f"{path}: cannot be read as an image: {said}; mend it or take it away") from None

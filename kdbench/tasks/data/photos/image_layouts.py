@@ -11,11 +11,19 @@ LAYOUTS = ((image_csv.fits, image_csv.read), (imagenet.fits, imagenet.read), (im
 
 
 def fits(folder: Path) -> bool:
+    """A folder that says of itself what it is."""
     return any(known(folder) for known, _ in LAYOUTS)
 
 
+def fits_at_last(folder: Path) -> bool:
+    """What is read where nothing else is: folders with images in them, which a folder of many things may have too."""
+    return image_tree.is_classes(folder)
+
+
 def read(folder: Path) -> image_tree.Tree:
-    for known, reader in LAYOUTS:
+    for known, reader in (*LAYOUTS, (fits_at_last, image_tree.read_classes)):
         if known(folder):
             return reader(folder)
-    raise DataError(f"{folder}: none of the layouts that are read: {image_csv.TABLE}, or train/ and test/ (or val/)")
+    raise DataError(
+        f"{folder}: none of the layouts that are read: {image_csv.TABLE}, train/ and test/ (or val/), a folder for each class"
+    )

@@ -15,8 +15,10 @@ from kdbench.tasks.data.named_files import plain
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 HELD_OUT = ("test", "val", "valid", "validation")
+SPLITS = ("train", "training", "testing", *HELD_OUT)  # names of folders that are no class
 TINY = "wnids.txt"
 ANNOTATIONS = "val_annotations.txt"
+UNSPLIT = "no splits: the last fifth by content is the test"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,19 @@ def is_image(name: str) -> bool:
 def is_tree(folder: Path) -> bool:
     """A training folder and at least one held-out folder beside it."""
     return (folder / "train").is_dir() and any((folder / name).is_dir() for name in HELD_OUT)
+
+
+def is_classes(folder: Path) -> bool:
+    """Folders of images, one a class, and none of them a split."""
+    names = classes_of(folder) if folder.is_dir() else []
+    if any(name.lower() in SPLITS for name in names):
+        return False
+    return sum(any(is_image(entry.name) for entry in os.scandir(folder / name)) for name in names) > 1
+
+
+def lacks_test(folder: Path) -> bool:
+    """A training folder with nothing held out beside it."""
+    return (folder / "train").is_dir() and not is_tree(folder)
 
 
 def classes_of(folder: Path) -> list[str]:
@@ -85,6 +100,12 @@ def read(folder: Path) -> Tree:
     if len(held_out) > 1:
         splits["val"] = labelled(folder / held_out[1], classes, complete=False)
     return Tree(f"folders {', '.join(['train', *held_out[:2]])}", classes, splits)
+
+
+def read_classes(folder: Path) -> Tree:
+    """Folders of classes without splits: the test is made of them, by content (images.py)."""
+    classes = tuple(classes_of(folder))
+    return Tree(f"a folder for each class, {UNSPLIT}", classes, {"train": labelled(folder, classes, complete=True)})
 
 
 def _annotated(folder: Path, classes: Sequence[str]) -> tuple[list[Path], np.ndarray]:

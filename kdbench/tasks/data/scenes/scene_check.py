@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data.findings import Finding, against
+from kdbench.tasks.data.findings import Finding, against, identified
 from kdbench.tasks.data.photos.image_check import SHOWN, doubles
 from kdbench.tasks.data.scenes import label_files, label_maps, scene_cache, scene_layouts
 from kdbench.tasks.data.scenes.label_maps import OUTSIDE, VOID
@@ -53,11 +53,10 @@ def findings(name: str, folder: Path) -> list[Finding]:
         lines.append(against(split, what, expected) if expected else Finding(split, what))
         if part.labels:
             lines += _of_labels(split, _tally(tree, part, table), table, tree.code)
-    marks = found.marks
-    lines += doubles(marks) if "train" in marks else []
+    images = {split: part.images for split, part in found.parts.items()}
+    lines += doubles(found.marks, images, folder) if "train" in found.marks else []
     lines += [Finding("neighbours", each) for each in neighbours({split: part.stems for split, part in found.parts.items()})]
-    both = "source_content (or target_content)"
-    return [*lines, Finding("fingerprint", f"{found.fingerprint}: param {both} of task scenes")]
+    return [*lines, identified(found.fingerprint, "param source_content (or target_content) of task scenes")]
 
 
 def _table_of(code: str) -> np.ndarray:

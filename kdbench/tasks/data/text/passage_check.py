@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data.findings import Finding, against
+from kdbench.tasks.data.findings import Finding, against, identified
 from kdbench.tasks.data.place import Place
 from kdbench.tasks.data.text import passage_given, passage_set, passage_split, passage_texts
 from kdbench.tasks.data.text.passage_set import PassageSet, named
@@ -29,7 +30,15 @@ def findings(folder: Path) -> list[Finding]:
     for split in found.splits:
         lines += _judgements(found, split)
     lines += [*_division(found), *_lists(found)]
-    return [*lines, Finding("fingerprint", f"{found.fingerprint}: params: {{content: {found.fingerprint}}}")]
+    return [*lines, identified(found.fingerprint)]
+
+
+def splits(folder: Path) -> Iterator[tuple[str, str]]:
+    """query and split of every judged query."""
+    found = passage_set.read(folder)
+    for split, queries in passage_split.parts(found.judged_queries(), found.texts).items():
+        for query in queries:
+            yield found.names[query], split
 
 
 def cranfield_findings(folder: Path) -> list[Finding]:
@@ -42,7 +51,7 @@ def cranfield_findings(folder: Path) -> list[Finding]:
         against("queries", f"{len(found.names):,}", "225"),
         against("defined rows", f"{rows - undefined:,}", "1,612"),
         against("undefined rows", f"{undefined:,}", "225"),
-        against("fingerprint", found.fingerprint, CRANFIELD),
+        identified(found.fingerprint, known=CRANFIELD),
     ]
     return [*known, *(line for line in findings(folder) if line.what not in {each.what for each in known})]
 
