@@ -106,4 +106,4 @@ def test_weights_that_are_not_what_the_record_says_are_not_exported(finished: Be
     weights.unlink() if damage == "gone" else weights.write_bytes(b"other")
     done = finished("export", key, code=2)
     assert ("are not in .kdbench/weights" in done.err) if damage == "gone" else ("is not what its record says" in done.err)
-    assert not (finished.folder / "student.safetensors").exists()
+    assert not (finished.folder / "student.pt2").exists()
