@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -139,6 +140,13 @@ def main() -> None:
         sys.exit(explain(error))
 
 
+def unwritable(error: OSError) -> int:
+    """What is printed finds no room, on a disk that is full: told on stderr, and nothing more is tried."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print(f"kdbench: the output cannot be written: {error.strerror}", file=sys.stderr)
+    return Exit.usage
+
+
 def explain(error: Exception) -> int:
     """Print an error for a person and say which exit code it means."""
     if os.environ.get(DEBUG):
@@ -160,6 +168,8 @@ def explain(error: Exception) -> int:
     if isinstance(error, KdbenchError):
         print(f"kdbench: {error}", file=sys.stderr)
         return Exit.usage
+    if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return unwritable(error)
     if isinstance(error, OSError) and error.filename is not None:
         print(f"kdbench: {error.filename}: {error.strerror}", file=sys.stderr)
         return Exit.usage

@@ -24,7 +24,7 @@ def tell_ends(
     from kdbench.execute.failures import group_failures
     from kdbench.execute.progress import duration
 
-    states = Counter(outcome.state for outcome in outcomes.values())
+    states = Counter(outcome.counted for outcome in outcomes.values())
     if outcomes:
         counts = ", ".join(f"{number} {state}" for state, number in states.items())
         say(f"{count(len(outcomes), 'job')} in {duration(seconds)}: {counts}")
@@ -38,8 +38,8 @@ def tell_ends(
             say(f"  and {len(keys) - SHOWN} more")
     for item in planned.in_state("blocked"):
         say(f"blocked: {item.job.title}: {item.reason}")
-    if states["interrupted"]:
-        saved = sum(outcome.state == "interrupted" and outcome.seconds > 0 for outcome in outcomes.values())
+    if states["interrupted"] or states["not begun"]:
+        saved = sum(outcome.counted == "interrupted" and outcome.seconds > 0 for outcome in outcomes.values())
         kept = f"{count(saved, 'job')} saved a checkpoint; " if saved else ""
         say(wrapped(f"{kept}{session.command('run')} goes on from here", 9, "stopped: "))
     elif states["failed"] or states["blocked"]:

@@ -17,6 +17,7 @@ from kdbench.cli.text import near
 if TYPE_CHECKING:
     from kdbench.compare.cells import Group
     from kdbench.execute.failures import Failure
+    from kdbench.execute.standing import Standing
     from kdbench.jobs.job import JobSet
     from kdbench.jobs.plan import Plan, StalePolicy
     from kdbench.registry import Broken, Registry
@@ -137,7 +138,7 @@ class Session:
         from kdbench.results.source_digests import source_digest
 
         attempts = {key: f"failed: {failure.failure_class}" for key, failure in self.failures(records).items()}
-        attempts |= dict.fromkeys(self.begun(records), "begun; goes on from its checkpoint")
+        attempts |= {key: each.words for key, each in self.standings(records).items()}
         digest = functools.cache(source_digest)  # 10,000 jobs share a handful of sources
         return plan(self.jobs, records, lambda job: digest(modules_of(job)), self.kept, attempts, stale)
 
@@ -160,10 +161,13 @@ class Session:
         found = {key: failures.read(self.home.jobs / key) for key in self.unfinished(self.home.jobs, records)}
         return {key: failure for key, failure in found.items() if failure is not None}
 
-    def begun(self, records: Container[str]) -> list[str]:
-        """Jobs without a result that left a checkpoint."""
-        folder = self.home.checkpoints
-        return [key for key in self.unfinished(folder, records) if any((folder / key).glob("*.safetensors"))]
+    def standings(self, records: Container[str]) -> dict[str, Standing]:
+        """How far jobs without a result have come: in a process that is at them now, or up to their checkpoints."""
+        from kdbench.execute.standing import standings
+
+        folders = (self.home.jobs, self.home.checkpoints)
+        keys = dict.fromkeys(key for folder in folders for key in self.unfinished(folder, records))
+        return standings(self.home, ((key, self.jobs.jobs[key].spec["recipe"]["steps"]) for key in keys))
 
     def unfinished(self, folder: Path, records: Container[str]) -> list[str]:
         """The jobs without a result that have a part in a folder; one look at it, since a suite may have 10,000."""
@@ -183,12 +187,24 @@ def open_suite(
     from kdbench.suite.read import read_suite
 
     path = find(suite)
+    tell_results_elsewhere(path, results)
     registry = known_plugins([*named_plugins(path), *(plugins or [])])
     with broken_told(registry):
         read = read_suite(path, registry)
     store = ResultStore(results)
     expansion, jobs = jobs_of(read, registry, path.parent, profile, only, lambda: store.scan().records)
     return Session(path, read, registry, expansion, jobs, store, profile, only, str(suite))
+
+
+def tell_results_elsewhere(suite: Path, results: Path) -> None:
+    """Where all would be done anew because one stands in another folder than the last time."""
+    theirs = suite.parent / results
+    if results.is_absolute() or any(results.glob("*/*/*.json")) or not any(theirs.glob("*/*/*.json")):
+        return
+    print(
+        f"kdbench: no results here, but there are some beside the suite: cd {shlex.quote(str(suite.parent))} first",
+        file=sys.stderr,
+    )
 
 
 def known_plugins(files: Sequence[Path] = ()) -> Registry:

@@ -12,7 +12,11 @@ from kdbench.cli.text import count
 if TYPE_CHECKING:
     from kdbench.execute.base import JobSpec
     from kdbench.execute.slots import Slots
+    from kdbench.jobs.job import Job
     from kdbench.jobs.plan import Plan
+
+
+TRY = "A few steps tell: run a profile with the same task params, such as `try: {seeds: 1, recipe: {steps: 30}}`"
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,11 @@ class Times:
         return self.jobs - self.unknown
 
 
-def times(specs: Sequence[JobSpec], slots: Slots) -> Times:
+def times(specs: Sequence[JobSpec], slots: Slots, done: Mapping[str, float]) -> Times:
+    """`done` is the share of a job that is behind it already, in a checkpoint."""
     from kdbench.execute.forecast import wall
 
-    seconds = {spec.key: spec.expected or 0.0 for spec in specs}
+    seconds = {spec.key: (spec.expected or 0.0) * (1 - done.get(spec.key, 0.0)) for spec in specs}
     unknown = sum(spec.expected is None for spec in specs)
     ends = wall(specs, seconds, slots) if unknown < len(specs) else 0.0
     return Times(len(specs), unknown, sum(seconds.values()), ends, slots.workers, len(slots.gpus))
@@ -55,12 +60,11 @@ def told(found: Times) -> str:
     """`about 1:23:20 of work (1.4 CPU-hours), 41:40 with 2 workers`; of how many jobs nothing is known."""
     from kdbench.execute.progress import duration
 
-    nothing = "earlier results on this device tell nothing"
     if not found.known:
-        return f"time: of these {count(found.jobs, 'job')} {nothing}"
+        return f"time: not known: no result on this device is of such a task. {TRY}"
     who = count(found.workers, "worker") + (f" on {count(found.gpus, 'GPU')}" if found.gpus else "")
     text = f"time: about {duration(found.work)} of work ({found.hours}), {duration(found.wall)} with {who}"
-    return text + (f", beside {count(found.unknown, 'job')} of which {nothing}" if found.unknown else "")
+    return text + (f", beside {count(found.unknown, 'job')} of which nothing is known" if found.unknown else "")
 
 
 def packed(specs: Sequence[JobSpec]) -> str:
@@ -100,5 +104,12 @@ def forecast_of(session: Session, planned: Plan) -> Forecast:
         JobSpec(job.key, job.title, {}, job.after, job.kind, job.spec["recipe"]["steps"], resources, expected=past.seconds(job))
         for job in jobs
     ]
-    found = times(specs, slots)
+    found = times(specs, slots, shares(session, jobs))
     return Forecast(told(found), asdict(found), {spec.key: spec.expected for spec in specs})
+
+
+def shares(session: Session, jobs: Sequence[Job]) -> dict[str, float]:
+    """How much of jobs that are to run is done, where some of it is."""
+    wanted = {job.key for job in jobs}
+    results = [key for key in session.jobs.jobs if key not in wanted]
+    return {key: each.share for key, each in session.standings(results).items()}

@@ -13,7 +13,7 @@ from kdbench.cli.exits import Exit
 from kdbench.cli.outcomes import interrupted, tell_ends
 from kdbench.cli.session import Session
 from kdbench.cli.several import several
-from kdbench.cli.times import packed, times, told
+from kdbench.cli.times import packed, shares, times, told
 
 if TYPE_CHECKING:
     from kdbench.execute.base import Executor, JobSpec, Outcome, Policy
@@ -96,7 +96,7 @@ def execute(session: Session, items: list[Planned], how: How) -> dict[str, Outco
         several(session.suite.resources.gpus, (item.job for item in items), slots, how.executor is Where.inline)
         past = session.past(slots.gpus)
         specs = [spec(session, item, how, past) for item in items]
-        if (expected := times(specs, slots)).known:
+        if (expected := times(specs, slots, shares(session, [item.job for item in items]))).known:
             how.say(told(expected))
         if how.pack:
             how.say(packed(specs))

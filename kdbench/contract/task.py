@@ -118,6 +118,11 @@ class Task(ABC):
         """What identifies the data. Built-in sets: generator and version, since the config is identity anyway."""
         return f"built-in:{cls.name}@{cls.version}"
 
+    def usage(self) -> dict[str, Any]:
+        """What one must know to use a network of this task elsewhere: `input` (how one is made), `mean` and `std` where `prepare`
+        normalises by them (of bytes: of the pixels / 255), `answers` (what its outputs are called, in order)."""
+        return {}
+
     def leaks(self) -> list[str]:
         """What the test shares with what is learnt from, counted, in words, to be told beside every result."""
         return []

@@ -15,9 +15,9 @@ from kdbench.docs.markdown import made
 INTRODUCTION = """\
 Two doors are public. What is not named here may change without notice.
 
-`kdbench.load_results` reads results. `kdbench.api` is all that a plugin file needs: a class of it with a `name` is a plugin
-(`kdbench new-method NAME` and `kdbench new-task NAME` write files that run). `F`, `nn`, `torch` and `Tensor` are those of
-PyTorch, `Field` is that of pydantic."""
+`kdbench.load_results` reads results, `kdbench.load_student` a student that was exported. `kdbench.api` is all that a plugin
+file needs: a class of it with a `name` is a plugin (`kdbench new-method NAME` and `kdbench new-task NAME` write files that
+run). `F`, `nn`, `torch` and `Tensor` are those of PyTorch, `Field` is that of pydantic."""
 FOREIGN = ("F", "Field", "Tensor", "nn", "torch")
 MODULES = re.compile(r"\b(?:[A-Za-z_]+\.)+(?=[A-Za-z])")
 LONGEST = 100

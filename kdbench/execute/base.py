@@ -91,6 +91,12 @@ class Outcome:
     log_path: Path | None = None
     seconds: float = 0.0
     traceback: str | None = None
+    begun: bool = True  # False of a job that was still waiting when the run was stopped
+
+    @property
+    def counted(self) -> str:
+        """The word under which it is counted for a person."""
+        return self.state if self.begun else "not begun"
 
 
 @dataclass(frozen=True)

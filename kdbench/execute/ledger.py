@@ -73,7 +73,9 @@ class Ledger:
 
     def settle(self, job: JobSpec, verdict: Verdict, seconds: float = 0.0, log: Path | None = None) -> None:
         """A job has ended, and with it those that can never start now."""
-        outcome = Outcome(job.key, verdict.state, verdict.failure, verdict.message, log, seconds, verdict.traceback)
+        outcome = Outcome(
+            job.key, verdict.state, verdict.failure, verdict.message, log, seconds, verdict.traceback, verdict is not NOT_BEGUN
+        )
         self._outcomes[job.key] = outcome
         self.tell("finished", job, outcome=outcome)
         for lost, reason in self.queue.settle(job.key, verdict.state):

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 Mode = Literal["auto", "live", "plain", "json"]
 ROWS = 24  # running jobs shown; the rest are counted
 REDRAW = 0.25  # seconds
-STATE_STYLES = {"done": "green", "diverged": "yellow", "failed": "red", "interrupted": "yellow", "blocked": "magenta"}
+STATE_STYLES = {
+    "done": "green",
+    "diverged": "yellow",
+    "failed": "red",
+    "interrupted": "yellow",
+    "not begun": "dim",
+    "blocked": "magenta",
+}
 
 
 @contextmanager
@@ -82,7 +89,9 @@ class LiveTable:
 
         running = self._tally.running.get(event.job.key) if event.job else None
         self._tally(event)
-        for line in describe(event, self._tally, running):
+        if lines := describe(event, self._tally, running):
+            self._live.update(self.picture())  # what is printed above it is redrawn with it: both must count the same
+        for line in lines:
             style = STATE_STYLES[event.outcome.state] if event.outcome else "bold"
             self._live.console.print(Text(shown(line), style="" if style == "green" else style))
         if time.monotonic() - self._drawn > REDRAW:
@@ -101,9 +110,8 @@ class LiveTable:
         table.add_column("latest", no_wrap=True)
         jobs = sorted(self._tally.running.values(), key=lambda job: job.since)
         for job in jobs[:ROWS]:
-            steps = f"{job.step}/{job.steps}" if job.steps else str(job.step or "")
             # As texts, since rich would take what stands in brackets for its own marks.
-            table.add_row(*map(Text, map(shown, (job.spec.title, steps, duration(self._tally.elapsed(job)), latest(job)))))
+            table.add_row(*map(Text, map(shown, (job.spec.title, job.far, duration(self._tally.elapsed(job)), latest(job)))))
         if len(jobs) > ROWS:
             table.add_row(f"and {len(jobs) - ROWS} more")
         return Group(Text(summary(self._tally), style="bold"), table)
@@ -114,10 +122,13 @@ def describe(event: Event, tally: Tally, running: Running | None) -> list[str]:
     title = event.job.title if event.job else ""
     if event.kind == "finished" and event.outcome is not None:
         outcome = event.outcome
+        if not outcome.begun:
+            return []  # there may be thousands; they are counted
         width = len(str(tally.total))
         parts = [f"[{tally.settled:{width}}/{tally.total}] {outcome.state:<11} {title}"]
         if outcome.seconds:
-            parts.append(duration(outcome.seconds))
+            share = f" (its share of {running.gang} in lockstep)" if running is not None and running.gang > 1 else ""
+            parts.append(duration(outcome.seconds) + share)
         if outcome.state == "done" and running is not None and (metrics := latest(running)):
             parts.append(metrics)
         if outcome.failure is not None and outcome.state == "failed":
@@ -160,9 +171,8 @@ def summary(tally: Tally) -> str:
 
 
 def latest(job: Running, most: int = 3) -> str:
-    """The newest metrics of a job, a few of them."""
-    shown = list(job.metrics.items())[-most:]
-    return "  ".join(f"{name} {value:.4g}" for name, value in shown)
+    """What a job told last of a few of its numbers, always in the order in which it first told of them."""
+    return "  ".join(f"{name} {value:.4g}" for name, value in list(job.metrics.items())[:most])
 
 
 def duration(seconds: float) -> str:

@@ -39,9 +39,14 @@ class Running:
                 self.resumed_at = step
             self.last = (float(t), step)
             self.first = self.first or self.last
-        for name, value in numbers(record).items():
-            self.metrics.pop(name, None)  # so that the newest stand last
-            self.metrics[name] = value
+        if record.get("event") != "shares":  # of each term in the loss: between 0 and 1, they would be read as scores
+            self.metrics |= numbers(record)
+
+    @property
+    def far(self) -> str:
+        if not self.steps:
+            return str(self.step or "")
+        return f"{self.step}/{self.steps}" + (" evaluates" if self.step >= self.steps else "")
 
     @property
     def watched(self) -> tuple[float, int]:
@@ -87,7 +92,7 @@ class Tally:
             self.running[job.key].note(event.data)
         elif event.kind == "finished" and event.outcome is not None:
             self.waiting.pop(job.key, None)
-            self.counts[event.outcome.state] += 1
+            self.counts[event.outcome.counted] += 1
             ended = self.running.pop(job.key, None)
             if ended is not None and event.outcome.state == "done":
                 self._learn(ended, event.outcome.seconds)

@@ -120,6 +120,10 @@ class Digits(Classification):
         mean, std = self.mean, self.std
         return lambda image: (image - mean) / std
 
+    def usage(self) -> dict[str, Any]:
+        told = "grey image, 0 (paper) to 1 (ink)"
+        return {"input": told, "mean": [self.mean], "std": [self.std], "answers": [str(digit) for digit in range(10)]}
+
     def data(self, name: str) -> Samples:
         images, labels = digits.load()[name if name in ("val", "test") else "train"]
         if name in FOREIGN:

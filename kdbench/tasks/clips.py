@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -128,6 +129,13 @@ class Clips(FromFolder, Tagging):
 
     def prepare(self, plugin: ModelPlugin) -> Callable[[Tensor], Tensor]:
         return self._levelled
+
+    def usage(self) -> dict[str, Any]:
+        c = self.config
+        mean, deviation = self._level
+        seen = {"front_end": asdict(FRONT_ENDS[c.front_end]), "seconds": c.seconds, "fit": c.fit}
+        told = "log-mel picture of a clip, mels by frames, in half precision, by `front_end` (kdbench/tasks/data/audio/mel.py)"
+        return {"input": told, **seen, "mean": [mean], "std": [deviation], "answers": list(self.clips().tags)}
 
     def data(self, name: str) -> Samples:
         c = self.config

@@ -76,6 +76,15 @@ class Images(Photographs):
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         return self.config.mean, self.config.std
 
+    def usage(self) -> dict[str, Any]:
+        c = self.config
+        told = (
+            f"RGB image, bytes from 0 to 255: Pillow resizes (BILINEAR) its shorter side to {c.resize or c.side} pixels, the "
+            f"other by the same factor, rounded; then the centre is taken, {c.side}×{c.side}, its left and top edge rounded down"
+        )
+        cut = {"resize": c.resize or c.side, "crop": c.side}
+        return {**super().usage(), "answers": list(self._found.classes), "input": told, **cut}
+
     @functools.cached_property
     def _found(self) -> images.ImageSet:
         return images.load(self.config.root, self.config.content)

@@ -85,6 +85,10 @@ class Photographs(FromFolder, Classification):
     def prepare(self, plugin: ModelPlugin) -> Callable[[Tensor], Tensor]:
         return normaliser(*self.normalisation())
 
+    def usage(self) -> dict[str, Any]:
+        mean, std = map(list, self.normalisation())
+        return {"input": "RGB image, bytes from 0 to 255", "mean": mean, "std": std, "answers": list(self.photos().classes)}
+
     def part(self, name: str) -> Split:
         """train, val or test. What is held out comes from the end of the training images, their parts from its beginning."""
         c = self.config

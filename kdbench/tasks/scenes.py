@@ -86,6 +86,11 @@ class Scenes(FromFolder, Segmentation):
     def prepare(self, plugin: ModelPlugin) -> Callable[[Tensor], Tensor]:
         return normaliser(self.config.mean, self.config.std)
 
+    def usage(self) -> dict[str, Any]:
+        c = self.config
+        told = f"RGB image, bytes from 0 to 255: Pillow resizes it (BILINEAR) to {'×'.join(map(str, c.sizes[1]))}, height×width"
+        return {"input": told, "mean": list(c.mean), "std": list(c.std), "answers": list(space(c).names)}
+
     def data(self, name: str) -> Samples:
         found, part = self.files.part(name)
         source, target, _ = self.config.sizes

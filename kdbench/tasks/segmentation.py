@@ -96,6 +96,10 @@ class Streets(Segmentation):
     def prepare(self, plugin: ModelPlugin) -> Callable[[Tensor], Tensor]:
         return lambda image: (image - 0.45) / 0.25
 
+    def usage(self) -> dict[str, Any]:
+        told = {"input": "RGB image, 0 to 1", "mean": [0.45] * 3, "std": [0.25] * 3}
+        return {**told, "answers": list(streets.CLASSES), "stride": self.stride}
+
     def data(self, name: str) -> Samples:
         c = self.config
         split = "target" if name == "target_labelled" else name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -112,6 +113,11 @@ class Sounds(Tagging):
 
     def _pictures(self, split: str) -> Tensor:
         return log_mel(torch.from_numpy(sounds.waves(split, CLIPS[self.config.size][split])), FRONT_END)
+
+    def usage(self) -> dict[str, Any]:
+        mean, deviation = self._level
+        told = f"log-mel picture of a second, less {mean} and over {deviation}, the level of the training clips"
+        return {"input": told, "answers": list(sounds.TAGS), "front_end": asdict(FRONT_END)}
 
     def data(self, name: str) -> Samples:
         mean, deviation = self._level

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from cli_bench import Bench
@@ -37,6 +39,23 @@ def test_a_file_system_that_refuses(tiny: Bench):
 def test_looking_leaves_no_trace(tiny: Bench):
     tiny.many("check tiny.yaml", "plan tiny.yaml", "status tiny.yaml", "list")
     assert sorted(p.name for p in tiny.folder.iterdir()) == ["tiny.yaml"]
+
+
+def test_standing_in_another_folder_than_the_results_is_told(finished: Bench):
+    here = finished.folder / "elsewhere"
+    here.mkdir()
+    other = Bench(here)
+    told, silent = other("plan", "../tiny.yaml", code=0), finished("plan", "tiny.yaml", code=0)
+    assert told.err == "kdbench: no results here, but there are some beside the suite: cd .. first\n" and not silent.err
+    assert not other("plan", "../tiny.yaml", "--results", "../results", code=0).err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
+def test_a_full_disk_under_what_is_printed_is_no_bug(tiny: Bench):
+    words = [sys.executable, "-m", "kdbench.cli.app", "list", "methods"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(words, cwd=tiny.folder, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "kdbench: the output cannot be written: No space left on device\n")
 
 
 def test_a_home_elsewhere(finished: Bench, tmp_path_factory):

@@ -92,7 +92,7 @@ USAGE = {
     "describe methd kd": "did you mean 'method'?",
     "describe method kd --sample x.png": "describes a task",
     "track snyc tiny.yaml": "sync",
-    "export abc --to x.pt": ".safetensors",
+    "export abc --to x.pt": ".pt2",
     "export abc": "begins with 'abc'",
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -119,4 +121,31 @@ def test_weights_that_are_not_what_the_record_says_are_not_exported(finished: Be
     weights.unlink() if damage == "gone" else weights.write_bytes(b"other")
     done = finished("export", key, code=2)
     assert ("are not in .kdbench/weights" in done.err) if damage == "gone" else ("is not what its record says" in done.err)
-    assert not (finished.folder / "student.safetensors").exists()
+    assert not (finished.folder / "student.pt2").exists()
+
+
+HOLD = """
+import pathlib, sys, time
+from kdbench.execute.claims import claim
+with claim(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_status_tells_a_run_that_is_on_from_one_that_was_stopped(tiny: Bench):
+    plan = json.loads(tiny("plan", "tiny.yaml", "--json").out)
+    key = next(job["key"] for job in plan["jobs"] if job["cell"].endswith("steps=150}"))
+    folder = tiny.folder / ".kdbench/jobs" / key
+    folder.mkdir(parents=True)
+    worker = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None and worker.stdout.readline() == "held\n"
+    told = [{"t": time.time(), "event": "start", "pid": worker.pid}, {"t": time.time(), "event": "metric", "step": 30}]
+    (folder / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in told))
+    status, planned = tiny.many("status tiny.yaml", "plan tiny.yaml")
+    worker.kill()
+    worker.wait()
+    after = tiny("status", "tiny.yaml", code=3)
+    assert "kd[weight=0.6]{steps=150}  1 at work" in status.out and "30 of 150 steps" in status.out
+    assert status.out.endswith("a run is on: it does what is missing\n") and f"(process {worker.pid})" in planned.out
+    assert "at work" not in after.out and after.out.endswith("kdbench run tiny.yaml does what is missing\n")

@@ -12,8 +12,8 @@ import pytest
 from execute_bench import job
 
 from kdbench.execute.base import Event, FailureClass, Outcome
-from kdbench.execute.progress import duration, reporter
-from kdbench.execute.tally import Tally
+from kdbench.execute.progress import duration, latest, reporter, summary
+from kdbench.execute.tally import Running, Tally
 
 
 class Clock:
@@ -190,6 +190,25 @@ def test_plain_lines_are_for_logs(three):
         "[2/3] failed      toy b  2.0 s  error: ValueError: [red]",
         "[3/3] blocked     toy c  needs 'toy b', which failed",
     ]
+
+
+def test_what_had_not_begun_is_counted_and_not_listed(three):
+    stream, tally = io.StringIO(), Tally()
+    waited = Event("finished", 0.0, three[1], outcome=Outcome("b", "interrupted", FailureClass.interrupted, begun=False))
+    with reporter("auto", stream) as on_event:
+        for each in (on_event, tally):
+            begin(each, three)
+            each(waited)
+    assert not stream.getvalue() and "1/3 jobs · 1 not begun" in summary(tally)
+
+
+def test_a_running_job_shows_losses_in_one_order_and_no_shares(three):
+    running = Running(three[0], 0.0, steps=100)
+    for step in (50, 100):
+        running.note({"t": step, "event": "metric", "step": step, "loss/task": 2.0, "loss/kd": 0.5})
+        running.note({"t": step, "event": "shares", "step": step, "share": {"task": 0.1, "kd": 0.9}})
+        assert latest(running) == "loss/task 2  loss/kd 0.5"
+        assert running.far == ("50/100" if step == 50 else "100/100 evaluates")
 
 
 def test_json_lines_are_for_programs(three):

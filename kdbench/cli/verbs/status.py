@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kdbench.jobs.plan import Plan, Planned
 
 SHOWN = 5  # jobs named under one cause
+ROWS = 24  # jobs at work that are named
 
 
 def status(
@@ -48,6 +49,7 @@ def status(
         show_json(session, planned, failures)
         return code
     show_cells(session, {p.job.key: p for p in planned.jobs}, failures)
+    at_work = show_begun(session, records)
     show_failures(session, failures)
     for line in older(planned.jobs, session):
         typer.echo(line)
@@ -55,7 +57,7 @@ def status(
     show_refusals(session)
     typer.echo(counted(planned.jobs, session))
     if missing and not session.jobs.refusals:
-        typer.echo(f"{session.command('run')} does what is missing")
+        typer.echo("a run is on: it does what is missing" if at_work else f"{session.command('run')} does what is missing")
     return code
 
 
@@ -97,9 +99,23 @@ def remarks(keys: Iterable[str], state: Mapping[str, Planned], failures: Mapping
     found = Counter(str(failures[key].failure_class) for key in keys if key in failures)
     found.update(state[key].state for key in keys if state[key].state in ("stale", "blocked"))
     found.update(state[key].reason for key in keys if state[key].reason == "diverged")
-    found["begun"] += sum(state[key].reason.startswith("begun") for key in keys)
+    for word in ("begun", "at work"):
+        found[word] += sum(state[key].state == "run" and state[key].reason.startswith(word) for key in keys)
     found["older code"] = found.pop("stale", 0)
     return ", ".join(f"{number} {what}" for what, number in found.items() if number)
+
+
+def show_begun(session: Session, records: Container[str]) -> int:
+    """Jobs at which a process is now, and those that were stopped, with how far they are; how many are at work."""
+    standings = session.standings(records)
+    at_work = {key: each for key, each in standings.items() if each.pid is not None}
+    stopped = {key: each for key, each in standings.items() if each.pid is None}
+    for title, group in (("at work now", at_work), ("begun and stopped", stopped)):
+        for key, each in list(group.items())[:ROWS]:
+            typer.echo(f"{title}: {session.jobs.jobs[key].title}: {each.brief}")
+        if len(group) > ROWS:
+            typer.echo(f"{title}: and {len(group) - ROWS} more")
+    return len(at_work)
 
 
 def show_failures(session: Session, failures: Mapping[str, Failure]) -> None:
