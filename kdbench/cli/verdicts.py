@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 SHADES = {
     "red": ("worse", "regressed", "missing", "stale", "incomparable", "removed", "unjudged", "fails"),
-    "yellow": ("differs", "drifted", "inconclusive", "undecided"),
+    "yellow": ("differs", "not after Holm", "drifted", "inconclusive", "undecided"),
     "green": ("better", "improved"),
 }
 COLOURS = {verdict: colour for colour, verdicts in SHADES.items() for verdict in verdicts}
 LONGEST = 12  # characters of a cell's label above its column; the heading has all of it
-JUDGED = ("better", "worse", "differs", "no difference shown")
+JUDGED = ("better", "worse", "differs", "not after Holm", "no difference shown")
 
 
 def as_text(found: Comparison, against: str | None) -> str:
@@ -118,14 +118,21 @@ def explanation(lines: Sequence[Line]) -> str:
     by_t = any(line.interval is not None and not line.interval.how.startswith("crossed") for line in lines)
     how = []
     if crossed:
-        how.append("seeds × examples: crossed bootstrap, which speaks of training again and of other test examples")
+        how.append("seeds × examples: training again and other test examples")
     if by_t:
-        how.append("seeds: t interval, which speaks of training again on this test set")
+        how.append("seeds: training again on this test set")
+    said = f"Intervals of 95 % ({'; '.join(how)}), each by itself."
+    if asked > 1:
+        said += f" A verdict needs more: Holm's correction over the {count(asked, 'difference')} asked here."
+    if late := sum(line.verdict == "not after Holm" for line in lines):
+        said += (
+            f" 'not after Holm': {late} whose interval leaves zero out, which among {asked} questions may be chance; ask fewer "
+            "(-m METRIC, fewer cells), chosen before you look, or run more seeds."
+        )
+    among = f"the least that counts among {asked}" if asked > 1 else "the only question"
     return (
-        f"Intervals of 95 % ({'; '.join(how)}), each by itself. A verdict needs more: a t test over seeds"
-        f"{' and the bootstrap' if crossed else ''}, Holm-corrected over {count(asked, 'difference')} at 5 %. That no difference "
-        "is shown does not mean that there is none: 'detects' is the true difference that these seeds would show with a chance "
-        "of 80 %, if it were the only question."
+        f"{said} That no difference is shown does not mean that there is none: 'detects' is the true difference that these runs "
+        f"would show with a chance of 80 %, as {among}."
     )
 
 

@@ -1,7 +1,8 @@
 """One line of a comparison: a metric of a candidate against that of a baseline, with interval, p-value and verdict.
 
-A difference is called real where it stands against other seeds (t) and, if units are known, against other seeds and other
-examples at once (crossed bootstrap); the larger p counts. Holm's correction is over all lines that are shown together.
+A difference is called real where it stands against other seeds and, if units are known, other examples too: the interval that
+is shown is the one that decides. Holm's correction is over all lines that are shown together; what only one question would have
+shown is called so.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import Literal
 from kdbench.compare.cells import Group
 from kdbench.metrics.catalogue import MetricInfo, metric, primary
 from kdbench.results.readings import ON_TEST
-from kdbench.stats import Crossed, Interval, detectable, detectable_between, holm, mean, paired, sd, welch
+from kdbench.stats import Crossed, Interval, detectable_of, holm, mean, paired, sd, welch
 from kdbench.stats.crossed_store import CellRuns, CrossedStore
+from kdbench.stats.intervals import Part, satterthwaite
 from kdbench.stats.significance import paired_p, welch_p
 
-Verdict = Literal["better", "worse", "differs", "no difference shown", "identical", "not comparable"]
+Verdict = Literal["better", "worse", "differs", "not after Holm", "no difference shown", "identical", "not comparable"]
 ALPHA = 0.05
 
 
@@ -35,7 +37,8 @@ class Side:
 
 @dataclass(frozen=True)
 class Line:
-    """`least` is the smallest true difference that so many seeds would show with a chance of 80 %; `why` explains a verdict."""
+    """`least` is the smallest true difference that these runs would show with a chance of 80 %, under Holm's correction as `p`
+    is; `parts` are the variances it follows from; `why` explains a verdict."""
 
     task: str
     pair: str
@@ -49,7 +52,8 @@ class Line:
     adjusted: float
     verdict: Verdict
     why: str
-    least: float
+    parts: tuple[Part, ...]
+    least: float = math.nan
 
 
 def lines(
@@ -84,9 +88,9 @@ def line(candidate: Group, baseline: Group, name: str, crossed: Crossed | None, 
     if pairing and both:
         ours, theirs = ({seed: value for seed, value in found.items() if seed in both} for found in (ours, theirs))
     found = over_seeds(ours, theirs, pairing)
-    interval, p = found.interval, found.p
+    interval, p, parts = found.interval, found.p, found.parts
     if crossed is not None:
-        interval, p = crossed.interval, max(p, crossed.p)
+        interval, p, parts = crossed.interval, max(p, crossed.p), crossed.parts
     verdict: Verdict = "no difference shown"
     why = refused or reason(found.n, ours, theirs)
     if same:
@@ -108,7 +112,7 @@ def line(candidate: Group, baseline: Group, name: str, crossed: Crossed | None, 
         adjusted=math.nan,
         verdict=verdict,
         why=why,
-        least=math.nan if why else found.least,
+        parts=() if why else parts,
     )
 
 
@@ -120,17 +124,22 @@ class OverSeeds:
     difference: float
     interval: Interval | None
     p: float
-    least: float
+    parts: tuple[Part, ...]
 
 
 def over_seeds(ours: Mapping[int, float], theirs: Mapping[int, float], pairing: bool) -> OverSeeds:
     if pairing:
         pairs = [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
-        return OverSeeds(len(pairs), mean(pairs), paired(pairs), paired_p(pairs), detectable(sd(pairs), len(pairs)))
+        return OverSeeds(len(pairs), mean(pairs), paired(pairs), paired_p(pairs), parts_of([pairs]))
     a, b = list(ours.values()), list(theirs.values())
-    spread = math.sqrt((sd(a) ** 2 + sd(b) ** 2) / 2)
-    least = detectable_between(spread, len(a), len(b))
-    return OverSeeds(min(len(a), len(b)), mean(a) - mean(b), welch(a, b), welch_p(a, b), least)
+    return OverSeeds(min(len(a), len(b)), mean(a) - mean(b), welch(a, b), welch_p(a, b), parts_of([a, b]))
+
+
+def parts_of(groups: Sequence[Sequence[float]]) -> tuple[Part, ...]:
+    """The variance of a mean, or of two means that are not paired; nothing where a group has no spread to be known."""
+    if min(map(len, groups)) < 2:
+        return ()
+    return (satterthwaite([(sd(group) ** 2 / len(group), len(group) - 1) for group in groups]),)
 
 
 def side(group: Group, found: Mapping[int, float]) -> Side:
@@ -141,12 +150,18 @@ def side(group: Group, found: Mapping[int, float]) -> Side:
 def judged(found: Sequence[Line]) -> list[Line]:
     """The lines with their verdicts: real where Holm's p, over all of them, is below 5 %."""
     adjusted = holm([line.p for line in found])
-    return [replace(line, adjusted=p, verdict=verdict(line, p)) for line, p in zip(found, adjusted, strict=True)]
+    asked = sum(not math.isnan(p) for p in adjusted)
+    return [
+        replace(line, adjusted=p, verdict=verdict(line, p), least=detectable_of(line.parts, alpha=ALPHA / max(1, asked)))
+        for line, p in zip(found, adjusted, strict=True)
+    ]
 
 
 def verdict(line: Line, adjusted: float) -> Verdict:
-    if line.verdict != "no difference shown" or not adjusted < ALPHA or line.difference == 0:
+    if line.verdict != "no difference shown" or not line.p < ALPHA or line.difference == 0:
         return line.verdict
+    if not adjusted < ALPHA:
+        return "not after Holm"
     if line.info.direction == "zero":
         return "differs"
     return "better" if (line.difference > 0) == (line.info.direction == "up") else "worse"

@@ -3,7 +3,7 @@
 from kdbench.stats.bootstrap import Crossed, Run
 from kdbench.stats.claims import Judgement, judge
 from kdbench.stats.intervals import Interval, mean, paired, sd, welch
-from kdbench.stats.power import detectable, detectable_between
+from kdbench.stats.power import detectable, detectable_of
 from kdbench.stats.significance import holm
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "Judgement",
     "Run",
     "detectable",
-    "detectable_between",
+    "detectable_of",
     "holm",
     "judge",
     "mean",

@@ -1,8 +1,7 @@
 """Judges a claim about two arms by the intervals of their difference: holds, fails, undecided or not run.
 
-One interval is over seeds (paired t), the other over seeds and test examples at once (crossed bootstrap), where the examples of
-the runs are known. A claim is decided only where both agree: the first says that other seeds would show it, the second that other
-test examples would.
+One interval is over seeds (paired t), the other, where the examples of the runs are known, over seeds and test examples at once
+(bootstrap.py); it is the wider one. A claim is decided only where both lie clear of the bounds.
 """
 
 from __future__ import annotations

@@ -25,10 +25,7 @@ from kdbench.stats.bootstrap import (
     Run,
     average,
     difference,
-    draw_runs,
-    replicates,
-    teachers,
-    weighted,
+    plausible,
 )
 from kdbench.stats.intervals import Interval
 from kdbench.stats.overdispersion import overdispersion
@@ -37,7 +34,7 @@ from kdbench.stats.ranks import rank_probabilities
 if TYPE_CHECKING:
     import numpy as np
 
-VERSION = 1  # raise when what is computed from the same units changes
+VERSION = 2  # raise when what is computed from the same units changes
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class CrossedStore:
         return self._answer(path, metrics, [arm], lambda metric, arms: average(metric, arms[0]))
 
     def ranking(self, metric: str, arms: Sequence[CellRuns], higher_is_better: bool = True) -> list[list[float]] | None:
-        """Share of the resamples of seeds × units in which each arm has each place; None without units or two arms.
+        """Share of the draws (see `bootstrap.plausible`) in which each arm has each place; None without units or two arms.
 
         Arms are of one suite, with the same seeds: all of them are drawn alike.
         """
@@ -133,9 +130,13 @@ class CrossedStore:
 def _load(path: Path) -> dict[str, Crossed | None]:
     try:
         plain = _json(path)
-        return {m: None if f is None else Crossed(Interval(**f["interval"]), f["p"], f["spread"]) for m, f in plain.items()}
+        return {m: None if f is None else _crossed(f) for m, f in plain.items()}
     except (TypeError, KeyError):
         return {}
+
+
+def _crossed(plain: Mapping[str, Any]) -> Crossed:
+    return Crossed(Interval(**plain["interval"]), plain["p"], tuple((part[0], part[1]) for part in plain["parts"]))
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -146,13 +147,9 @@ def _json(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _shares_of_places(metric: str, arms: Sequence[Sequence[Run]], higher_is_better: bool) -> list[list[float]]:
-    import numpy as np
-
-    fewest = min(arms, key=teachers)  # whose ties of seeds through teachers hold for all
-    weights = draw_runs(fewest, RESAMPLES, "first")
-    table = np.stack([weighted(replicates(metric, runs), weights) for runs in arms])
-    return rank_probabilities(table, higher_is_better).round(4).tolist()
+def _shares_of_places(metric: str, arms: Sequence[Sequence[Run]], higher_is_better: bool) -> list[list[float]] | None:
+    draws = plausible(metric, arms)
+    return None if draws is None else rank_probabilities(draws, higher_is_better).round(4).tolist()
 
 
 def _pooled_overdispersion(metric: str, arms: Sequence[Sequence[Units]]) -> float:

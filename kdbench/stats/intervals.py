@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 LEVEL = 0.95
+Part = tuple[float, float]  # a variance of an estimate, and its degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,18 @@ def satterthwaite(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """
     variance = sum(part for part, _ in parts)
     return variance, variance**2 / sum(part**2 / freedom for part, freedom in parts) if variance > 0 else 1.0
+
+
+def combined(estimate: float, parts: Sequence[Part], n: int, how: str, level: float = LEVEL) -> Interval:
+    """The interval of an estimate with several independent kinds of chance."""
+    half = half_width(parts, 1 - level)
+    return Interval(estimate - half, estimate, estimate + half, n, how)
+
+
+def half_width(parts: Sequence[Part], alpha: float) -> float:
+    """Each part's own t interval, their half widths added as squares (Zou and Donner's recovery of variance estimates). Never
+    narrower than any part alone, as a sum of variances with Satterthwaite's freedom would be at few seeds."""
+    return math.sqrt(math.fsum(t_quantile(freedom, alpha / 2) ** 2 * variance for variance, freedom in parts))
 
 
 def t_quantile(freedom: float, probability: float) -> float:

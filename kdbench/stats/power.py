@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from kdbench.stats.intervals import t_quantile
+from kdbench.stats.intervals import Part, t_quantile
 
 
 def detectable(sd: float, n: int, power: float = 0.8, alpha: float = 0.05) -> float:
@@ -18,11 +19,28 @@ def detectable(sd: float, n: int, power: float = 0.8, alpha: float = 0.05) -> fl
     return noncentrality(n - 1, power, alpha / 2) * sd / math.sqrt(n)
 
 
-def detectable_between(sd: float, n: int, m: int, power: float = 0.8, alpha: float = 0.05) -> float:
-    """The same for arms of n and m seeds that are not paired; `sd` is that of a run."""
-    if min(n, m) < 2 or not sd >= 0:
+def detectable_of(parts: Sequence[Part], power: float = 0.8, alpha: float = 0.05) -> float:
+    """The same of any difference with its parts of variance: of arms that are not paired, or of several kinds of chance, whose
+    shares add as in `intervals.half_width`; NaN without parts."""
+    if not parts:
         return math.nan
-    return noncentrality(n + m - 2, power, alpha / 2) * sd * math.sqrt(1 / n + 1 / m)
+    return math.sqrt(math.fsum(noncentrality(freedom, power, alpha / 2) ** 2 * v for v, freedom in parts if v > 0))
+
+
+def seeds_for(difference: float, sd: float, most: int = 1000, power: float = 0.8, alpha: float = 0.05) -> int | None:
+    """The fewest seeds with which a true difference of this size would be noticed; None where more than `most` are needed."""
+    if not abs(difference) > 0 or not sd >= 0:
+        return None
+    low, high = 2, most
+    if detectable(sd, most, power, alpha) > abs(difference):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        if detectable(sd, middle, power, alpha) <= abs(difference):
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def noncentrality(freedom: float, power: float, tail: float) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdbench.stats.bootstrap import RESAMPLES, generator
-from kdbench.stats.intervals import LEVEL, Interval, mean, sd
+from kdbench.stats.intervals import LEVEL, Interval, half_width, mean, satterthwaite, sd
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,8 +18,12 @@ INFORMATIVE = 2.0  # standard deviations of the plain student that its teacher m
 
 @dataclass(frozen=True)
 class Middle:
-    """Mean and interquartile mean over runs × tasks, with intervals from runs drawn within each task; and, as a check of how
-    much hangs on which tasks there are, the interquartile mean's interval from tasks drawn."""
+    """Mean and interquartile mean over runs × tasks, with intervals for other runs on these tasks; and, as a check of how much
+    hangs on which tasks there are, the interquartile mean's interval for other tasks.
+
+    All are t intervals. The spread of an interquartile mean is that of a bootstrap, made up for what drawing from few leaves out
+    (a draw of n varies by 1 - 1/n of what it should); its percentiles would be far too sure.
+    """
 
     mean: Interval
     iqm: Interval
@@ -62,11 +66,17 @@ def middle(scores: Mapping[str, Sequence[float]], resamples: int = RESAMPLES, le
     across = [interquartile_mean([value for task in row for value in tasks[task]]) for row in chosen]
     flat = [value for values in tasks for value in values]
     iqm = interquartile_mean(flat)
-    each = f"{len(tasks)} tasks, {level:.0%}"
+    shares = [len(values) / len(flat) for values in tasks]
+    parts = [(share**2 * sd(values) ** 2 / len(values), len(values) - 1) for share, values in zip(shares, tasks, strict=True)]
+    variance, freedom = satterthwaite(parts)
+    fewest = min(map(len, tasks))
+    spread = float(_rows_iqm(pooled).var(ddof=1)) * fewest / (fewest - 1)
+    drawn = float(np.var(across, ddof=1)) * len(tasks) / (len(tasks) - 1) if len(tasks) > 1 else math.inf
+    runs_of, tasks_of = f"other runs of {len(tasks)} tasks, {level:.0%}", f"other tasks than these {len(tasks)}, {level:.0%}"
     return Middle(
-        _interval(pooled.mean(axis=1), mean(flat), len(flat), f"runs drawn within {each}", level),
-        _interval(_rows_iqm(pooled), iqm, len(flat), f"runs drawn within {each}", level),
-        _interval(np.array(across), iqm, len(tasks), f"drawn from {each}", level),
+        _interval(mean(flat), variance, freedom, len(flat), runs_of, level),
+        _interval(iqm, spread, freedom, len(flat), runs_of, level),
+        _interval(iqm, drawn, len(tasks) - 1, len(tasks), tasks_of, level),
     )
 
 
@@ -78,8 +88,6 @@ def _rows_iqm(table: np.ndarray) -> np.ndarray:
     return np.sort(table, axis=1)[:, cut : table.shape[1] - cut].mean(axis=1)
 
 
-def _interval(replicates: np.ndarray, estimate: float, n: int, how: str, level: float) -> Interval:
-    import numpy as np
-
-    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), estimate, float(high), n, how)
+def _interval(estimate: float, variance: float, freedom: float, n: int, how: str, level: float) -> Interval:
+    half = half_width([(variance, freedom)], 1 - level) if math.isfinite(variance) else math.inf
+    return Interval(estimate - half, estimate, estimate + half, n, how)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from kdbench.stats.intervals import mean, satterthwaite, sd
+from kdbench.stats.intervals import Part, half_width, mean, satterthwaite, sd
 
 
 def paired_p(differences: Sequence[float]) -> float:
@@ -22,6 +22,20 @@ def welch_p(first: Sequence[float], second: Sequence[float]) -> float:
         return math.nan
     variance, freedom = satterthwaite([(sd(group) ** 2 / len(group), len(group) - 1) for group in (first, second)])
     return _t_p(mean(first) - mean(second), math.sqrt(variance), freedom)
+
+
+def p_of(estimate: float, parts: Sequence[Part]) -> float:
+    """Two-sided: the level α at which the interval of these parts just reaches zero."""
+    if not any(variance > 0 for variance, _ in parts):
+        return 1.0 if estimate == 0 else 0.0
+    low, high = -700.0, 0.0  # of log α
+    for _ in range(50):
+        middle = (low + high) / 2
+        if half_width(parts, math.exp(middle)) > abs(estimate):
+            low = middle
+        else:
+            high = middle
+    return math.exp((low + high) / 2)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

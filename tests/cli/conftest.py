@@ -6,24 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cli_bench import Bench, Done
-
-# `long` takes a second or two: long enough to be interrupted.
-TINY = """\
-version: 1
-name: tiny
-seeds: 2
-tasks:
-  - task: digits
-    recipe: {steps: 12}
-    teachers: {pool: 2, recipe: {steps: 12}}
-methods:
-  - method: kd
-    params: {weight: 0.8}
-  - {method: kd, name: long, params: {weight: 0.6}, seeds: [0], recipe: {steps: 150}}
-claims:
-  - {id: sane, task: digits, arm: "kd[weight=0.8]", over: none, metric: accuracy, at_least: -1, source: no arm loses all}
-"""
+from cli_bench import TINY, Bench, Done
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from cli_bench import Bench
-from conftest import TINY
+from cli_bench import TINY, Bench
 
 from kdbench.results.store import ResultStore
 

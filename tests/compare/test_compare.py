@@ -90,10 +90,10 @@ def test_the_other_way_round_it_is_worse(folder: Path) -> None:
 def test_intervals_are_crossed_where_units_are_known_and_say_so_where_not(folder: Path) -> None:
     make(folder)
     found = told("made-up.yaml", "kd", "none", "-m", "accuracy,nll")
-    assert lines_of(found, "accuracy")[0]["interval"]["how"].startswith("crossed bootstrap over 5 seeds × 120 units")
+    assert lines_of(found, "accuracy")[0]["interval"]["how"].startswith("crossed, 5 seeds × 120 units")
     assert lines_of(found, "nll")[0]["interval"]["how"].startswith("paired t")
     text = ask("made-up.yaml", "kd", "none", "-m", "accuracy,nll")[1]
-    assert "seeds × examples" in text and "seeds: t interval" in text
+    assert "seeds × examples" in text and "seeds: training again on this test set" in text
 
 
 def test_without_blocks_the_outputs_serve_and_without_both_t_does(folder: Path) -> None:
@@ -327,7 +327,19 @@ def test_the_text_names_everything_and_explains_itself(folder: Path) -> None:
     make(folder)
     _, text = ask("made-up.yaml", "kd", "none", "hot")
     assert "digits: kd against none" in text and "digits: kd against hot" in text
-    assert "Holm-corrected over 8 differences" in text and "detects" in text
+    assert "Holm's correction over the 8 differences" in text and "detects" in text
     assert "\x1b" not in text and "nan" not in text
     for line in lines_of(told("made-up.yaml", "kd", "none"), "accuracy"):
         assert math.isfinite(line["least"])
+
+
+def test_what_only_one_question_would_have_shown_is_called_so(folder: Path) -> None:
+    """A p between 5 % over the number of questions and 5 %: no word for nothing, and 'detects' as strict as the verdict."""
+    make(folder, skill={**SKILL, "kd": 1.5})
+    alone = told("made-up.yaml", "kd", "none", "-m", "accuracy")["lines"][0]
+    assert alone["verdict"] == "better" and 0.01 < alone["p"] < 0.05
+    among = told("made-up.yaml", "kd", "none", "-m", "accuracy,ece,brier,nll,ece10,overconfidence,classwise_ece,top5_accuracy")
+    line = lines_of(among, "accuracy")[0]
+    assert line["verdict"] == "not after Holm" and line["adjusted"] >= 0.05 > line["p"]
+    assert line["interval"] == alone["interval"] and line["interval"]["low"] > 0
+    assert line["least"] > 1.3 * alone["least"]

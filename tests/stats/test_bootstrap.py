@@ -1,4 +1,4 @@
-"""The crossed bootstrap: the same resamples by the slow road, what is drawn together, and what it refuses."""
+"""Intervals over seeds, teachers and examples: resamples by the slow road, the parts by hand, and what is refused."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from made_up_runs import arm_of, run_of
 
 from kdbench.metrics.blocks import from_blocks
 from kdbench.results.units import Units
-from kdbench.stats import bootstrap
-from kdbench.stats.bootstrap import Run, average, difference, draw_runs, draw_units, replicates, whole
+from kdbench.stats import bootstrap, paired, welch
+from kdbench.stats.bootstrap import Crossed, Run, average, between_teachers, difference, draw_units, plausible, replicates, whole
+from kdbench.stats.intervals import half_width, t_quantile
+from kdbench.stats.power import detectable, detectable_of
 
 STREAM = np.random.default_rng(20261121)
 
@@ -32,20 +34,38 @@ def test_replicates_are_the_metric_recomputed_on_each_resample() -> None:
             assert table[row, b] == pytest.approx(from_blocks("ece", block, index), abs=1e-13)
 
 
-def test_the_interval_is_the_percentiles_of_differences_by_hand() -> None:
-    first, second = STREAM.random((4, 30)), STREAM.random((4, 30)) - 0.2
-    found = difference("score", arm_of(first), arm_of(second), resamples=400)
-    units = draw_units(30, 0, 400)
-    runs = draw_runs(arm_of(first), 400, "first")
-    by_hand = [
-        sum(w * (first[s] @ c - second[s] @ c) / 30 for s, w in enumerate(weights))
-        for c, weights in zip(units, runs, strict=True)
-    ]
+def width(found: Crossed | None) -> float:
     assert found is not None
-    assert (found.interval.low, found.interval.high) == pytest.approx(np.quantile(by_hand, [0.025, 0.975]), abs=1e-12)
-    assert found.interval.estimate == pytest.approx(first.mean() - second.mean(), abs=1e-12)
+    return found.interval.high - found.interval.low
+
+
+def test_the_interval_is_t_over_seeds_and_what_runs_share_over_the_examples() -> None:
+    first, second = STREAM.random((4, 30)), STREAM.random((4, 30)) - STREAM.random(30)
+    found = difference("score", arm_of(first), arm_of(second), resamples=400)
+    away = first - second
+    covariances = np.cov(away @ draw_units(30, 0, 400).T / 30)
+    examples = covariances[~np.eye(4, dtype=bool)].mean()
+    seeds = away.mean(axis=1).var(ddof=1) / 4
+    assert examples > 0
+    half = math.sqrt(t_quantile(3, 0.975) ** 2 * seeds + t_quantile(29, 0.975) ** 2 * examples)
+    assert found is not None
+    middle = first.mean() - second.mean()
+    assert (found.interval.low, found.interval.high) == pytest.approx((middle - half, middle + half), abs=1e-12)
+    assert found.interval.estimate == pytest.approx(middle, abs=1e-12)
     assert found.interval.n == 4 and "4 seeds × 30 units" in found.interval.how
-    assert found.spread == pytest.approx(np.std(by_hand, ddof=1), abs=1e-12)
+    assert found.parts == pytest.approx(np.array([(seeds, 3), (examples, 29)]))
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+def test_it_is_never_narrower_than_the_interval_over_seeds(seeds: int) -> None:
+    for _ in range(20):
+        shift = STREAM.random(40)
+        first, second = STREAM.random((seeds, 40)), STREAM.random((seeds, 40)) + shift
+        means = first.mean(axis=1), second.mean(axis=1)
+        t, apart = paired(list(means[0] - means[1])), welch(list(means[0]), list(means[1]))
+        assert t is not None and apart is not None
+        assert width(difference("score", arm_of(first), arm_of(second), resamples=200)) >= t.high - t.low - 1e-12
+        assert width(difference("score", arm_of(first), arm_of(second), False, 200)) >= apart.high - apart.low - 1e-12
 
 
 def test_chunks_do_not_change_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,28 +101,43 @@ def test_seeds_of_one_teacher_go_together() -> None:
     single = [run_of(np.full(20, mean), i, f"t{i}") for i, mean in enumerate(means)]
     doubled = [run_of(np.full(20, mean), 2 * i + copy, f"t{i}") for i, mean in enumerate(means) for copy in range(2)]
     ignoring = [run_of(np.full(20, mean), 2 * i + copy) for i, mean in enumerate(means) for copy in range(2)]
-    widths = []
-    for runs in (single, doubled, ignoring):
-        found = average("score", runs)
-        assert found is not None
-        widths.append(found.spread)
-    assert widths[1] == pytest.approx(widths[0], rel=0.06)
-    assert widths[2] < 0.8 * widths[0]
+    once, twice, blind = (width(average("score", runs)) for runs in (single, doubled, ignoring))
+    assert blind < 0.7 * once < 0.85 * once < twice <= once
 
 
-def test_with_one_teacher_its_seeds_are_drawn() -> None:
+def test_the_part_of_teachers_is_what_seeds_do_not_explain() -> None:
+    values = [0.1, 0.3, 0.5, 0.7, 0.2, 0.9]
+    runs = [run_of(np.zeros(3), i, f"t{i % 3}") for i in range(6)]
+    means = [np.mean([values[i], values[i + 3]]) for i in range(3)]  # 0.4, 0.25, 0.7
+    found = between_teachers(values, runs)
+    assert found is not None and found[1] == 2
+    assert found[0] == pytest.approx(max(0, np.var(means, ddof=1) / 3 - np.var(values, ddof=1) / 6))
+    assert between_teachers(values, [run_of(np.zeros(3), i) for i in range(6)]) is None
+    assert between_teachers(values, [run_of(np.zeros(3), i, "one") for i in range(6)]) is None
+
+
+def test_with_one_teacher_its_seeds_are_what_varies() -> None:
     runs = [run_of(np.full(20, mean), i, "the only one") for i, mean in enumerate((0.2, 0.4, 0.6))]
-    found = average("score", runs)
-    assert found is not None and found.interval.low < 0.3 and found.interval.high > 0.5
+    found, t = average("score", runs), paired([0.2, 0.4, 0.6])
+    assert found is not None and t is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((t.low, t.high))
 
 
-def test_weights_sum_to_one_and_depend_on_no_name() -> None:
-    runs = [run_of(np.zeros(3), i, teacher) for i, teacher in enumerate("aabbc")]
-    other = [run_of(np.zeros(3), i + 7, teacher) for i, teacher in enumerate("xxyyz")]
-    weights = draw_runs(runs, 500, "first")
-    assert np.array_equal(weights, draw_runs(other, 500, "first"))
-    assert np.allclose(weights.sum(axis=1), 1) and np.allclose(weights.mean(axis=0).sum(), 1)
-    assert not np.array_equal(weights, draw_runs(runs, 500, "second"))
+def test_plausible_means_lie_apart_as_the_interval_of_a_pair_says() -> None:
+    """At two, three and ten seeds the share of draws below zero is half the p of the interval."""
+    for seeds in (2, 3, 10):
+        first = STREAM.normal(0.0, 0.3, (seeds, 400)) + STREAM.normal(0.0, 0.02, (seeds, 1))
+        second = STREAM.normal(0.0, 0.3, (seeds, 400)) - 0.03
+        arms = arm_of(first), arm_of(second)
+        found = difference("score", *arms)
+        assert found is not None
+        draws = plausible("score", arms, 20_000)
+        assert draws is not None
+        beyond = float(((draws[0] - draws[1]) * found.interval.estimate < 0).mean())
+        assert found.p / 2 - 0.01 <= beyond <= found.p / 2 + 0.02
+        again = plausible("score", arms, 20_000)
+        assert again is not None and np.array_equal(again, draws)
+    assert plausible("score", [arm_of(first), arm_of(np.full((10, 400), math.nan))]) is None
 
 
 def test_equal_input_gives_equal_bits() -> None:
@@ -114,25 +149,19 @@ def test_equal_input_gives_equal_bits() -> None:
 
 
 def test_p_goes_with_the_interval() -> None:
-    """Zero leaves the interval of level 1 - p just as it reaches it."""
+    """Zero is an end of the interval of level 1 - p, however small p is."""
     table = STREAM.normal(0.0, 0.5, (6, 80)) + STREAM.normal(0.0, 0.02, (6, 1))
-    for shift in (0.02, 0.05, 0.1, 0.2):
+    for shift in (0.02, 0.05, 0.1, 0.2, 2.0):
         found = difference("score", arm_of(table + shift), arm_of(table * 0), resamples=1000)
         assert found is not None
-        if found.p > 0.01:
-            wider, narrower = (
-                difference("score", arm_of(table + shift), arm_of(table * 0), resamples=1000, level=1 - found.p + change)
-                for change in (0.006, -0.006)
-            )
-            assert wider is not None and not wider.interval.excludes_zero
-            assert narrower is not None and narrower.interval.excludes_zero
+        assert half_width(found.parts, found.p) == pytest.approx(abs(found.interval.estimate), rel=1e-6)
+        assert found.interval.excludes_zero == (found.p < 0.05)
 
 
-def test_a_difference_beyond_all_replicates_has_a_p_that_still_tells_sizes_apart() -> None:
-    noise = STREAM.normal(0.0, 0.1, (5, 50))
-    small, large = (difference("score", arm_of(noise + shift), arm_of(-noise)) for shift in (0.2, 0.4))
-    assert small is not None and large is not None
-    assert large.p < small.p < 2 / 2000
+def test_what_would_be_detected_goes_with_the_parts() -> None:
+    assert detectable_of([(0.04 / 3, 2)]) == pytest.approx(detectable(0.2, 3))
+    both, stricter = detectable_of([(0.04 / 3, 2), (0.01, 99)]), detectable_of([(0.04 / 3, 2)], alpha=0.05 / 16)
+    assert detectable(0.2, 3) < both < detectable(0.2, 3) + 0.1 * 2.9 and stricter > 3 * detectable(0.2, 3)
 
 
 def test_no_interval_without_two_seeds_or_a_value() -> None:
@@ -146,7 +175,7 @@ def test_no_interval_without_two_seeds_or_a_value() -> None:
         difference("score", arm_of(table), arm_of(STREAM.random((3, 11))))
 
 
-def test_whole_is_the_mean_over_runs_of_the_metric() -> None:
+def test_whole_is_the_metric_of_each_run() -> None:
     blocks = [pairs_of() for _ in range(3)]
     runs = [Run(seed, seed, Units.read(block)) for seed, block in enumerate(blocks)]
-    assert whole("ece", runs) == pytest.approx(np.mean([from_blocks("ece", block, np.arange(40)) for block in blocks]))
+    assert whole("ece", runs) == pytest.approx([from_blocks("ece", block, np.arange(40)) for block in blocks])

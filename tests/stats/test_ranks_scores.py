@@ -103,7 +103,24 @@ def test_the_middle_of_scores_by_hand_and_its_refusals() -> None:
     assert found.iqm.estimate == pytest.approx(stats.trim_mean(flat, 0.25))
     assert found.mean.low < found.mean.estimate < found.mean.high
     assert found.iqm_over_tasks.high - found.iqm_over_tasks.low > found.iqm.high - found.iqm.low  # tasks differ more than runs
-    spread = np.sqrt(sum(np.var(v) / 3 for v in scores.values())) / 4  # a stratified mean's exact bootstrap spread
-    assert (found.mean.high - found.mean.low) / 3.92 == pytest.approx(spread, rel=0.1)
+    parts = [np.var(v, ddof=1) / 3 / 16 for v in scores.values()]
+    freedom = sum(parts) ** 2 / sum(part**2 / 2 for part in parts)
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(sum(parts))  # of a stratified mean
+    assert found.mean.high - found.mean.estimate == pytest.approx(half)
+    assert found.iqm.high - found.iqm.estimate > 0.7 * half
     assert middle(scores) == found
     assert middle({}) is None and middle({"a": [0.5]}) is None and middle({"a": [0.5, math.nan]}) is None
+
+
+@pytest.mark.parametrize("runs", [2, 3, 5])
+def test_intervals_over_tasks_hold_their_truth(runs: int) -> None:
+    """Scores of three tasks with known middles; other runs, and other tasks."""
+    stream = np.random.default_rng([7, runs])
+    held = np.zeros(2)
+    trials = 300
+    for _ in range(trials):
+        tasks = stream.normal(0.5, 0.2, 3)
+        found = middle({str(i): list(stream.normal(t, 0.1, runs)) for i, t in enumerate(tasks)}, resamples=200)
+        assert found is not None
+        held += [found.mean.low <= tasks.mean() <= found.mean.high, found.iqm_over_tasks.low <= 0.5 <= found.iqm_over_tasks.high]
+    assert (held / trials >= 0.95 - 3 * math.sqrt(0.05 * 0.95 / trials)).all(), held / trials
