@@ -45,7 +45,7 @@ app = Verbs(
     name="kdbench",
     help="Benchmark knowledge distillation: methods × tasks × seeds, with controls, intervals and fidelity beside accuracy.",
     epilog="Start with: kdbench init, then kdbench run suite.yaml. Exit codes: 0 ok, 1 regressed or a claim failed, 2 wrong "
-    "usage or suite, 3 jobs missing or failed, 4 nothing to compare, 5 undecided (gate --strict), 6 a plugin does not conform, "
+    "usage or suite, 3 jobs missing or failed, 4 nothing to compare, 5 too few seeds to tell, 6 a plugin does not conform, "
     "70 internal error, 75 stopped with checkpoints (run again to go on), 130 interrupted. Where several hold: 2, 3, 1, 4, 5.",
     add_completion=True,
     pretty_exceptions_enable=False,

@@ -100,15 +100,19 @@ def headline(report: GateReport) -> str:
 
 
 def details(cell: CellVerdict) -> list[str]:
-    """What there is to say of a cell, a line an endpoint; nothing of endpoints that are as they should be."""
+    """What there is to say of a cell, a line a reason; nothing of endpoints that are as they should be."""
     told = [part for part in cell.endpoints if part.verdict not in QUIET]
     if not told:
         return [cell.why] if cell.verdict not in QUIET else []
-    return [f"{part.metric.name} {part.why} ({basis(part)})" for part in told]
+    reasons: dict[str, list[str]] = {}
+    for part in told:
+        reasons.setdefault(f"{part.why} ({basis(part)})", []).append(part.metric.name)
+    return [f"{', '.join(names)}{':' if len(names) > 1 else ''} {reason}" for reason, names in reasons.items()]
 
 
 def basis(part: Endpoint) -> str:
-    return f"{len(part.new.seeds)} against {count(len(part.base.seeds), 'seed')}, noise {amount(part.noise, part.metric.unit)}"
+    noise = "" if part.verdict is Verdict.unjudged else f", noise {amount(part.noise, part.metric.unit)}"
+    return f"{len(part.new.seeds)} against {count(len(part.base.seeds), 'seed')}{noise}"
 
 
 def claimed(found: ClaimVerdict) -> str:

@@ -93,6 +93,8 @@ def test_one_seed_decides_nothing_unless_the_noise_is_given(bench: Bench, capsys
     part = endpoint(report, "kd", "accuracy")
     assert part["verdict"] == "unjudged" and "one seed" in part["why"] and part["low"] is part["detectable"] is None
     assert any("none (1 of 5)" in note for note in report["notes"])
+    bench("gate", "made.yaml")
+    assert "accuracy, ece, agreement, log_kl: there is one seed, which may be chance" in capsys.readouterr().out
     bench.suite(1, more="gate: {noise: {digits/accuracy: 0.003}}")
     report = judge(bench, capsys)
     assert report["code"] == 1 and endpoint(report, "kd", "accuracy")["verdict"] == "regressed"

@@ -38,7 +38,7 @@ def doctor(results: ResultsOption = Path("results")) -> int:
         found = version(name)
         line(name, found or "missing")
         if found is None:
-            problems.append(f"{name} is missing; pip install kdbench brings it")
+            problems.append(f"{name} is missing; kdbench installed anew brings it")
     for name, what in OPTIONAL.items():
         there = importlib.util.find_spec(name) is not None
         line(name, f"{version(name) or 'installed' if there else 'not installed'} (optional: {what})")

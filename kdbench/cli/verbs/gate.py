@@ -42,7 +42,7 @@ def gate(
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the report to a file, as Markdown.")] = None,
     github: Annotated[bool, typer.Option("--github", help="Annotations and a step summary for GitHub Actions.")] = False,
     badge: Annotated[Path | None, typer.Option("--badge", help="Write a badge to a file, as JSON for shields.io.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit code 5 where something is undecided or drifted.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 5 also where something is undecided or drifted.")] = False,
     from_mlflow: Annotated[
         str | None, typer.Option("--from-mlflow", metavar="URI", help="Judge what an MLflow store holds.")
     ] = None,
