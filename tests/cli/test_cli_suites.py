@@ -143,15 +143,15 @@ def test_a_name_that_a_broken_plugin_may_have(bench: Bench):
     bench.write("mine.py", "import nothing_of_that_name\n")
     bench.write("x.yaml", "version: 1\nname: x\nplugins: mine.py\ntasks: [digits]\nmethods: [mine]\n")
     [end] = bench.many("check x.yaml")
-    assert end.code == 2 and "mine.py:1: ModuleNotFoundError" in end.err.splitlines()[1]
+    assert end.code == 2 and "mine.py is broken and left out: line 1: ModuleNotFoundError" in end.err
     assert "expected it in" in end.err and "which is broken and was left out" in end.err and "56 more" not in end.err
 
 
 def test_a_plugin_that_breaks_is_no_bug_of_ours(bench: Bench):
     bench.write(
         "mine.py",
-        "from kdbench.tasks.digits import Digits\n\n\nclass Mine(Digits):\n    name = 'mine'\n\n    def describe(self):\n"
+        "from kdbench.tasks.classification import Digits\n\n\nclass Mine(Digits):\n    name = 'mine'\n\n    def describe(self):\n"
         "        return self.nothing\n",
     )
     [end] = bench.many("describe task mine --plugin mine.py")
-    assert end.code == 2 and "a plugin broke: mine.py:8: AttributeError" in end.err and "bug" not in end.err
+    assert end.code == 2 and "a plugin broke: mine.py:8: AttributeError" in end.err and "this is a bug" not in end.err
