@@ -12,6 +12,7 @@ import typer
 
 from kdbench.cli.careful import be_careful
 from kdbench.cli.exits import Exit
+from kdbench.cli.habits import meant
 from kdbench.cli.help import Verbs
 from kdbench.cli.verbs import (
     baseline,
@@ -155,7 +156,12 @@ def explain(error: Exception) -> int:
         traceback.print_exc()
     show = getattr(error, "show", None)
     if callable(show) and type(error).__module__.startswith(("click", "typer")):
-        show()
+        context = getattr(error, "ctx", None)
+        verb = context.info_name if context is not None and context.parent is not None else "run"
+        if told := meant(getattr(error, "option_name", ""), verb):
+            print(f"kdbench: {told}", file=sys.stderr)
+        else:
+            show()
         return Exit.usage
     from kdbench.contract.errors import KdbenchError
     from kdbench.suite.errors import SuiteError
@@ -172,6 +178,11 @@ def explain(error: Exception) -> int:
         return unwritable(error)
     if isinstance(error, OSError) and error.filename is not None:
         print(f"kdbench: {error.filename}: {error.strerror}", file=sys.stderr)
+        return Exit.usage
+    from kdbench.registry.blame import placed, plugin_line
+
+    if plugin_line(error):
+        print(f"kdbench: a plugin broke: {placed(error)}; --debug shows how it was reached", file=sys.stderr)
         return Exit.usage
     print(f"kdbench: internal error: {type(error).__name__}: {error}", file=sys.stderr)
     print("kdbench: this is a bug; run again with --debug and report what it prints", file=sys.stderr)

@@ -248,9 +248,12 @@ def find(suite: Path) -> Path:
     from kdbench.suite import shipped
     from kdbench.suite.errors import nearest
 
+    known = shipped.names()
+    ours = suite.with_suffix("").as_posix().removeprefix("suites/")
+    if suite.suffix in (".yaml", ".yml") and not suite.exists() and ours in known:
+        raise KdbenchError(f"{suite}: there is no such file here; kdbench brings a suite of that name, called '{ours}'")
     if suite.is_file() or suite.suffix in (".yaml", ".yml"):
         return suite
-    known = shipped.names()
     if suite.as_posix() in known:
         return known[suite.as_posix()]
     meant = nearest(str(suite), sorted(known))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdbench.docs import api, cli, methods, metrics, suite, tasks
+from kdbench.docs import api, cli, methods, metrics, rules, suite, tasks
 from kdbench.registry import Registry
 
 FOLDERS = ("methods", "reference")
@@ -16,6 +16,7 @@ def pages(registry: Registry | None = None) -> dict[str, str]:
         "metrics": metrics.page(),
         "tasks": tasks.page(registry),
         "api": api.page(),
+        "rules": rules.page(),
     }
     return {
         **{f"methods/{name}": text for name, text in methods.pages(registry).items()},

@@ -155,7 +155,10 @@ class Registry:
             if not found:
                 self.broken.append(Broken(str(path), "defines no plugin; a class of kdbench.api is one when it has a `name`"))
         except Exception as error:  # whatever a user's file raises is its own business, and must not stop the rest
-            self.broken.append(Broken(str(path), placed(error, path.resolve().parent), traceback.format_exc()))
+            told = placed(error, path.resolve().parent)
+            if told.startswith(f"{path}:"):  # it is named beside
+                told = "line " + told.removeprefix(f"{path}:")
+            self.broken.append(Broken(str(path), told, traceback.format_exc()))
 
     def _add_packages(self) -> None:
         for group in GROUPS:

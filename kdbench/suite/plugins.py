@@ -98,7 +98,9 @@ def _plugin(entry: Cursor, kind: str, catalogue: Catalogue, sweeps: bool = False
     plugin = find(catalogue, kind, name.text)
     if plugin is None:
         known = sorted([*catalogue.names(kind), *(catalogue.names("preset") if kind == "method" and sweeps else ())])
-        yield name.problem(f"unknown {kind} '{name.text}'", f"one of {listing(known)}", nearest(name.text, known))
+        files = [broken.origin for broken in getattr(catalogue, "broken", ()) if broken.origin.endswith(".py")]
+        expected = f"it in {' or '.join(files)}, which is broken and was left out" if files else f"one of {listing(known)}"
+        yield name.problem(f"unknown {kind} '{name.text}'", expected, nearest(name.text, known))
         return None
     if kind == "model":
         yield from model_problems(name)

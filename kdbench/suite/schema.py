@@ -191,7 +191,11 @@ class Suite(Strict):
     plugins: OneOrMany[Text] = runtime("Python files with plugins, relative to the suite", ())
     seeds: Seeds = identity("how many seeds (0, 1, ...), or a list of seeds", (0,))
     tasks: Many[Task] = identity("what is learned", min_length=1)
-    recipe: Recipe = identity("merged over the tasks' own recipes, of students and teachers", Recipe)
+    recipe: Recipe = identity(
+        "merged over the tasks' own recipes, of students and of teachers: so it trains teachers anew; for the students alone it "
+        "stands below a task",
+        Recipe,
+    )
     methods: Many[Arm] = identity("arms of every task; the control 'none' is planned by itself", ())
     sources: dict[Name, Source] = identity("named sources; 'live', one teacher, is always there", dict)
     views: dict[Name, View] = identity("named views; 'default', the task's own, is always there", dict)

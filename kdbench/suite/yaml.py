@@ -28,6 +28,19 @@ MOST_BYTES = 1 << 20  # a second of reading each hundred thousand; the largest s
 MOST_VALUES = 100_000  # aliases of aliases can multiply a short file into millions of values
 MOST_DEEP = 40  # values within values; whoever walks through them later may do so by recursion
 
+SYNTAX = (  # how ruamel.yaml begins what it says of the commonest mistakes, what they are, and what is meant to stand there
+    (
+        "expected <block end>",
+        "this line is indented otherwise than those before it",
+        "as many spaces as the entries have that it stands beside",
+    ),
+    (
+        "mapping values are not allowed",
+        "a ':' cannot stand here",
+        "quotes around text with ': ' in it, and below a key that has its value beside it nothing deeper",
+    ),
+)
+
 
 def load(path: str | Path) -> Document:
     """Read and parse a file. Raises SuiteError where there is no text to parse; problems within the text are collected."""
@@ -102,7 +115,11 @@ def _syntax(document: Document, error: MarkedYAMLError) -> Problem:
         expected = "spaces: YAML does not allow tabs for indentation"
     elif error.context:
         expected = f"something else {error.context}" if error.context.startswith("while") else error.context
-    return Problem(document.name, line, column, None, f"is not YAML: {error.problem}", expected)
+    message = str(error.problem)
+    for begin, meaning, wanted in SYNTAX:
+        if message.startswith(begin) and not (expected or "").startswith("spaces"):
+            message, expected = meaning, wanted
+    return Problem(document.name, line, column, None, f"is not YAML: {message}", expected)
 
 
 class _Reader:

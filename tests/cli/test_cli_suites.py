@@ -118,3 +118,40 @@ def test_debug_may_stand_anywhere_and_shows_the_traceback(bench: Bench):
         made = subprocess.run([KDBENCH, *words], cwd=bench.folder, env=environment(), capture_output=True, text=True, timeout=100)
         assert made.returncode == 2
         assert "Traceback" in made.stderr and "there is no such file" in made.stderr
+
+
+def test_options_of_other_tools_are_answered_with_the_way_here(bench: Bench):
+    bench.write("five.yaml", FIVE)
+    asked = {
+        "run five.yaml --epochs 3": "recipe: {steps: 2000",
+        "run five.yaml --lr 0.1": "recipe: {steps: 2000",
+        "run five.yaml --seeds 5": "`seeds: 3`",
+        "run five.yaml --gpu 0": "--device cuda:0",
+        "run -c five.yaml": "kdbench run suite.yaml",
+        "--list": "kdbench list methods",
+    }
+    for words, end in zip(asked, bench.many(*asked)):
+        assert end.code == 2 and asked[words] in end.err and "Possible options" not in end.err, words
+
+
+def test_a_shipped_suite_is_not_a_file_here(bench: Bench):
+    [end] = bench.many("run suites/quickstart.yaml")
+    assert end.code == 2 and "called 'quickstart'" in end.err
+
+
+def test_a_name_that_a_broken_plugin_may_have(bench: Bench):
+    bench.write("mine.py", "import nothing_of_that_name\n")
+    bench.write("x.yaml", "version: 1\nname: x\nplugins: mine.py\ntasks: [digits]\nmethods: [mine]\n")
+    [end] = bench.many("check x.yaml")
+    assert end.code == 2 and "mine.py is broken and left out: line 1: ModuleNotFoundError" in end.err
+    assert "expected it in" in end.err and "which is broken and was left out" in end.err and "56 more" not in end.err
+
+
+def test_a_plugin_that_breaks_is_no_bug_of_ours(bench: Bench):
+    bench.write(
+        "mine.py",
+        "from kdbench.tasks.classification import Digits\n\n\nclass Mine(Digits):\n    name = 'mine'\n\n    def describe(self):\n"
+        "        return self.nothing\n",
+    )
+    [end] = bench.many("describe task mine --plugin mine.py")
+    assert end.code == 2 and "a plugin broke: mine.py:8: AttributeError" in end.err and "this is a bug" not in end.err

@@ -77,7 +77,7 @@ def test_refused(text: str, message: str):
     [
         ("a:\n\tb: 1", (2, 1), "tabs"),
         ("a: [1\n", (2, 1), "expected ',' or ']'"),
-        ("a: b: c", (1, 5), "mapping values are not allowed here"),
+        ("a: b: c", (1, 5), "a ':' cannot stand here"),
         ("a: *gone", (1, 4), "undefined alias"),
         ("a: 1\n---\nb: 2", (2, 1), "another document"),
         ("a: 1\n<<<<<<< HEAD\nb: 2\n", (2, 1), "git merge"),
@@ -148,3 +148,15 @@ def test_json_is_read_as_it_is(data):
 def test_the_suite_needs_no_torch():
     code = "import sys, kdbench.suite; print([m for m in ('torch', 'pandas', 'numpy') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("a:\n  - b: 1\n   c: 2\n", "this line is indented otherwise than those before it"),
+        ("a: b\n  c: 1\n", "a ':' cannot stand here"),
+    ],
+)
+def test_the_commonest_mistakes_of_yaml_are_told_in_words(text, words):
+    [problem] = loads(text, "x.yaml").problems
+    assert words in problem.message and "while parsing" not in str(problem.expected)

@@ -53,4 +53,4 @@ def test_what_a_plugin_prints_is_no_json(bench: Bench):
     bench.write("broken.py", "import nothing_of_that_name\n")
     talks, broken = bench.many("test-method faulty.py:Talks --json", "test-method broken.py")
     assert json.loads(talks.out)["plugins"][0]["passed"] and "a step says something" in talks.err
-    assert broken.code == 2 and "broken.py:1: ModuleNotFoundError" in broken.err
+    assert broken.code == 2 and "broken.py: line 1: ModuleNotFoundError" in broken.err

@@ -30,7 +30,8 @@ def test_method(
 ) -> int:
     """Check that a method keeps what every method owes.
 
-    Exit code 6 if a rule fails. A rule that cannot hold is named in the method's `exempt`, with the reason.
+    Exit code 6 if a rule fails. A rule that cannot hold is named in the method's `exempt`, with the reason. The rules:
+    docs/reference/rules.md.
 
     Example: kdbench test-method my_method.py
     """
