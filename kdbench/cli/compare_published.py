@@ -30,7 +30,7 @@ def beside_published(session: Session | None, results: Path, names: Sequence[str
     if place is None:
         raise KdbenchError(f"there is no folder {HERE} here; --published-in names another")
     registry = session.registry if session else known_plugins()
-    _, groups = groups_here(session, results)
+    _, groups, _ = groups_here(session, results)
     check_names(names, groups)
     chosen = meant(names, groups) if names else groups
     lines = beside(chosen, read(place, registry), registry)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kdbench.registry import Broken, Registry
     from kdbench.results.against import Against
     from kdbench.results.home import Home
+    from kdbench.results.older import Older
     from kdbench.results.outline import Outline
     from kdbench.results.past import Past
     from kdbench.results.readings import Readings
@@ -121,7 +122,14 @@ class Session:
         """The suite's cells as they are compared."""
         from kdbench.compare.cells import of_suite
 
-        return of_suite(self.expansion.arms, self.jobs, *self.read(records), self.registry.aliases())
+        return of_suite(self.expansion.arms, self.jobs, *self.read(records), self.registry.aliases(), self.older(records))
+
+    def older(self, records: Mapping[str, Record | Outline]) -> Older:
+        """The results that older code made, to be marked wherever their numbers are shown."""
+        from kdbench.results.older import Older
+
+        reasons = {item.job.key: item.reason for item in self.plan(records, "keep").in_state("stale")}
+        return Older(reasons, f"{self.command('run')} --stale=rerun")
 
     def imported(self) -> list[Group]:
         """Runs made elsewhere that are of this suite's tasks and pairs; no job, plan or gate ever sees them."""

@@ -15,10 +15,11 @@ import typer
 
 from kdbench.cli.text import count, cut, wrapped
 from kdbench.report.numbers import MISSING, number, points, seconds, short, span
+from kdbench.results.older import MARK
 
 if TYPE_CHECKING:
     from kdbench.compare.comparison import Comparison, Cost
-    from kdbench.compare.lines import Line
+    from kdbench.compare.lines import Line, Side
 
 SHADES = {
     "red": ("worse", "regressed", "missing", "stale", "incomparable", "removed", "unjudged", "fails"),
@@ -31,7 +32,7 @@ JUDGED = ("better", "worse", "differs", "not after Holm", "no difference shown")
 
 
 def as_text(found: Comparison, against: str | None) -> str:
-    parts = []
+    parts = [wrapped(said, 2, "! ") for said in found.warnings]
     same: list[str] = []
     for (place, first, second), lines in groupby(found.lines, key=heading_of):
         block = list(lines)
@@ -56,12 +57,16 @@ def as_text(found: Comparison, against: str | None) -> str:
 
 def heading_of(line: Line) -> tuple[str, str, str]:
     place = line.task if line.pair == "default" else f"{line.task}/{line.pair}"
-    return place, line.candidate.name, line.baseline.name
+    return place, marked(line.candidate), marked(line.baseline)
+
+
+def marked(side: Side) -> str:
+    return f"{side.name} ({side.older} {MARK})" if side.older else side.name
 
 
 def block_text(place: str, first: str, second: str, lines: Sequence[Line], against: str | None) -> str:
     if against is None:
-        head, names = f"{place}: {first} against {second}", (first, second)
+        head, names = f"{place}: {first} against {second}", (lines[0].candidate.name, lines[0].baseline.name)
     else:
         head, names = f"{place}: {first}, now against {against}", ("now", "then")
     reasons = {line.why for line in lines}
@@ -93,7 +98,7 @@ def row(line: Line, shared: str) -> list[str]:
             gap += f" {span(line.interval.low, line.interval.high, unit)}"
             how = "seeds × examples" if line.interval.how.startswith("crossed") else "seeds"
     verdict = line.verdict if not line.why or line.why == shared or line.verdict == "identical" else f"{line.verdict}: {line.why}"
-    least = "" if math.isnan(line.least) else number(line.least, unit)
+    least = "" if math.isnan(line.least) else number(line.least, unit) if unit != "share" or line.least < 1 else "> 100"
     name = f"{line.metric} {points(unit)}".strip() if unit != "share" else f"{line.metric} %"
     return [name, *means, gap, how, verdict, least]
 
@@ -152,6 +157,7 @@ def as_json(found: Comparison) -> str:
         "costs": [asdict(cost) for cost in found.costs],
         "left_out": [{"where": where, "why": why} for where, why in found.left_out],
         "remarks": found.remarks,
+        "warnings": found.warnings,
     }
     return json.dumps(finite(data), indent=1, ensure_ascii=False)
 

@@ -11,6 +11,7 @@ from kdbench.jobs.job import Cell, JobSet, where
 from kdbench.metrics.catalogue import FAMILIES, primary
 from kdbench.results.against import Against
 from kdbench.results.imported import belongs
+from kdbench.results.older import Older
 from kdbench.results.readings import Reading, Readings
 from kdbench.results.record import Record
 from kdbench.results.timing import own_seconds
@@ -40,6 +41,7 @@ class Group:
     planned: int
     readings: tuple[Reading, ...]
     reader: UnitReader
+    older: frozenset[str] = frozenset()  # keys of runs that older code made
 
     @property
     def name(self) -> str:
@@ -79,10 +81,16 @@ class Group:
 
 
 def of_suite(
-    arms: Sequence[Arm], jobs: JobSet, readings: Readings, reader: UnitReader, aliases: Mapping[str, str]
+    arms: Sequence[Arm],
+    jobs: JobSet,
+    readings: Readings,
+    reader: UnitReader,
+    aliases: Mapping[str, str],
+    older: Older | None = None,
 ) -> list[Group]:
     """The cells of a suite. `aliases` are the names that fields have for methods."""
     by_cell = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in reversed(arms)}
+    before = frozenset(older.reasons) if older else frozenset()
     found = []
     for cell, keys in jobs.cells.items():
         arm = by_cell[cell]
@@ -96,7 +104,7 @@ def of_suite(
         )
         done = tuple(sorted(readings.cells.get(cell, []), key=lambda reading: reading.seed))
         family = readings.families[cell.task]
-        found.append(Group(cell.task, cell.pair, cell.cell, family, called, len(keys), done, reader))
+        found.append(Group(cell.task, cell.pair, cell.cell, family, called, len(keys), done, reader, before & set(keys)))
     return found
 
 

@@ -40,6 +40,7 @@ class Comparison:
     costs: list[Cost] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)  # what must be read before any number
 
     @property
     def compared(self) -> bool:

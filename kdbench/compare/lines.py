@@ -33,6 +33,7 @@ class Side:
     mean: float
     sd: float
     seeds: int
+    older: int = 0  # runs that older code made
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def parts_of(groups: Sequence[Sequence[float]]) -> tuple[Part, ...]:
 
 def side(group: Group, found: Mapping[int, float]) -> Side:
     present = list(found.values())
-    return Side(group.cell, group.name, mean(present), sd(present), len(present))
+    return Side(group.cell, group.name, mean(present), sd(present), len(present), len(group.older))
 
 
 def judged(found: Sequence[Line]) -> list[Line]:

@@ -38,7 +38,7 @@ def across(tables: Sequence[Table]) -> Across | None:
     used = [table for table in whole if table not in flat]
     if len(used) < 2:
         return None
-    arms = [{row.name: row for row in table.students if row.kind == "arm"} for table in used]
+    arms = [{called(row): row for row in table.students if row.kind == "arm"} for table in used]
     everywhere = [label for label in arms[0] if all(label in found for found in arms)]
     labels = [label for label in everywhere if all(complete(found[label], t) for found, t in zip(arms, used, strict=True))]
     if not labels:
@@ -49,10 +49,18 @@ def across(tables: Sequence[Table]) -> Across | None:
     rows.sort(key=lambda row: -row.middle.iqm.estimate)
     lacking = [label for label in everywhere if label not in labels]
     remarks = [f"Without {listed(lacking)}, which lack results on some task."] if lacking else []
+    some = list(dict.fromkeys(label for found in arms for label in found if label not in everywhere))
+    if some:
+        remarks.append(f"Without {listed(some)}, which are not on every one of these tasks; ranks are among the rows shown.")
     if flat:
         names = listed([table.title for table in flat])
         remarks.append(f"Without {names}: the teacher stands within two standard deviations of the student alone.")
     return Across(tuple(table.title for table in used), rows, [*remarks, rank_remark(blocks, len(labels))]) if rows else None
+
+
+def called(row: Row) -> str:
+    """The same on every task: an arm whose setting was chosen on validation data goes by what the suite writes."""
+    return row.name if row.written is None or row.alias else f"{row.written}, tuned"
 
 
 def fit(table: Table) -> bool:

@@ -8,16 +8,17 @@ from typing import Any
 
 from kdbench.compare.beside import Beside
 from kdbench.compare.cells import Group
-from kdbench.jobs.job import Cell, JobSet
+from kdbench.jobs.job import Cell, Job, JobSet, where
 from kdbench.metrics.catalogue import MetricInfo, metric, unlisted
 from kdbench.report.crossed import Crossing
 from kdbench.report.curves import read_curves
-from kdbench.report.model import JudgedClaim, Page, Part, Row, RowKind, Source, Table
+from kdbench.report.model import NONE_OLDER, JudgedClaim, Page, Part, Row, RowKind, Source, Table
 from kdbench.report.outside_teachers import outside_teachers
-from kdbench.report.provenance import provenance
-from kdbench.report.remarks import general_remarks, imported_remark, table_remarks
+from kdbench.report.provenance import provenance, side_by_side
+from kdbench.report.remarks import general_remarks, imported_remark, table_remarks, table_warnings
 from kdbench.report.rows import compare, endpoints, mark_best, measure
 from kdbench.results.garbage import no_garbage_collection
+from kdbench.results.older import Older
 from kdbench.results.readings import Reading, Readings
 from kdbench.results.record import Record
 from kdbench.results.unit_reader import UnitReader
@@ -38,6 +39,7 @@ def assemble(
     reader: UnitReader | None = None,
     published: Sequence[Beside] = (),
     imported: Sequence[Group] = (),
+    older: Older = NONE_OLDER,
 ) -> Page:
     """The model of the whole report. `reader` adds what examples and events tell beyond the means; `published` are figures of the
     literature beside ours, `imported` runs made elsewhere."""
@@ -45,18 +47,20 @@ def assemble(
     arms = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in reversed(expansion.arms)}
     places = dict.fromkeys((arm.task["name"], arm.pair) for arm in expansion.arms)
     with no_garbage_collection():
-        tables = [table(place, arms, jobs, readings, crossing) for place in places if place[0] in readings.families]
+        tables = [table(place, arms, jobs, readings, crossing, older) for place in places if place[0] in readings.families]
+    known = {key: records[key] for key in jobs.jobs if key in records}
+    alone = not side_by_side(known)
     for built in tables:
+        built.timed = alone
         built.imported = [imported_row(group) for group in imported if (group.task, group.pair) == (built.task, built.pair)]
         built.remarks += [imported_remark(built)] if built.imported else []
-    known = {key: records[key] for key in jobs.jobs if key in records}
     diverged = sum(record.status == "diverged" for record in known.values())
     page = Page(
         name=suite.name,
         part=part,
         description=suite.description.strip(),
         tables=tables,
-        claims=[judged(claim, jobs, readings, reader) for claim in expansion.claims],
+        claims=[judged(claim, jobs, readings, reader, older) for claim in expansion.claims],
         refused=[(refusal.cell.title, refusal.reasons) for refusal in jobs.refusals],
         excluded=list(expansion.excluded),
         remarks=[],
@@ -68,20 +72,26 @@ def assemble(
         decisions=jobs.decisions,
         published=list(published),
     )
+    page.warnings = [said] if (said := older.said({key: in_words(jobs.jobs[key]) for key in known})) else []
     page.remarks = general_remarks(page, known)
     return page
 
 
 def table(
-    place: tuple[str, str], arms: Mapping[Cell, Arm], jobs: JobSet, readings: Readings, crossing: Crossing | None = None
+    place: tuple[str, str],
+    arms: Mapping[Cell, Arm],
+    jobs: JobSet,
+    readings: Readings,
+    crossing: Crossing | None = None,
+    older: Older = NONE_OLDER,
 ) -> Table:
     """The table of one task and pair."""
     task, pair = place
     family = readings.families[task]
     ends = endpoints(family)
-    rows = teacher_rows(place, jobs, readings, family)
+    rows = teacher_rows(place, jobs, readings, family, older)
     here = [cell for cell in jobs.cells if (cell.task, cell.pair) == place]
-    students = {cell: student_row(cell, arms[cell], jobs, readings, family) for cell in here}
+    students = {cell: student_row(cell, arms[cell], jobs, readings, family, older) for cell in here}
     controls = {cell: row for cell, row in students.items() if row.kind == "control"}
     for cell, row in students.items():
         if row.kind == "control" or not controls:
@@ -98,35 +108,39 @@ def table(
     if crossing is not None:
         crossing.fill(built, {cell.cell: readings.cells.get(cell, []) for cell in here})
         built.curves = read_curves(built, crossing.reader.home.jobs)
-    built.remarks = table_remarks(built)
+    built.warnings, built.remarks = table_warnings(built), table_remarks(built)
     return built
 
 
-def teacher_rows(place: tuple[str, str], jobs: JobSet, readings: Readings, family: str) -> list[Row]:
+def teacher_rows(place: tuple[str, str], jobs: JobSet, readings: Readings, family: str, older: Older) -> list[Row]:
     """A row for each kind of teacher in the pool."""
     by_key = {reading.key: reading for reading in readings.teachers.get(place, [])}
     kinds: dict[str, list[str]] = {}
     for key in jobs.teachers.get(place, []):
         kinds.setdefault(jobs.jobs[key].labels["cell"], []).append(key)
     return [
-        row(label, "teacher", None, keys, [by_key[key] for key in keys if key in by_key], family) for label, keys in kinds.items()
+        row(label, "teacher", None, keys, [by_key[key] for key in keys if key in by_key], family, older)
+        for label, keys in kinds.items()
     ]
 
 
-def student_row(cell: Cell, arm: Arm, jobs: JobSet, readings: Readings, family: str) -> Row:
+def student_row(cell: Cell, arm: Arm, jobs: JobSet, readings: Readings, family: str, older: Older) -> Row:
     control = arm.method["name"] == CONTROL and not arm.method["wrap"]
     alias = arm.alias or (family_alias(arm.task["plugin"]) if control else None)
-    return row(cell.cell, "control" if control else "arm", alias, jobs.cells[cell], readings.cells.get(cell, []), family)
+    kind: RowKind = "control" if control else "arm"
+    made = row(cell.cell, kind, alias, jobs.cells[cell], readings.cells.get(cell, []), family, older)
+    made.written = arm.written
+    return made
 
 
-def row(label: str, kind: RowKind, alias: str | None, keys: list[str], found: list[Reading], family: str) -> Row:
-    sources = [Source(reading.seed, reading.key, reading.status) for reading in found]
+def row(label: str, kind: RowKind, alias: str | None, keys: list[str], found: list[Reading], family: str, older: Older) -> Row:
+    sources = [Source(reading.seed, reading.key, reading.status, reading.key in older.reasons) for reading in found]
     return Row(label, kind, alias if alias != label else None, len(keys), sources, measure(found, family))
 
 
 def imported_row(group: Group) -> Row:
     """Runs made elsewhere as a row: their numbers, and nothing that would be read off beside ours."""
-    return row(group.cell, "imported", None, [r.key for r in group.readings], list(group.readings), group.family)
+    return row(group.cell, "imported", None, [r.key for r in group.readings], list(group.readings), group.family, NONE_OLDER)
 
 
 def family_alias(plugin: str) -> str | None:
@@ -160,9 +174,17 @@ def labelled(arm: Arm) -> dict[str, Any]:
     return {key: value for key, value in arm.view.items() if key not in ("name", "transfer", "stages")}
 
 
-def judged(claim: ArmClaim, jobs: JobSet, readings: Readings, reader: UnitReader | None = None) -> JudgedClaim:
+def judged(
+    claim: ArmClaim, jobs: JobSet, readings: Readings, reader: UnitReader | None = None, older: Older = NONE_OLDER
+) -> JudgedClaim:
     about = info(readings.families.get(claim.task, ""), claim.metric)
-    return JudgedClaim(claim, about, judge_claim(claim, jobs, readings, reader))
+    stands_on = {key for place in claim.places() for key in jobs.cells.get(Cell(*place), ())}
+    return JudgedClaim(claim, about, judge_claim(claim, jobs, readings, reader), not stands_on.isdisjoint(older.reasons))
+
+
+def in_words(job: Job) -> str:
+    """The row that a job is in."""
+    return f"{where(job.labels['task'], job.labels['pair'])} {job.labels['cell']}"
 
 
 def info(family: str, name: str) -> MetricInfo:

@@ -12,10 +12,11 @@ from kdbench.jobs.job import JobSet
 from kdbench.report.assemble import assemble
 from kdbench.report.html import html
 from kdbench.report.markdown import markdown
-from kdbench.report.model import Part
-from kdbench.report.papers import csv_text, latex
+from kdbench.report.model import NONE_OLDER, Part
+from kdbench.report.papers import csv_text, latex, seeds_text
 from kdbench.report.terminal import terminal
 from kdbench.results.files import write_atomically
+from kdbench.results.older import Older
 from kdbench.results.readings import Readings
 from kdbench.results.record import Record
 from kdbench.results.unit_reader import UnitReader
@@ -47,11 +48,12 @@ def build(
     reader: UnitReader | None = None,
     published: Sequence[Beside] = (),
     imported: Sequence[Group] = (),
+    older: Older = NONE_OLDER,
 ) -> Built:
     """Write all files; the same results give the same bytes."""
-    page = assemble(suite, part, expansion, jobs, readings, records, reader, published, imported)
+    page = assemble(suite, part, expansion, jobs, readings, records, reader, published, imported, older)
     folder = reports / part.folder(suite.name)
-    texts = {"index.html": html, "report.md": markdown, "tables.tex": latex, "cells.csv": csv_text}
+    texts = {"index.html": html, "report.md": markdown, "tables.tex": latex, "cells.csv": csv_text, "seeds.csv": seeds_text}
     for name, write in texts.items():
         write_atomically(folder / name, write(page).encode())
     return Built(

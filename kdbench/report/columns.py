@@ -39,6 +39,7 @@ class Column:
     unit: str
     meaning: str
     read: Callable[[Row], Entry] = field(repr=False)
+    legend: bool = False  # whether its meaning is written below the table, too
 
     @property
     def title(self) -> str:
@@ -60,7 +61,7 @@ def outcome_columns(table: Table) -> list[Column]:
         ),
     ]
     if table.crossed:
-        more = "the same over other examples too: 95 % interval of the crossed bootstrap over seeds and test examples"
+        more = "with other test examples too: 95 % interval over seeds and examples, the one to quote"
         found.append(Column("Δ, examples too", points(truth.unit), more, lambda row: crossed(row, truth)))
     for info in ends.shown[1:]:
         found.append(Column(info.name, percent(info), meaning(info), partial(measured, info=info)))
@@ -77,17 +78,33 @@ def control_columns(table: Table) -> list[Column]:
         return lambda row: simple(row, key, lambda value: number(value, unit, sign))
 
     mark = "%" if unit == "share" else ""
-    gain = "fidelity gain: 0 is no transfer, 1 all that the accuracies allow"
+    gain = "what share of the agreement that the accuracies still allow is owed to this teacher: 0 none, 1 all of it; no accuracy"
+    gap = "what agreement loses from there to the test set; below zero, the test set is the easier one to agree on"
+    other = "agreement with this teacher of a student of the same row that learned from another teacher"
+    owed = "agreement beyond that of the independent student: what is owed to this teacher"
+    taught = f"{ends.agreement.title}, on the data that the teacher was asked about in training"
     return [
         Column(name, mark, f"{ends.agreement.title}, on the test set", plain(name)),
-        Column("independent", mark, "the same with the teacher of another student of the row", plain("independent")),
-        Column("above it", points(unit), "agreement beyond that of the independent student", plain("above_independent", True)),
-        *([Column("gain", "", gain, plain("gain", unit=SCORE))] if table.family in BOUNDED else []),
-        Column("distil", mark, f"{ends.agreement.title}, on what the teacher was asked about", plain("distil")),
-        Column("distil − test", points(unit), "agreement lost from the distillation set to the test set", plain("gap", True)),
+        Column("independent", mark, other, plain("independent"), True),
+        Column(
+            "above it",
+            points(unit),
+            owed,
+            plain("above_independent", True),
+            True,
+        ),
+        *([Column("gain", "", gain, plain("gain", unit=SCORE), True)] if table.family in BOUNDED else []),
+        Column(
+            "distil",
+            mark,
+            taught,
+            plain("distil"),
+            True,
+        ),
+        Column("distil − test", points(unit), gap, plain("gap", True), True),
         Column("parameters", "", "weights of the network", lambda row: simple(row, "parameters", short)),
         Column("MACs", "", "multiply-adds of one forward pass of one example", lambda row: simple(row, "macs", short)),
-        Column("train s", "", "seconds of training, as they passed on that machine", timed),
+        *([Column("train s", "", "seconds of training, as they passed on that machine", timed)] if table.timed else []),
     ]
 
 

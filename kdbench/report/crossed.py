@@ -5,7 +5,7 @@ Where the examples of a row's runs are not known (neither in its records nor on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from kdbench.report.model import Difference, Ranking, Table
@@ -35,10 +35,20 @@ class Crossing:
             for info in table.endpoints.primary:
                 if info.name in row.differences:
                     row.differences[info.name] = crossed(row.differences[info.name], found[info.name])
+        table.units = self.units(arms.values())
         table.ranking = self.ranking(table, arms)
         for row in table.students:
             if row.complete and row.planned > 1:
                 row.overdispersion = self.store.overdispersion(table.endpoints.truth.name, [arms[row.label]])
+
+    def units(self, arms: Iterable[CellRuns]) -> int:
+        """The examples of the test set."""
+        first = next(((arm, reading) for arm in arms for reading in arm.readings), None)
+        if first is None:
+            return 0
+        arm, reading = first
+        known = self.reader.units(arm.family, reading.key, reading.teachers)
+        return 0 if known is None else known.of
 
     def ranking(self, table: Table, arms: Mapping[str, CellRuns]) -> Ranking | None:
         """Of the rows that have all their seeds; None for fewer than two."""
@@ -51,7 +61,7 @@ class Crossing:
 
 
 def crossed(found: Difference, wide: Crossed | None) -> Difference:
-    """A difference with its wider interval. It is real only where both exclude zero."""
+    """A difference with its wider interval, which decides whether it is real."""
     if wide is None:
         return found
     real = found.verdict is not None and wide.interval.excludes_zero

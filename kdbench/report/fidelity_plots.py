@@ -75,7 +75,8 @@ def gain(table: Table, rows: list[Row]) -> Panel | None:
         return None
     means = [scaled(summary.mean, info.unit) for summary in found.values()]
     intervals = {label: paired(list(summary.by_seed.values())) for label, summary in found.items()}
-    most = MOST * max(max(map(abs, means)), 1e-9)
+    reaches = [max(abs(scaled(end, info.unit)) for end in (i.low, i.high)) for i in intervals.values() if i is not None]
+    most = max(MOST * max(map(abs, means)), min(reaches, default=1e-9))  # one interval at least is drawn whole
     ends = [scaled(end, info.unit) for i in intervals.values() if i is not None for end in (i.low, i.high)]
 
     def mark(row: Row, x: Scale, y: float) -> Markup | None:

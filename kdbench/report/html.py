@@ -17,6 +17,7 @@ from kdbench.report.numbers import SCORE, number, span
 from kdbench.report.ranking import ranking_plot
 from kdbench.report.scatter import scatter
 from kdbench.report.strips import MOST
+from kdbench.results.older import MARK
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -39,6 +40,7 @@ def html(page: Page) -> str:
         sections=[{"id": f"task-{i}", **section(table)} for i, table in enumerate(page.tables, 1)],
         across=across(page.tables),
         number=number,
+        MARK=MARK,
         span=span,
         SCORE=SCORE,
         claims=claims,

@@ -11,6 +11,7 @@ from kdbench.report.claims import found, statement, with_examples
 from kdbench.report.columns import Entry, control_columns, outcome_columns
 from kdbench.report.model import Page, Row, Table
 from kdbench.report.numbers import SCORE, counted, number, span
+from kdbench.results.older import MARK
 
 
 def markdown(page: Page) -> str:
@@ -19,7 +20,9 @@ def markdown(page: Page) -> str:
     if page.description:
         parts.append(plain(page.description))
     parts.append(f"{page.done} of {counted(page.planned, 'job')} done.")
-    remarks = [plain(text) for text in page.remarks]
+    remarks = [f"**{plain(text)}**" for text in page.warnings]
+    remarks += [f"**{plain(table.title)}: {plain(text)}**" for table in page.tables for text in table.warnings]
+    remarks += [plain(text) for text in page.remarks]
     remarks += [f"**{plain(table.title)}**: {plain(text)}" for table in page.tables for text in table.remarks]
     parts += ["## What this comparison can and cannot say", *bullets(remarks)]
     if page.claims:
@@ -51,7 +54,7 @@ def over_tasks(page: Page) -> list[str]:
         scores = [number(score, SCORE) for score in (*row.scores, row.middle.mean.estimate)]
         spans = [f"{number(iqm.estimate, SCORE)} {span(iqm.low, iqm.high, SCORE)}", span(drawn.low, drawn.high, SCORE)]
         rows.append([code(row.label), *scores, *map(plain, spans), number(row.rank, SCORE)])
-    heads = ["cell", *map(plain, found.tasks), "mean", "interquartile mean", "if tasks are drawn", "mean rank"]
+    heads = ["cell", *map(plain, found.tasks), "mean", "interquartile mean", "for other tasks", "mean rank"]
     said = "A score is the share of the way from the student alone (0) to its teacher (1)."
     return ["## Across tasks", said, grid(heads, rows), *bullets([plain(text) for text in found.remarks])]
 
@@ -96,7 +99,7 @@ def section(table: Table) -> list[str]:
 def claims(page: Page) -> str:
     rows = [
         [
-            judged.verdict.said,
+            judged.verdict.said + (f" ({MARK})" if judged.older else ""),
             plain(found(judged)),
             plain(with_examples(judged)),
             str(judged.verdict.n),
@@ -112,7 +115,8 @@ def claims(page: Page) -> str:
 def name(row: Row) -> str:
     kind = {"teacher": " (teacher)" if row.label != "teacher" else "", "control": " (control)"}.get(row.kind, "")
     other = row.alias if row.name == row.label else row.label
-    return code(row.name) + (f" {plain(other)}" if other else "") + kind
+    mark = f" **{row.older} {MARK}**" if row.older else ""
+    return code(row.name) + (f" {plain(other)}" if other else "") + kind + mark
 
 
 def cell(entry: Entry) -> str:

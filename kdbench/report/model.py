@@ -10,9 +10,11 @@ from typing import Literal
 from kdbench.compare.beside import Beside
 from kdbench.jobs.decide import Decision
 from kdbench.metrics.catalogue import MetricInfo
+from kdbench.results.older import Older
 from kdbench.stats import Interval, Judgement
 from kdbench.suite.arm import ArmClaim
 
+NONE_OLDER = Older()
 RowKind = Literal["teacher", "control", "arm", "imported"]
 
 
@@ -47,6 +49,7 @@ class Source:
     seed: int
     key: str
     status: str
+    older: bool = False  # whether older code made it
 
 
 @dataclass
@@ -63,6 +66,7 @@ class Row:
     like_control: bool = True  # whether that control saw the same labelled data under the same recipe
     differences: dict[str, Difference] = field(default_factory=dict)
     best: set[str] = field(default_factory=set)
+    written: str | None = None  # the cell as the suite writes it, where its setting was chosen on validation data
     overdispersion: float = math.nan  # variance of its runs over what the finite test set makes of it
 
     @property
@@ -77,6 +81,10 @@ class Row:
     @property
     def diverged(self) -> int:
         return sum(source.status == "diverged" for source in self.sources)
+
+    @property
+    def older(self) -> int:
+        return sum(source.older for source in self.sources)
 
     @property
     def missing(self) -> int:
@@ -141,8 +149,11 @@ class Table:
     family: str
     endpoints: Endpoints
     rows: list[Row]
+    warnings: list[str] = field(default_factory=list)  # what must be read before any number
     remarks: list[str] = field(default_factory=list)
     ranking: Ranking | None = None
+    units: int = 0  # examples of the test set; 0 where they are not known
+    timed: bool = True  # whether seconds of training measure anything
     shared_members: list[str] = field(default_factory=list)  # rows whose seeds have ensembles that partly overlap
     shared_teams: list[str] = field(default_factory=list)  # rows of which several seeds have the very same teachers
     curves: list[Curve] = field(default_factory=list)
@@ -180,6 +191,7 @@ class JudgedClaim:
     claim: ArmClaim
     metric: MetricInfo
     verdict: Judgement
+    older: bool = False  # whether results of older code are in it
 
     @property
     def where(self) -> str:
@@ -221,6 +233,7 @@ class Page:
     suite_text: str
     decisions: list[Decision] = field(default_factory=list)
     published: list[Beside] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def title(self) -> str:

@@ -1,16 +1,18 @@
-"""The report for papers: LaTeX tables (booktabs) and one CSV of every number of every cell, at full precision."""
+"""The report for papers: LaTeX tables (booktabs), and every number at full precision: a CSV of cells, one of their seeds."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kdbench.report.columns import Column, Entry, control_columns, outcome_columns
-from kdbench.report.model import Difference, Page, Row, Table
+from kdbench.report.model import Difference, Page, Row, Source, Table
+from kdbench.results.older import MARK
 from kdbench.stats import Interval
 
+SEED_HEADS = ("task", "pair", "kind", "cell", "alias", "seed", "status", "code", "metric", "value", "key")
 HEADS = (
     "task", "pair", "kind", "cell", "alias", "planned", "done", "diverged", "metric", "n", "mean", "sd", "control", "difference",
     "low", "high", "low_crossed", "high_crossed", "verdict", "keys",
@@ -66,6 +68,25 @@ def csv_text(page: Page) -> str:
                 if row.summary(metric).n:
                     writer.writerow(csv_row(table, row, metric))
     return out.getvalue()
+
+
+def seeds_text(page: Page) -> str:
+    """A row a run and metric: the values that the means of the other file are made of."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(SEED_HEADS)
+    for table in page.tables:
+        for row in table.listed:
+            for metric, summary in row.metrics.items():
+                if summary.n:
+                    writer.writerows(seed_row(table, row, metric, source, summary.by_seed) for source in row.sources)
+    return out.getvalue()
+
+
+def seed_row(table: Table, row: Row, metric: str, source: Source, by_seed: Mapping[int, float]) -> list[object]:
+    names = [safe(table.task), safe(table.pair), row.kind, safe(row.label), safe(row.alias or "")]
+    value = exact(by_seed.get(source.seed, math.nan)) if source.status == "done" else ""
+    return [*names, source.seed, source.status, MARK if source.older else "", metric, value, source.key]
 
 
 def csv_row(table: Table, row: Row, metric: str) -> list[object]:

@@ -10,6 +10,8 @@ from typing import Any
 
 from kdbench.results.record import Record
 
+NAMED = 3  # source files named in one sentence
+
 
 def provenance(records: Mapping[str, Record]) -> list[tuple[str, str]]:
     """Label and text of each line; of unlike results, every variant with its count."""
@@ -30,12 +32,29 @@ def provenance(records: Mapping[str, Record]) -> list[tuple[str, str]]:
     return [(label, text) for label, text in lines if text]
 
 
+def mixed_code(records: Mapping[str, Record]) -> list[str]:
+    """One sentence on the source files of which results were made by several versions, by their digests: a commit may change
+    without the code, and the code without a commit."""
+    digests: dict[str, Counter[str]] = {}
+    for record in records.values():
+        for name, sha in record.provenance.get("sources", {}).items():
+            digests.setdefault(name, Counter())[sha] += 1
+    apart = [
+        f"{name.removeprefix('kdbench.')} ({' and '.join(str(count) for _, count in found.most_common())} results)"
+        for name, found in sorted(digests.items())
+        if len(found) > 1
+    ]
+    if not apart:
+        return []
+    more = f" and {len(apart) - NAMED} more" if len(apart) > NAMED else ""
+    return [f"Results were made by different versions of {', '.join(apart[:NAMED])}{more}: a difference may be that of the code."]
+
+
 def mixed(records: Mapping[str, Record]) -> list[str]:
-    """What the results do not have in common, of the things that can change a number."""
+    """What else the results do not have in common, of the things that can change a number."""
     found = [record.provenance for record in records.values() if record.provenance]
     packages = sorted({name for entry in found for name in entry.get("versions", {})})
     asked: list[tuple[str, Any]] = [
-        ("code", lambda entry: commit(entry.get("code") or entry.get("git"))),
         ("device", device),
         ("machine", lambda entry: machine(entry.get("machine") or {})),
         *((name, lambda entry, name=name: entry.get("versions", {}).get(name)) for name in packages),

@@ -32,7 +32,7 @@ def ranking_plot(table: Table) -> Markup | None:
             inside = [words(percent(share), x + SIDE / 2, y + HEIGHT / 2 + 4, "plain", "middle")] if share >= 0.005 else []
             parts.append(titled("place", said, cell, *inside))
     width = left + count * SIDE + 2
-    name = f"{table.title}: share of resamples in which each of {count} cells has each place in {table.endpoints.truth.title}"
+    name = f"{table.title}: share of draws in which each of {count} cells has each place in {table.endpoints.truth.title}"
     return drawing(width, HEAD + count * HEIGHT + 4, name, parts)
 
 

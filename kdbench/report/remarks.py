@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from statistics import median
 
 from kdbench.report.model import Page, Row, Table
-from kdbench.report.numbers import counted, listed, number, points, span
-from kdbench.report.provenance import mixed, side_by_side
+from kdbench.report.numbers import counted, listed, number, points
+from kdbench.report.provenance import mixed, mixed_code, side_by_side
 from kdbench.report.rows import paired_differences
+from kdbench.report.worth import nothing_to_learn, teacher_above, undecided
 from kdbench.results.record import Record
 from kdbench.results.timing import left_out
-from kdbench.stats import detectable, sd, welch
+from kdbench.stats import detectable, sd
 
 NOISY = 2.0  # φ from which runs truly differ
 NAMED = 3  # rows named for one reason
@@ -38,13 +39,17 @@ def general_remarks(page: Page, records: Mapping[str, Record]) -> list[str]:
         found.append(said)
     leaks = {f"{record.labels['task']}: {told}" for record in records.values() for told in record.provenance.get("leaks", ())}
     found += [f"The test set is not wholly apart from the training data. {told}." for told in sorted(leaks)]
+    found += mixed_code(records)
     unlike = mixed(records)
     if unlike:
         found.append(f"The results do not all come from the same {listed(unlike, 'or')}: see provenance.")
     if timed := left_out(records.values()):
         found.append(timed)
     if side_by_side(records):
-        found.append("Jobs ran side by side on one machine: their seconds are no measure of a method's cost.")
+        found.append(
+            "Jobs ran side by side on one machine: their seconds are no measure of a method's cost, and are not shown. "
+            "A run with --no-gang --workers 1 measures."
+        )
     return found
 
 
@@ -58,8 +63,8 @@ def intervals(page: Page) -> str:
     text = "Intervals are of 95 %, over seeds on a fixed test set: they speak of training again, not of other test data."
     if any(table.crossed for table in page.tables):
         text += (
-            " Where the test examples are known, a second, wider interval is over seeds and examples at once (crossed "
-            "bootstrap): it speaks of other test data too. A row is called better or worse only where both exclude zero."
+            " Where the test examples are known, a second interval is over seeds and examples at once, and never the narrower "
+            "one: it speaks of other test data too. Quote it; a row is called better or worse only where it excludes zero."
         )
     if compared > 1:
         names = listed(list(dict.fromkeys(table.endpoints.truth.name for table in page.tables)))
@@ -76,9 +81,21 @@ def table_remarks(table: Table) -> list[str]:
         return []
     return [
         text
-        for text in (seeds(table), noise(table), teacher_above(table), teachers(table), controls(table), unlike(table))
+        for text in (
+            tested(table), seeds(table), undecided(table), noise(table), teacher_above(table), teachers(table), controls(table),
+            unlike(table),
+        )
         if text
-    ]
+    ]  # fmt: skip
+
+
+def table_warnings(table: Table) -> list[str]:
+    """What makes a table worthless for the question that it is made for."""
+    return [text] if (text := nothing_to_learn(table)) else []
+
+
+def tested(table: Table) -> str:
+    return f"The test set has {table.units:,} examples." if table.units else ""
 
 
 def seeds(table: Table) -> str:
@@ -120,46 +137,15 @@ def noise(table: Table) -> str:
     if not found:
         return ""
     middle = median(found.values())
-    text = (
-        f"Runs of a row vary {middle:.1f} times as much as the finite test set alone would make them "
-        f"(φ, the {'median of rows' if len(found) > 1 else 'one row'})"
-    )
     noisy = [f"{label} ({phi:.1f})" for label, phi in found.items() if phi > max(NOISY, 2 * middle)]
     if middle > NOISY:
-        text += ": training itself is unsteady, through its recipe or the teachers"
+        text = "Training is unsteady, by its recipe or the teachers: runs of a row differ by more than chance alone has it"
     elif noisy:
-        text += f"; much more in {listed(noisy[:NAMED])}" + (f" and {len(noisy) - NAMED} more" if len(noisy) > NAMED else "")
+        more = f" and {len(noisy) - NAMED} more" if len(noisy) > NAMED else ""
+        text = f"Runs of a row differ by about what chance alone has; by much more in {listed(noisy[:NAMED])}{more}"
     else:
-        text += ": their spread is mostly that of the test set"
-    return text + "."
-
-
-def teacher_above(table: Table) -> str:
-    """Whether there is something to learn from the teacher."""
-    if not table.teachers or not table.controls:
-        return ""
-    truth = table.endpoints.truth
-    control = table.controls[0]
-    theirs = [value for row in table.teachers for value in row.summary(truth.name).by_seed.values()]
-    ours = list(control.summary(truth.name).by_seed.values())
-    if not theirs or not ours:
-        return ""
-    difference = sum(theirs) / len(theirs) - sum(ours) / len(ours)
-    if math.isnan(difference):
-        return ""
-    interval = welch(theirs, ours)
-    size = f"{number(difference, truth.unit, sign=True)} {points(truth.unit)}".strip()
-    if interval is None:  # of one teacher, or one student: no spread is known
-        return f"The teacher less the student alone: {size} in {truth.name}, without an interval: there are too few runs."
-    size += f" {span(interval.low, interval.high, truth.unit)}"
-    if interval.excludes_zero:
-        clear = f"The teacher is {'better' if difference > 0 else 'worse'} than the student alone"
-    elif difference > 0:
-        clear = "The teacher is not clearly better than the student alone"
-    else:
-        clear = "The teacher is not better than the student alone"
-    end = "" if difference > 0 else " What a method gains here is not the teacher's skill"
-    return f"{clear}: {size} in {truth.name}.{end + '.' if end else ''}"
+        text = "Runs of a row differ by no more than chance alone has it"
+    return f"{text} (φ = {middle:.1f}; 1 would be nets that are equally good, each right on other examples)."
 
 
 def teachers(table: Table) -> str:

@@ -47,6 +47,7 @@ def scatter(table: Table, across: MetricInfo) -> Markup | None:
         taken.append(Box(WIDTH - RIGHT - 4 - width, text_y - 10, WIDTH - RIGHT - 4, text_y + 3))
     centres = [(x(mean_of(row, across)), y(mean_of(row, ends.truth))) for row in rows]
     taken += [Box(cx - 5, cy - 5, cx + 5, cy + 5) for cx, cy in centres]
+    taken += [Box(cx - 2, cy - 2, cx + 2, cy + 2) for row in rows for cx, cy in seed_places(row, across, ends.truth, x, y)]
     for row, (cx, cy) in zip(rows, centres, strict=True):
         parts.append(dot(row, across, ends.truth, x, y, cx, cy, len(rows) <= MOST))
     for row, (cx, cy) in zip(rows, centres, strict=True):
@@ -156,10 +157,9 @@ def infeasible(table: Table, across: MetricInfo, x: Scale, y: Scale) -> Markup:
 def dot(row: Row, across: MetricInfo, up: MetricInfo, x: Scale, y: Scale, cx: float, cy: float, seeds: bool = True) -> Markup:
     over, truth = row.summary(across.name), row.summary(up.name)
     parts = []
-    if seeds and row.planned > 1:
-        for seed in sorted(over.by_seed.keys() & truth.by_seed.keys()):
-            a, b = scaled(over.by_seed[seed], across.unit), scaled(truth.by_seed[seed], up.unit)
-            parts.append(element("circle", cx=float(x(a)), cy=float(y(b)), r=1.6, class_="seed"))
+    if seeds:
+        places = seed_places(row, across, up, x, y)
+        parts += [element("circle", cx=float(at), cy=float(height), r=1.6, class_="seed") for at, height in places]
     dx, dy = deviation(row, across), deviation(row, up)
     middle, height = mean_of(row, across), mean_of(row, up)
     if dx:
@@ -169,6 +169,13 @@ def dot(row: Row, across: MetricInfo, up: MetricInfo, x: Scale, y: Scale, cx: fl
     parts.append(element("circle", cx=float(cx), cy=float(cy), r=4.5, class_="mean"))
     said = (f"{info.name} {spread(s.mean, s.sd, info.unit)}" for s, info in ((truth, up), (over, across)))
     return titled(f"cell {look(row, up)}", f"{row.name}: {', '.join(said)}", *parts)
+
+
+def seed_places(row: Row, across: MetricInfo, up: MetricInfo, x: Scale, y: Scale) -> list[tuple[float, float]]:
+    """Where the runs of a row lie; of a single one its mean tells."""
+    over, truth = row.summary(across.name).by_seed, row.summary(up.name).by_seed
+    both = sorted(over.keys() & truth.keys()) if row.planned > 1 else []
+    return [(x(scaled(over[seed], across.unit)), y(scaled(truth[seed], up.unit))) for seed in both]
 
 
 @dataclass(frozen=True)

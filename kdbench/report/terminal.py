@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from kdbench.report.claims import found
 from kdbench.report.model import Difference, JudgedClaim, Page, Row, Table
 from kdbench.report.numbers import counted, number, span, spread
 from kdbench.report.published import in_short
+from kdbench.results.older import MARK
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +32,8 @@ def terminal(page: Page) -> str:
     console = Console(file=out, force_terminal=colour, no_color=not colour, width=WIDTH, highlight=False, emoji=False)
     for table in page.tables:
         draw(console, table)
+    for said in [*page.warnings, *(f"{table.title}: {text}" for table in page.tables for text in table.warnings)]:
+        console.print(Text.assemble(("! ", "bold red"), said), soft_wrap=False)
     if not page.tables:
         console.print("nothing to report")
     for judged in page.claims:
@@ -58,26 +62,52 @@ def draw(console: Console, table: Table) -> None:
     grid = Grid(
         box=SIMPLE_HEAD, title=Text(table.title, "bold"), title_justify="left", pad_edge=False, padding=(0, 1), show_edge=False
     )
-    grid.add_column("cell", overflow="fold")
     truth_head, agreement_head = (heading(entry.name, entry.unit) for entry in (ends.truth, ends.agreement))
-    for name in ("n", truth_head, "Δ to none", agreement_head, "kl"):
-        grid.add_column(name, justify="right", no_wrap=True)
+    heads = ("n", truth_head, "Δ to none", agreement_head, "kl")
+    lines = []
     for row in table.listed:
         truth, agreement, kl = (row.summary(entry.name) for entry in (ends.truth, ends.agreement, ends.kl))
-        label = Text(row.name, "dim" if row.kind != "arm" else "")
-        if row.alias and row.name == row.label:
-            label.append(f" ({row.alias})", "dim")
-        if row.diverged:
-            label.append(f" {row.diverged} diverged", "red")
         mean = Text(spread(truth.mean, truth.sd, ends.truth.unit), "bold" if ends.truth.name in row.best else "")
         fidelity = ["", ""]
         if row.kind != "teacher":
             fidelity = [number(agreement.mean, ends.agreement.unit), number(kl.mean, ends.kl.unit)]
-        grid.add_row(label, seeds(row), mean, change(row, table), *fidelity)
+        lines.append((row, [seeds(row), mean, change(row, table), *map(Text, fidelity)]))
+    widest = [max([len(head), *(line[1][i].cell_len for line in lines)]) for i, head in enumerate(heads)]
+    room = WIDTH - sum(widest) - 3 * len(heads)  # two blanks and a rule between columns
+    grid.add_column("cell", overflow="fold")
+    for name in heads:
+        grid.add_column(name, justify="right", no_wrap=True)
+    for row, cells in lines:
+        grid.add_row(called(row, room), *cells)
     console.print(grid)
     if any(not row.like_control for row in table.students):
         console.print(Text("† the control had another recipe or other labelled data", "dim"))
     console.print()
+
+
+def called(row: Row, room: int) -> Text:
+    """A row's name with what must be known of it, in lines of so many columns."""
+    from rich.text import Text
+
+    label = Text(folded(row.name, room), "dim" if row.kind != "arm" else "")
+    marks = [(f"({row.alias})", "dim")] if row.alias and row.name == row.label else []
+    marks += [(f"{row.diverged} diverged", "red")] if row.diverged else []
+    marks += [(f"{row.older} {MARK}", "red")] if row.older else []
+    for mark, style in marks:
+        beside = len(label.plain.rpartition("\n")[2]) + 1 + len(mark) <= room
+        label.append((" " if beside else "\n") + mark, style)
+    return label
+
+
+def folded(name: str, room: int) -> str:
+    """A cell's name in lines, broken between its settings and never within a number; what is longer than a line stays whole."""
+    lines = [""]
+    for part in re.findall(r"[^,·{\[ ]+[,]?|[·{\[ ]", name):
+        opening = part in "·{[ "
+        if lines[-1] and len(lines[-1]) + len(part) + opening > room:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.strip(" ") for line in lines)
 
 
 def heading(name: str, unit: str) -> str:
@@ -115,6 +145,8 @@ def claim_line(judged: JudgedClaim) -> Text:
     if verdict.n:
         line.append(f" {found(judged)}")
     line.append(f"  {judged.claim.id} ({judged.where}, {counted(verdict.n, 'seed')})")
+    if judged.older:
+        line.append(f" {MARK}", "red")
     if verdict.outcome in ("undecided", "not_run"):
         line.append(f": {verdict.why}", "dim")
     return line

@@ -333,6 +333,26 @@ def test_the_text_names_everything_and_explains_itself(folder: Path) -> None:
         assert math.isfinite(line["least"])
 
 
+def test_cells_of_older_code_are_marked_and_what_to_type_is_told(folder: Path) -> None:
+    store = make(folder)
+    _, before = ask("made-up.yaml", "kd", "none")
+    assert "older code" not in before and "stale" not in before
+    old = [r for r in store.scan().records.values() if r.labels.get("cell") == "kd" and r.labels["seed"] < 2]
+    for record in old:
+        store.write(replace(record, provenance={**record.provenance, "sources": {"kdbench.methods.kd": "0" * 64}}))
+    found, (_, text) = told("made-up.yaml", "kd", "none"), ask("made-up.yaml", "kd", "none")
+    [said] = found["warnings"]
+    assert said.startswith("2 of 10 results") and "methods.kd" in said and "made-up.yaml --stale=rerun" in said
+    assert text.startswith("! 2 of 10 results") and "digits: kd (2 older code) against none" in text
+    assert {line["candidate"]["older"] for line in found["lines"]} == {2}
+
+
+def test_without_cells_there_is_an_example_to_copy(folder: Path) -> None:
+    make(folder)
+    with pytest.raises(KdbenchError, match=r"for example: kdbench compare made-up.yaml \S+ none$"):
+        ask("made-up.yaml")
+
+
 def test_what_only_one_question_would_have_shown_is_called_so(folder: Path) -> None:
     """A p between 5 % over the number of questions and 5 %: no word for nothing, and 'detects' as strict as the verdict."""
     make(folder, skill={**SKILL, "kd": 1.5})

@@ -17,6 +17,7 @@ from kdbench.cli.session import Session, find, open_suite
 if TYPE_CHECKING:
     from kdbench.compare.cells import Group
     from kdbench.results.home import Home
+    from kdbench.results.older import Older
     from kdbench.results.record import Record
     from kdbench.results.store import ResultStore
 
@@ -85,10 +86,10 @@ def compare(
                 "--published sets results beside the figures that are there; --against and --metric do not go with it"
             )
         return beside_published(session, folder, names, published_in, as_json)
-    home, ours = groups_here(session, folder, elsewhere=against is None)
+    home, ours, older = groups_here(session, folder, elsewhere=against is None)
     if against is None and len(names) < 2:
         if not names:
-            raise KdbenchError(f"which cells? There are {listing_of(ours)}")
+            raise KdbenchError(f"which cells? There are {listing_of(ours)}; {example(words or [], ours)}")
         names.append("none")
     check_names(names, ours)
     if unknown := unknown_metrics(metrics, (group.family for group in ours)):
@@ -100,6 +101,9 @@ def compare(
         chosen = meant(names, ours) if names else ours
         theirs = groups_there(against, folder, home)
         found = compare_with(chosen, theirs, metrics, store, whole=session is None and not names)
+    shown = {(side.task, side.pair, name) for side in found.lines for name in (side.candidate.cell, side.baseline.cell)}
+    rows = {r.key: f"{g.place} {g.name}" for g in ours if (g.task, g.pair, g.cell) in shown for r in g.readings}
+    found.warnings += [said] if (said := older.said(rows)) else []
     typer.echo(verdicts.as_json(found) if as_json else verdicts.as_text(found, against))
     return Exit.ok if found.compared else Exit.incomparable
 
@@ -120,18 +124,23 @@ def sort_out(words: list[str], results: Path, alone: bool) -> tuple[Path | None,
     return find(first), results, words[1:]
 
 
-def groups_here(session: Session | None, folder: Path, elsewhere: bool = False) -> tuple[Home, list[Group]]:
-    """The cells of the suite, else of the folder; `elsewhere`: also runs that were made elsewhere and imported."""
+def groups_here(session: Session | None, folder: Path, elsewhere: bool = False) -> tuple[Home, list[Group], Older]:
+    """The cells of the suite, else of the folder, and what of them older code made: without a suite nobody knows. `elsewhere`:
+    also runs that were made elsewhere and imported."""
     from kdbench.compare.cells import of_folder
     from kdbench.results.against import Against
+    from kdbench.results.older import Older
     from kdbench.results.outputs import OutputStore
     from kdbench.results.store import ResultStore
     from kdbench.results.unit_reader import UnitReader
 
     if session is None:
         store = ResultStore(folder)
-        return store.home, of_folder(UnitReader(scanned(store, elsewhere), Against(store.folder, OutputStore(store.home))))
-    return session.home, session.groups(session.records()) + (session.imported() if elsewhere else [])
+        reader = UnitReader(scanned(store, elsewhere), Against(store.folder, OutputStore(store.home)))
+        return store.home, of_folder(reader), Older()
+    records = session.records()
+    groups = session.groups(records) + (session.imported() if elsewhere else [])
+    return session.home, groups, session.older(records)
 
 
 def groups_there(against: str, folder: Path, home: Home) -> list[Group]:
@@ -192,6 +201,15 @@ def meant(names: Sequence[str], groups: Sequence[Group]) -> list[Group]:
         wanted = [group for name in names for group in named(name, here)]
         found += [group for group in here if group in wanted]
     return found
+
+
+def example(words: Sequence[str], groups: Sequence[Group]) -> str:
+    """What to type, with cells of the first task; a control comes last, since it is what the others are compared with."""
+    import shlex
+
+    here = [group for group in groups if group.place == groups[0].place]
+    named = [group.name for group in sorted(here, key=lambda group: "none" in group.called.method)]
+    return f"for example: kdbench compare {shlex.join([*words[:1], *dict.fromkeys([*named[:1], *named[-1:]])])}"
 
 
 def listing_of(groups: Sequence[Group]) -> str:

@@ -47,10 +47,11 @@ def make_report(session: Session, records: Mapping[str, Record], reports: Path) 
     readings, reader = session.read(records)
     part = Part(session.profile, session.only)
     arms, jobs = session.expansion.arms, session.jobs
-    cells = of_suite(arms, jobs, readings, reader, session.registry.aliases())
+    older = session.older(records)
+    cells = of_suite(arms, jobs, readings, reader, session.registry.aliases(), older)
     published = beside(cells, figures(session), session.registry)
     return build(
-        session.suite, part, session.expansion, jobs, readings, records, reports, reader, published, session.imported()
+        session.suite, part, session.expansion, jobs, readings, records, reports, reader, published, session.imported(), older
     )  # fmt: skip
 
 
