@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from cli_bench import Bench
-from conftest import TINY
 
 import kdbench
 
@@ -17,7 +16,10 @@ def folder(finished: Bench, monkeypatch) -> Path:
 
 
 def test_two_experiments_of_one_cell_are_told_apart(finished: Bench, folder: Path):
-    finished.write("short.yaml", TINY.replace("{steps: 12}", "{steps: 3}").replace("name: tiny", "name: short"))
+    finished.write(
+        "short.yaml",
+        (finished.folder / "tiny.yaml").read_text().replace("{steps: 12}", "{steps: 3}").replace("name: tiny", "name: short"),
+    )
     finished("run", "short.yaml", "--no-track", "--only", "method=none", code=0)
     frame = kdbench.load_results().query("cell == 'none' and metric == 'accuracy' and group == 'truth'")
     assert len(frame) == 4 and frame.groupby(["cell", "seed"]).size().tolist() == [2, 2]
