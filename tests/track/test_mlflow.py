@@ -127,7 +127,8 @@ def test_runs_tags_params_metrics_and_curves(synced: tuple[Home, list[Record], P
     tags = {name.removeprefix("kdbench."): value for name, value in run["tags"].items() if name.startswith("kdbench.")}
     assert tags.pop("digest") and tags.pop("not_finite") == "fidelity.kl"
     assert tags == {
-        "key": records[1].key, "kind": "student", "status": "done", "task": "digits", "method": "kd", "pair": "large->small", "profile": "none",
+        "key": records[1].key, "kind": "student", "status": "done", "task": "digits", "method": "kd", "pair": "large->small",
+        "profile": "none",
         "cell": "kd[T=4]·live·task", "seed": "1",
     }  # fmt: skip
     finished = 1795168860500
