@@ -124,7 +124,7 @@ def test_the_reference_says_what_the_code_says(pages):
     assert "| `--profile`, `-p` | text |" in cli and "## kdbench baseline accept" in cli
     assert "| **`miou`** | mean IoU | truth ↑ | share | mean over classes" in pages["reference/metrics.md"]
     assert "| `labelled` | `100` | labelled training images" in pages["reference/tasks.md"]
-    assert "load_results(results: str | Path = 'results'" in pages["reference/api.md"]
+    assert "results: str | Path = 'results',\n    archive: bool" in pages["reference/api.md"]
 
 
 def test_examples_of_the_suite_reference_are_suites(tmp_path):

@@ -20,7 +20,7 @@ def pulled(session: Session, uri: str, experiment: str | None) -> Iterator[Sessi
     from kdbench.track.mlflow import experiment_of
     from kdbench.track.pull import pull
 
-    found = pull(uri, experiment or experiment_of(session.suite.name))
+    found = pull(uri, experiment or experiment_of(session.suite.name, session.profile))
     for name, why in found.broken:
         print(f"kdbench: run '{name}': {why}", file=sys.stderr)
     with TemporaryDirectory(prefix="kdbench-") as folder:

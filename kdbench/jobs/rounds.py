@@ -43,5 +43,9 @@ def trial_label(cell: str) -> str:
     return marked(cell, "tuning=val")
 
 
+def is_trial(cell: object) -> bool:
+    return isinstance(cell, str) and cell.endswith("tuning=val}")
+
+
 def marked(cell: str, what: str) -> str:
     return f"{cell[:-1]},{what}}}" if cell.endswith("}") else f"{cell}{{{what}}}"

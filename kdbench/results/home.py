@@ -1,4 +1,4 @@
-"""The `.kdbench` folder: everything local to this machine, ignored by git, safe to delete (at the price of doing work again)."""
+"""The `.kdbench` folder: everything local to this machine, ignored by git; numbers outlive it, weights and outputs do not."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import socket
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from kdbench.track.redact import redact
 
 PATIENCE_SECONDS = 3.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_OTHERS = ("databricks", "databricks-uc", "uc")  # schemes that MLflow has and that name no host and port
+_EXPECTED = "http://host:port, https://host, sqlite:///path/to/mlflow.db, postgresql://…, mysql://… or mssql://…"
 _FILE_STORE = (
     "MLflow's file store is in maintenance mode and raises an error unless MLFLOW_ALLOW_FILE_STORE is set; "
     "use sqlite:///path/to/mlflow.db (`mlflow migrate-filestore` carries old runs over)"
@@ -51,11 +54,15 @@ def check(uri: str) -> None:
     if path is not None:
         _check_sqlite(path)
         return
+    if bare := re.fullmatch(r"([\w.-]+:\d+)(/.*)?", uri):
+        raise Unusable(f"{bare[1]} lacks what stands before a host; a server is http://{bare[1]}")
     scheme = uri.partition(":")[0].partition("+")[0].lower() if ":" in uri else ""
     if scheme in ("", "file"):
         raise Unusable(f"{redact(uri) or 'an empty URI'} is a folder: {_FILE_STORE}")
     if scheme in _PORTS:
         _check_port(uri, scheme)
+    elif scheme not in _OTHERS and scheme not in entry_points(group="mlflow.tracking_store").names:
+        raise Unusable(f"unsupported URI {redact(uri)}: expected {_EXPECTED}")
 
 
 def _check_port(uri: str, scheme: str) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +16,10 @@ from kdbench.contract.numbers import is_number, is_whole
 from kdbench.execute.events import NOT_METRICS, parse
 from kdbench.results.record import Record, canonical, comparable
 from kdbench.results.timing import MARKS, marks
+from kdbench.suite.recipe import RECIPE_DEFAULTS
 
-LAYOUT = 3  # of what is logged of a record: runs of another one are written again
+LAYOUT = 4  # of what is logged of a record: runs of another one are written again
+PLUGINS = {"task": "task", "student": "model", "method": "method", "source": "source"}  # parts of an identity, and their kinds
 NAME_LIMIT, PARAM_LIMIT, TAG_LIMIT = 250, 6000, 5000
 
 
@@ -50,8 +52,16 @@ def digest(record: Record) -> str:
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
-def entry(record: Record, events: Path) -> Entry:
-    """The run of one record; its curves come from the job's events, where this machine has them."""
+Defaults = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]  # of a kind of plugin and what an identity says of one
+
+
+def none_known(kind: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {}
+
+
+def entry(record: Record, events: Path, defaults: Defaults = none_known, profile: str | None = None) -> Entry:
+    """The run of one record; its curves come from the job's events, where this machine has them. Params that the identity leaves
+    out, since they are as by default, are filled in."""
     curves = list(_curves(events))
     started, finished = _times(record, curves)
     last_step = max((point.step for point in curves), default=0)
@@ -60,12 +70,13 @@ def entry(record: Record, events: Path) -> Entry:
     points = [Point(_name(n), v, finished, last_step) for n, v in sorted(finals.items()) if math.isfinite(v)]
     tags = {f"kdbench.{_name(name)}": _text(value, TAG_LIMIT) for name, value in record.labels.items() if value is not None}
     tags |= {"kdbench.key": record.key, "kdbench.kind": record.kind, "kdbench.status": record.status}
+    tags |= {"kdbench.profile": profile or "none", **_source(record.provenance.get("code"))}
     if befell := marks(record.timing):  # MLflow shows how long each run took, and sorts by it
         tags["kdbench.duration"] = f"not of one job alone: {', '.join(MARKS[name] for name in befell)}"
     if skipped:
         tags["kdbench.not_finite"] = _text(", ".join(skipped), TAG_LIMIT)
     return Entry(
-        record.key, digest(record), _title(record), tags, _params(record.identity), curves + points,
+        record.key, digest(record), _title(record), tags, _params(resolved(record.identity, defaults)), curves + points,
         started, finished, record.status != "done", skipped,
     )  # fmt: skip
 
@@ -75,6 +86,27 @@ def _title(record: Record) -> str:
     seed = record.labels.get("seed")
     parts.append(f"seed {seed}" if seed is not None else None)
     return " · ".join([record.task, *(str(part) for part in parts if part)])
+
+
+def _source(code: Any) -> dict[str, str]:
+    """The commit under the names that MLflow itself gives it."""
+    if not isinstance(code, Mapping) or not code.get("commit"):
+        return {}
+    named = {"mlflow.source.git.commit": code["commit"], "mlflow.source.git.branch": code.get("branch")}
+    tags = {name: str(value) for name, value in named.items() if value}
+    return tags | {"kdbench.uncommitted": "true" if code.get("dirty") else "false"}
+
+
+def resolved(identity: Mapping[str, Any], defaults: Defaults) -> dict[str, Any]:
+    """The identity with the params of its plugins in full."""
+    found = dict(identity)
+    for part, kind in PLUGINS.items():
+        told = found.get(part)
+        if isinstance(told, Mapping) and isinstance(told.get("params"), Mapping):
+            found[part] = {**told, "params": {**defaults(kind, told), **told["params"]}}
+    if isinstance(found.get("recipe"), Mapping):
+        found["recipe"] = {**RECIPE_DEFAULTS, **found["recipe"]}
+    return found
 
 
 def _params(identity: Mapping[str, Any]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kdbench.results.home import Home
 from kdbench.results.record import Record
 from kdbench.track.address import Held, Unusable, check, held_by_sqlite, sqlite_path
-from kdbench.track.entries import Entry, digest, entry
+from kdbench.track.entries import Defaults, Entry, digest, entry, none_known
 from kdbench.track.redact import reason, redact
 from kdbench.track.surroundings import one_writer, open_client, quiet, unsynced
 
@@ -41,8 +41,9 @@ def default_uri(home: Home) -> str:
     return f"sqlite:///{home.path.absolute() / 'mlflow.db'}"
 
 
-def experiment_of(suite: str) -> str:
-    return f"kdbench/{suite}"
+def experiment_of(suite: str, profile: str | None = None) -> str:
+    """One for each profile: a rehearsal is another experiment than what it rehearses."""
+    return f"kdbench/{suite}-{profile}" if profile else f"kdbench/{suite}"
 
 
 def sync(
@@ -51,8 +52,12 @@ def sync(
     suite_name: str,
     tracking_uri: str | None = None,
     report_paths: Sequence[str | Path] = (),
+    *,
+    profile: str | None = None,
+    defaults: Defaults = none_known,
 ) -> SyncReport:
-    """Bring experiment `kdbench/<suite>` up to these records: one parent run, and under it a run a record, tagged `kdbench.key`.
+    """Bring experiment `kdbench/<suite>` (of a profile, `kdbench/<suite>-<profile>`) up to these records: one parent run, and
+    under it a run a record, tagged `kdbench.key`.
 
     A run holds its record as an artifact. One whose digest equals its record's is skipped; one that was cut short or belongs to
     an older record of the same job is replaced. Reports are artifacts of the parent run, sent again when they change. Never
@@ -62,7 +67,7 @@ def sync(
     done = _Progress()
     try:
         found = sorted(records, key=lambda record: record.key)
-        work = _Work(suite_name, found, home, [Path(path) for path in report_paths])
+        work = _Work(suite_name, found, home, [Path(path) for path in report_paths], profile, defaults)
         path = sqlite_path(uri)
         if path is not None and work.is_held(held_by_sqlite(path, work.experiment)):
             return SyncReport(redact(uri), 0, len(found))
@@ -70,6 +75,9 @@ def sync(
         with one_writer(home), quiet(), unsynced(uri == default_uri(home)):
             _write(uri, work, done)
     except Exception as error:  # whatever a tracker, its network or its database may raise
+        if "<html" in str(error).lower():
+            hint = "; it answers with a web page: give the address of the tracking server itself, as http://host:port"
+            return SyncReport(redact(uri), done.created, done.skipped, f"{redact(uri)} is no tracking server{hint}")
         hint = "; it can be deleted: the next run rebuilds it" if "malformed" in str(error) and uri == default_uri(home) else ""
         return SyncReport(redact(uri), done.created, done.skipped, reason(error, uri) + hint)
     return SyncReport(redact(uri), done.created, done.skipped)
@@ -84,8 +92,11 @@ class _Progress:
 class _Work:
     """What the store should hold."""
 
-    def __init__(self, suite: str, records: list[Record], home: Home, reports: list[Path]) -> None:
-        self.experiment, self.suite, self.records, self.home = experiment_of(suite), suite, records, home
+    def __init__(
+        self, suite: str, records: list[Record], home: Home, reports: list[Path], profile: str | None, defaults: Defaults
+    ) -> None:
+        self.experiment, self.suite, self.records, self.home = experiment_of(suite, profile), suite, records, home
+        self.profile, self.defaults = profile, defaults
         self.digests = {record.key: digest(record) for record in records}
         self.reports = [path for path in reports if path.exists()]
         self.reports_digest = _digest_of(self.reports) if self.reports else ""
@@ -98,7 +109,7 @@ class _Work:
         )
 
     def entry(self, record: Record) -> Entry:
-        return entry(record, self.home.events(record.key))
+        return entry(record, self.home.events(record.key), self.defaults, self.profile)
 
 
 def _write(uri: str, work: _Work, done: _Progress) -> None:
@@ -155,7 +166,7 @@ def _parent(client: MlflowClient, experiment: str, work: _Work, runs: list[Any])
         if run.data.tags.get("kdbench.role") == "suite":
             return run.info.run_id, run.data.tags.get("kdbench.reports", "")
     started = min((work.entry(record).started for record in work.records), default=0)
-    tags = {"kdbench.role": "suite", "kdbench.suite": work.suite}
+    tags = {"kdbench.role": "suite", "kdbench.suite": work.suite, "kdbench.profile": work.profile or "none"}
     return client.create_run(experiment, start_time=started, tags=tags, run_name=work.suite).info.run_id, ""
 
 

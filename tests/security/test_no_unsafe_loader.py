@@ -43,6 +43,8 @@ ALLOWED_MODULES = {
     ("importlib", "cli/verbs/doctor.py"): "metadata, and whether a module is there",
     ("importlib", "results/provenance.py"): "metadata: versions",
     ("importlib", "results/source_digests.py"): "where a module lies",
+    ("importlib", "ship/card.py"): "metadata: the version",
+    ("importlib", "track/address.py"): "metadata: entry points of MLflow's plugins, by name, none loaded",
     ("subprocess", "results/asking_git.py"): "git, so that a checkout's configuration starts nothing",
     ("subprocess", "results/machine.py"): "the name of the processor, on macOS",
     ("subprocess", "results/provenance.py"): "the class of an error",

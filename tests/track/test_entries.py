@@ -58,6 +58,23 @@ def test_lists_of_objects_are_walked() -> None:
     }  # fmt: skip
 
 
+def test_params_are_whole_and_tags_name_profile_and_commit() -> None:
+    identity = {"method": {"name": "kd", "version": 1, "params": {"T": 2}}, "source": None}
+    code = {"commit": "c0ffee", "branch": "main", "dirty": True, "remote": None}
+    made = entry(
+        record(identity, provenance={"code": code}), Path("none"), lambda kind, told: {"T": 4, "weight": 0.9, "of": kind}, "smoke"
+    )
+    whole = entry(record({"recipe": {"lr": 0.5}}), Path("none")).params
+    assert whole["recipe.lr"] == "0.5" and whole["recipe.schedule"] == "cosine"
+    assert {name: made.params[f"method.params.{name}"] for name in ("T", "weight", "of")} == {
+        "T": "2", "weight": "0.9", "of": "method",
+    }  # fmt: skip
+    tags = {"kdbench.profile": "smoke", "mlflow.source.git.commit": "c0ffee", "mlflow.source.git.branch": "main"}
+    assert tags.items() <= made.tags.items() and made.tags["kdbench.uncommitted"] == "true"
+    plain = entry(record(identity), Path("none")).tags
+    assert plain["kdbench.profile"] == "none" and "mlflow.source.git.commit" not in plain
+
+
 def test_digest_follows_content_and_not_the_clock() -> None:
     assert digest(record()) == digest(record(timing={"seconds": 3.0}))
     assert digest(record()) != digest(record(cost={"steps": 3}))

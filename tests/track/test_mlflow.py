@@ -128,6 +128,7 @@ def test_runs_tags_params_metrics_and_curves(synced: tuple[Home, list[Record], P
     assert tags.pop("digest") and tags.pop("not_finite") == "fidelity.kl"
     assert tags == {
         "key": records[1].key, "kind": "student", "status": "done", "task": "digits", "method": "kd", "pair": "large->small",
+        "profile": "none",
         "cell": "kd[T=4]·live·task", "seed": "1",
     }  # fmt: skip
     finished = 1795168860500
@@ -210,6 +211,8 @@ def test_what_changed_is_replaced_and_what_was_cut_short_is_done_again(
         ("sqlite:///{tmp}/rubbish.db", "file is not a database"),
         ("sqlite:///{tmp}", "unable to open database file"),
         ("gopher://me:s3cret@host/x", "unsupported URI"),
+        ("htp://127.0.0.1:{port}", "expected http://host:port"),
+        ("127.0.0.1:{port}", "a server is http://127.0.0.1:{port}"),
     ],
 )
 def test_a_tracker_that_cannot_be_used_costs_a_message(tmp_path: Path, uri: str, reason: str) -> None:

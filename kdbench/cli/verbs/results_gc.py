@@ -69,6 +69,7 @@ def gc(
     home = home_of(folders)
     things = [thing for thing in inventory(home, records_of(folders, kinds, home)) if thing.kind in kinds]
     show(home, things, kinds)
+    show_cache()
     if most is None:
         return Exit.ok
     going = chosen(things, most, needed)
@@ -128,6 +129,18 @@ def show(home: Home, things: Sequence[Thing], kinds: Sequence[str]) -> None:
         needed = f", {sized(kept)} needed by records" if kept else ""
         size = sized(sum(thing.size for thing in those))
         typer.echo(f"  {kind:11}  {size:>9}  {count(len(those), WHAT[kind])}{needed}")
+
+
+def show_cache() -> None:
+    """The decoded data of all folders, which lie elsewhere."""
+    from kdbench.tasks.data import array_cache
+    from kdbench.tasks.data.cache_budget import allocated
+
+    cache = array_cache.folder()
+    size = sum(allocated(path) for path in cache.rglob("*") if path.is_file()) if cache.is_dir() else 0
+    if size:
+        note = "decoded data of all suites (KDBENCH_CACHE); may be deleted while nothing runs, no budget here touches it"
+        typer.echo(wrapped(f"{cache}: {sized(size)}: {note}"))
 
 
 def why(things: Sequence[Thing], gone: Sequence[Thing], needed: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -64,4 +64,13 @@ def further_records(session: Session) -> dict[str, Record]:
 def sync_session(session: Session, records: Mapping[str, Record], tracking_uri: str | None, pages: Sequence[Path]) -> SyncReport:
     from kdbench.track.mlflow import sync as sync_records
 
-    return sync_records(records.values(), session.home, session.suite.name, tracking_uri, pages)
+    def defaults(kind: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of the plugin as it is now, if that is the version of which the result is."""
+        try:
+            info = session.registry.get(kind, told.get("name") or told["model"])
+        except KeyError:
+            return {}
+        return info.defaults if info.version == told.get("version") else {}
+
+    name, home = session.suite.name, session.home
+    return sync_records(records.values(), home, name, tracking_uri, pages, profile=session.profile, defaults=defaults)
