@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from kdbench.suite import networks
 from kdbench.suite.catalogue import Catalogue, Plugin, find
 from kdbench.suite.document import Cursor
 from kdbench.suite.errors import MOST_PROBLEMS, Problem, listing, nearest
@@ -92,8 +93,11 @@ def _plugin(entry: Cursor, kind: str, catalogue: Catalogue, sweeps: bool = False
     plugin = find(catalogue, kind, name.text)
     if plugin is None:
         known = sorted([*catalogue.names(kind), *(catalogue.names("preset") if kind == "method" and sweeps else ())])
-        yield name.problem(f"unknown {kind} '{name.text}'", f"one of {listing(known)}", nearest(name.text, known))
+        near = networks.meant(name.text, known) if kind == "model" else nearest(name.text, known)
+        yield name.problem(f"unknown {kind} '{name.text}'", f"one of {listing(known)}", near)
         return None
+    if kind == "model" and (wrong := networks.missing(name.text)):
+        yield name.problem(*wrong)
     params = entry["params"]
     if params.value is None or isinstance(params.value, dict):
         yield from _params(params if params.value is not None else name, plugin, params.value or {}, sweeps)
