@@ -55,12 +55,13 @@ def told(found: Times) -> str:
     """`about 1:23:20 of work (1.4 CPU-hours), 41:40 with 2 workers`; of how many jobs nothing is known."""
     from kdbench.execute.progress import duration
 
-    nothing = "earlier results on this device tell nothing"
     if not found.known:
-        return f"time: of these {count(found.jobs, 'job')} {nothing}"
+        few = "`try: {seeds: 1, recipe: {steps: 30}}` under `profiles:`, run once, tells"
+        return f"time: not known, nothing like these {count(found.jobs, 'job')} has run on this device; {few}"
     who = count(found.workers, "worker") + (f" on {count(found.gpus, 'GPU')}" if found.gpus else "")
     text = f"time: about {duration(found.work)} of work ({found.hours}), {duration(found.wall)} with {who}"
-    return text + (f", beside {count(found.unknown, 'job')} of which {nothing}" if found.unknown else "")
+    unlike = f", beside {count(found.unknown, 'job')} of which none alike has run on this device"
+    return text + (unlike if found.unknown else "")
 
 
 def packed(specs: Sequence[JobSpec]) -> str:

@@ -15,7 +15,7 @@ from kdbench.results.store import ResultStore
 
 def test_nothing_is_known_before_anything_has_run(tiny: Bench):
     words, data = tiny.many("plan tiny.yaml", "plan tiny.yaml --json")
-    assert "time: of these 7 jobs earlier results on this device tell nothing" in words.out
+    assert "time: not known, nothing like these 7 jobs has run on this device" in words.out
     found = json.loads(data.out)
     assert (found["time"]["jobs"], found["time"]["unknown"], found["time"]["work"]) == (7, 7, 0)
     assert all(job["seconds"] is None for job in found["jobs"])
