@@ -10,6 +10,7 @@ from kdbench.cli.verbs.describe import gives
 from kdbench.docs.markdown import made, table
 from kdbench.docs.params import params
 from kdbench.registry import PluginInfo, Registry, load_target
+from kdbench.suite.catalogue import usual_view
 from kdbench.suite.recipes import described
 
 INTRODUCTION = """\
@@ -56,6 +57,9 @@ def task(info: PluginInfo) -> str:
     facts = info.facts
     rows = [*_data(info), ("licence", facts["licence"])]
     rows += [(title, _named(facts[title])) for title in ("sets", "roles", "augments") if facts[title]]
+    rows += (
+        [("augmented by", f"`{usual_view(facts)}`, teachers and students, unless a view says else")] if facts["augments"] else []
+    )
     rows += [(f"its {side}", plain(facts["pair"][side])) for side in ("teacher", "student")]
     rows += [("frozen views", str(facts["bank"]))] if facts["bank"] else []
     return f"{section(info)}\n\n{table(('of the task', ''), rows)}"

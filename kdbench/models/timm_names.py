@@ -1,35 +1,35 @@
-"""The names of timm's networks, read from its source: so a plan tells a typing error without the import, which takes seconds."""
+"""The names of timm's networks without importing it, since that takes torch: each is a registered function in its source."""
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib.util
 import re
 from pathlib import Path
 
-REGISTERED = re.compile(r"@register_model\s+def (\w+)\(")
-QUOTED = re.compile(r"""['"]([\w.]+)['"]""")  # older names, which timm still takes, stand in tables
+REGISTERED = re.compile(r"^@register_model\s+def (\w+)\(", re.MULTILINE)
+RENAMED = re.compile(r"^register_model_deprecations\(__name__, \{(.*?)^\}\)", re.MULTILINE | re.DOTALL)
+OLD = re.compile(r"""['"]([\w.]+)['"]\s*:""")
 
 
 @functools.cache
-def _texts() -> tuple[str, ...]:
-    found = importlib.util.find_spec("timm")
-    folder = Path(found.origin).parent / "models" if found is not None and found.origin else Path()
-    return tuple(path.read_text(encoding="utf-8") for path in sorted(folder.glob("**/*.py"))) if found else ()
+def names() -> frozenset[str]:
+    """Every network that timm can build by name, old names too; empty where its source is not to be read."""
+    spec = importlib.util.find_spec("timm")
+    found: set[str] = set()
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        for path in Path(folder, "models").glob("*.py"):
+            source = path.read_text(encoding="utf-8")
+            found.update(REGISTERED.findall(source))
+            found.update(name.partition(".")[0] for block in RENAMED.findall(source) for name in OLD.findall(block))
+    return frozenset(found)
 
 
-@functools.cache
-def timm_names() -> frozenset[str]:
-    """Every network that the installed timm makes; none where it cannot be read, which is no evidence of anything."""
-    return frozenset(name for text in _texts() for name in REGISTERED.findall(text))
+def lacks(name: str) -> bool:
+    """Whether timm surely has no network of this name; what follows a full stop names weights."""
+    return bool(names()) and name.partition(".")[0] not in names()
 
 
-@functools.cache
-def _older_names() -> frozenset[str]:
-    return frozenset(name for text in _texts() for name in QUOTED.findall(text))
-
-
-def in_timm(name: str) -> bool:
-    """Whether timm has, or may have, a network of this name; what follows a dot names its weights."""
-    known = timm_names()
-    return not known or name.partition(".")[0] in known or name in _older_names()
+def near(name: str) -> list[str]:
+    return difflib.get_close_matches(name, sorted(names()), n=1)

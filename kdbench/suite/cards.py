@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from kdbench.suite import networks
 from kdbench.suite.card import WEIGHTS_VARIABLE, Card
 from kdbench.suite.catalogue import Catalogue, find
 from kdbench.suite.document import Document
@@ -65,8 +66,11 @@ def _plugin_problems(document: Document, catalogue: Catalogue) -> list[Problem]:
         plugin = find(catalogue, kind, name)
         if plugin is None:
             known = catalogue.names(kind)
-            found.append(document.problem((kind,), f"unknown {kind} '{name}'", f"one of {listing(known)}", nearest(name, known)))
+            near = networks.meant(name, known) if kind == "model" else nearest(name, known)
+            found.append(document.problem((kind,), f"unknown {kind} '{name}'", f"one of {listing(known)}", near))
             continue
+        if kind == "model" and (wrong := networks.missing(name)):
+            found.append(document.problem((kind,), *wrong))
         places = [name for name in given if plugin.schema.get("properties", {}).get(name, {}).get("identity") is False]
         for name in places:
             found.append(

@@ -53,6 +53,12 @@ def side(plugin: Plugin, role: str) -> dict[str, Any]:
     return dict(own if isinstance(own, Mapping) else own[0])
 
 
+def usual_view(facts: Mapping[str, Any]) -> str | None:
+    """The augmentation of a task's students where a suite names none: of its own student, or the first that it has."""
+    own = facts["pair"]["student"].get("view")
+    return own or next(iter(facts["augments"]), None)
+
+
 def needs_of(plugin: Plugin, params: Mapping[str, Any]) -> Needs:
     """What a method or a wrapper of these params needs."""
     return Needs.read(plugin.facts["needs"]).resolved({**plugin.defaults, **params})

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from kdbench.suite import networks
 from kdbench.suite.catalogue import Catalogue, Plugin, find
 from kdbench.suite.document import Cursor
 from kdbench.suite.errors import MOST_PROBLEMS, Problem, listing, nearest
@@ -17,7 +18,7 @@ from kdbench.suite.presets import read_preset
 from kdbench.suite.recipes import recipe_problems
 from kdbench.suite.references import DEFAULT, arms_of, label, rounds_of, unknown
 from kdbench.suite.shape import Miss
-from kdbench.suite.values import claim_problems, fingerprint_problems, model_problems, view_problems
+from kdbench.suite.values import claim_problems, fingerprint_problems, view_problems
 
 
 def plugin_problems(root: Cursor, catalogue: Catalogue) -> list[Problem]:
@@ -100,10 +101,11 @@ def _plugin(entry: Cursor, kind: str, catalogue: Catalogue, sweeps: bool = False
         known = sorted([*catalogue.names(kind), *(catalogue.names("preset") if kind == "method" and sweeps else ())])
         files = [broken.origin for broken in getattr(catalogue, "broken", ()) if broken.origin.endswith(".py")]
         expected = f"it in {' or '.join(files)}, which is broken and was left out" if files else f"one of {listing(known)}"
-        yield name.problem(f"unknown {kind} '{name.text}'", expected, nearest(name.text, known))
+        near = networks.meant(name.text, known) if kind == "model" else nearest(name.text, known)
+        yield name.problem(f"unknown {kind} '{name.text}'", expected, near)
         return None
-    if kind == "model":
-        yield from model_problems(name)
+    if kind == "model" and (wrong := networks.missing(name.text)):
+        yield name.problem(*wrong)
     params = entry["params"]
     if params.value is None or isinstance(params.value, dict):
         yield from _params(params if params.value is not None else name, plugin, params.value or {}, sweeps)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kdbench.suite.carded import carded
-from kdbench.suite.catalogue import Catalogue, Plugin, side
+from kdbench.suite.catalogue import Catalogue, Plugin, side, usual_view
 from kdbench.suite.document import Loc
 from kdbench.suite.entry import FRESH, Arm, View
 from kdbench.suite.errors import Problem, listing, nearest
@@ -158,7 +158,7 @@ class Resolver:
         facts = plan.plugin.facts
         view = self.suite.views.get(name, View())
         augments = facts["augments"]
-        own = side(plan.plugin, "student").get("view") or next(iter(augments), None)
+        own = usual_view(facts)
         chosen = {
             "labelled": self._set(plan, name, "labelled", view.labelled or role, quiet),
             "transfer": self._set(plan, name, "transfer", view.transfer or "transfer", quiet) if role != "teacher" else None,

@@ -1,4 +1,4 @@
-"""Values that only the rest of kdbench can judge: metrics of claims, fingerprints, names of timm, augmentations of the tasks."""
+"""Values that only the rest of kdbench can judge: metrics of claims, fingerprints, augmentations of the tasks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from kdbench.metrics.catalogue import metrics
-from kdbench.models.timm_names import in_timm, timm_names
 from kdbench.suite.catalogue import Catalogue, Plugin, find
 from kdbench.suite.document import Cursor
 from kdbench.suite.errors import Problem, listing, nearest
@@ -14,7 +13,6 @@ from kdbench.suite.references import label
 
 GROUPS = ("truth", "val", "fidelity", "distil", "independent", "companion")  # of a record's metrics, before a dot
 FINGERPRINT = re.compile("[0-9a-f]{64}")
-TIMM = "timm"
 
 
 def claim_problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
@@ -61,12 +59,3 @@ def fingerprint_problems(params: Cursor, plugin: Plugin, command: str) -> Iterat
             continue
         if not FINGERPRINT.fullmatch(value.text or ""):
             yield value.problem(f"'{value.text}' is no fingerprint", f"the 64 digits that `{command}` prints")
-
-
-def model_problems(name: Cursor) -> Iterator[Problem]:
-    """A network of timm that there is not, as in timm:resnet81 or cheap:timm:resnet81."""
-    *outer, family, member = ["", *(name.text or "").split(":")]
-    if family == TIMM and not in_timm(member):
-        near = nearest(member, timm_names())
-        before = "".join(f"{part}:" for part in (*outer[1:], family))
-        yield name.problem(f"timm has no network '{member}'", "a name of the timm library", f"{before}{near}" if near else None)

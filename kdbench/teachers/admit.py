@@ -12,7 +12,7 @@ from kdbench.metrics.catalogue import metrics
 from kdbench.registry import Registry
 from kdbench.suite.card import Card, Claimed, Measured
 from kdbench.suite.cards import card_in, path_of, weights_of
-from kdbench.suite.errors import nearest
+from kdbench.suite.errors import Problem, SuiteError, nearest
 from kdbench.suite.yaml import load, loads
 from kdbench.teachers.causes import causes
 from kdbench.teachers.measure import measure
@@ -35,12 +35,24 @@ def add(name: str, said: Mapping[str, Any], registry: Registry, root: str, devic
     """Measure a new card, and write it if it is right; if it is not, nothing is written."""
     path = path_of(name)
     text = text_of(said)
-    card = card_in(loads(text, str(path)), registry)
+    try:
+        card = card_in(loads(text, str(path)), registry)
+    except SuiteError as error:  # whose places are in a file that there is not: what was typed is what is wrong
+        raise KdbenchError("\n".join(map(untyped, error.problems))) from None
+    wanted = registry.task(card.task).schema.get("properties", {}).get("content", {})
+    if wanted.get("default") == "" and "content" not in card.task_params:
+        raise KdbenchError(f"--task-param content=...: expected the {wanted['description']}")
     found = judged(name, card, path, registry, root, device)
     if found.faults:
         return found
     save(path, text_of({**said, "measured": plain(found.measured)}))
     return Verdict(name, found.card, found.measured, (), (), path)
+
+
+def untyped(problem: Problem) -> str:
+    """A mistake in what was said on the command line."""
+    hint = f"; did you mean '{problem.suggestion}'?" if problem.suggestion else f"; expected {problem.expected}"
+    return problem.message + (hint if problem.suggestion or problem.expected else "")
 
 
 def verify(name: str, registry: Registry, root: str, device: str) -> Verdict:

@@ -30,7 +30,9 @@ def _causes(card: Card, family: str, metrics: Mapping[str, float], outputs: Mapp
                 "the task's class i; sort the rows of its last layer as the task sorts its classes (kdbench describe task)"
             )
         elif accuracy < max(LOW, NEAR_CHANCE * guessing):
-            yield f"{accuracy:.3f} is what guessing gives ({guessing:.3f}): wrong label order? Or weights of another training"
+            yield (
+                f"{accuracy:.3f} is hardly more than guessing ({guessing:.3f}): wrong label order? Or weights of another training"
+            )
     if claimed is not None and accuracy > claimed:
         yield "it is better than claimed: is the claim about another split or set, or was it trained on these test examples?"
     yield from normalisation(card)

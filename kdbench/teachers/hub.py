@@ -1,4 +1,5 @@
-"""Weights by their address on the Hugging Face hub: fetched because a person typed it, never by a suite or a job."""
+"""Weights as a person types them: a file here or under KDBENCH_WEIGHTS, or an address on the Hugging Face hub. That is fetched
+because it was typed, never by a suite or a job."""
 
 from __future__ import annotations
 
@@ -17,6 +18,12 @@ FILE = "model.safetensors"
 
 def is_address(text: str) -> bool:
     return text.startswith(PREFIX)
+
+
+def at_hand(given: str) -> Path:
+    """A file that is on this machine: where it is said to be, else where a card would look for it, under KDBENCH_WEIGHTS."""
+    path, root = Path(given).expanduser(), os.environ.get(WEIGHTS_VARIABLE, "").strip()
+    return path if path.exists() or not root else Path(root).expanduser() / path
 
 
 def fetched(address: str) -> Path:

@@ -77,6 +77,19 @@ def test_out_and_back(bench: Bench) -> None:
     assert removed.code == 0 and unknown.code == 2 and "there is no teacher's card teachers/mine.yaml" in unknown.err
 
 
+def test_what_is_typed_wrong_is_told_without_a_file_that_there_is_not(bench: Bench) -> None:
+    elsewhere(bench, "w.pth").write_bytes(b"x")
+    add = "teacher add m --weights w.pth --claims accuracy=0.5 --source me --task images --model "
+    here, bare, which = bench.many(add + "resnet18", add + "timm:resnet18", add + "resnet8")[:3]
+    assert all(done.code == 2 and "w.pth: No such file" in done.err for done in (here, bare, which))
+    place = {"KDBENCH_WEIGHTS": str(bench.folder / "elsewhere")}
+    bare, typo, which = bench.many(add + "resnet18", add + "timm:resnet18x", add + "timm:resnet18", **place)
+    assert "kdbench: unknown model 'resnet18'; did you mean 'timm:resnet18'?" in bare.err and "m.yaml" not in bare.err
+    assert "timm has no network 'resnet18x'; did you mean 'timm:resnet18'?" in typo.err
+    assert "--task-param content=...: expected the fingerprint of the images" in which.err
+    assert [done.code for done in (bare, typo, which)] == [2, 2, 2]
+
+
 def elsewhere(bench: Bench, name: str) -> Path:
     folder = bench.folder / "elsewhere"
     folder.mkdir(exist_ok=True)

@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from kdbench.contract.model import Facts
+from kdbench.models import timm_names
 from kdbench.models.probe import probe
 from kdbench.models.timm_net import ModelError, TimmConfig, stages, timm_family, timm_plugin
 
@@ -150,3 +151,10 @@ def test_probe_of_a_large_net_allocates_nothing() -> None:
     assert spec.parameters == 350_196_968  # timm's published count
     assert spec.taps["stage4"] == (2048, 7, 7)
     assert spec.outputs == 1000
+
+
+def test_names_are_read_from_the_source_as_timm_has_them():
+    assert set(timm.list_models()) <= timm_names.names()
+    assert all(timm.is_model(name) for name in timm_names.names()), "old names too, and nothing else"
+    assert timm_names.lacks("mobilenetv3_smal_050") and timm_names.near("mobilenetv3_smal_050") == ["mobilenetv3_small_050"]
+    assert not timm_names.lacks("resnet18.a1_in1k")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-import timm
 
-from kdbench.models.timm_names import in_timm, timm_names
 from kdbench.registry import Registry
 from kdbench.suite import parse_suite
 from kdbench.suite.errors import SuiteError
@@ -70,9 +68,3 @@ def test_a_place_left_to_be_filled_is_no_fingerprint():
     [(message, _)] = mistakes(text.format("PUT_THE_FINGERPRINT_HERE"))
     assert message == "'PUT_THE_FINGERPRINT_HERE' is no fingerprint"
     assert mistakes(text.format("ab" * 32)) == []
-
-
-def test_names_of_timm_are_those_of_timm():
-    assert timm_names() == set(timm.list_models())
-    assert all(in_timm(name) for name in (*timm.list_models(), "resnet18.a1_in1k", "vit_base_patch16_224_in21k"))
-    assert not in_timm("mobilenetv3_smal_050")

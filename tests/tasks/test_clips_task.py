@@ -18,6 +18,7 @@ from kdbench.models.audio import TAGCNN, TagCnnConfig
 from kdbench.tasks.audio_sets import AudioSet, Fsd50k, SpeechCommands
 from kdbench.tasks.clips import Clips
 from kdbench.tasks.data.audio import clip_check, clip_layouts, esc
+from kdbench.tasks.data.sets import SETS
 from kdbench.tasks.esc import Esc10, Esc50
 from kdbench.tasks.tagged_audio import TaggedAudio
 
@@ -218,3 +219,14 @@ def test_the_real_esc10_is_what_is_known_of_it():
     found = findings("esc10", folder)
     assert all(found[fold] == ("80 clips, 10 tags, 8 each", True) for fold in esc.FOLDS)
     assert found["clips"] == ("400", True) and all(right is not False for _, right in found.values())
+
+
+def test_esc_50_says_of_a_folder_of_esc_10_what_it_is(tmp_path: Path):
+    files.esc(tmp_path)
+    fifty = SETS["esc50"]
+    assert "set" not in {line.what for line in fifty.check(tmp_path)}, "there is a class that is not of ESC-10"
+    table = tmp_path / "meta" / "esc50.csv"
+    table.write_text("".join(line for line in table.open() if "hand_saw" not in line))
+    clip_layouts.clip_set.listed.cache_clear()
+    [line] = fifty.check(tmp_path)
+    assert line.right is False and line.found.startswith("this is esc10: `kdbench data check esc10`")

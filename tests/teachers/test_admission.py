@@ -86,7 +86,7 @@ def test_chance_is_called_so(folder: Path, trained: torch.nn.Module, registry: R
     torch.manual_seed(5)
     torch.save(network().state_dict(), folder / "fresh.pth")
     verdict = judge(said(folder / "fresh.pth", f"accuracy={accuracy(trained):.3f}"), registry)
-    assert "is what guessing gives (0.100): wrong label order?" in verdict.causes[0]
+    assert "is hardly more than guessing (0.100): wrong label order?" in verdict.causes[0]
 
 
 def test_its_own_normalisation_is_used(file: Path, trained: torch.nn.Module, registry: Registry) -> None:

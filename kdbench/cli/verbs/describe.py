@@ -114,15 +114,19 @@ def params(info: PluginInfo) -> dict[str, str]:
 
 def facts(info: PluginInfo) -> dict[str, dict[str, str]]:
     """What a plan knows of a plugin, in sections by kind; what is empty or any is left out."""
+    from kdbench.suite.catalogue import usual_view
+
     found: dict[str, dict[str, str]] = {}
     single: dict[str, str] = {}
     for title, value in info.facts.items():
-        if title in ("fingerprint", "licence") or not value:
+        if title in ("fingerprint", "licence", "reader") or not value:
             continue
         if title == "gives":
             found[title] = gives(value)
         elif isinstance(value, Mapping):
             lines = {name: plain(inner) for name, inner in value.items() if inner not in (None, [], {}, False, "any")}
+            usual = usual_view(info.facts) if title == "augments" else None
+            lines = {name: f"{text} (the default)" if name == usual else text for name, text in lines.items()}
             if lines:
                 found[title] = lines
         else:

@@ -33,13 +33,21 @@ def add(
     name: NameArgument,
     task: Annotated[str, typer.Option("--task", help="The task that it was made for.")],
     model: Annotated[str, typer.Option("--model", help="Its network, e.g. timm:resnet34 or wrn_40_2.")],
-    weights: Annotated[str, typer.Option("--weights", help="Its file (.safetensors, .pth, ...), or hf-hub:OWNER/NAME.")],
+    weights: Annotated[
+        str,
+        typer.Option(
+            "--weights", help="Its file (.safetensors, .pth, ...), here or under KDBENCH_WEIGHTS; or hf-hub:OWNER/NAME."
+        ),
+    ],
     claims: Annotated[
         list[str], typer.Option("--claims", metavar="METRIC=VALUE[±TOLERANCE]", help="What it is said to score. Repeatable.")
     ],
     source: Annotated[str, typer.Option("--source", help="Who made it, where it is from, its licence.")],
     param: Annotated[list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="A param of the network.")] = None,
-    task_param: Annotated[list[str] | None, typer.Option("--task-param", metavar="NAME=VALUE", help="One of the task.")] = None,
+    task_param: Annotated[
+        list[str] | None,
+        typer.Option("--task-param", metavar="NAME=VALUE", help="One of the task, of own data content=FINGERPRINT."),
+    ] = None,
     mean: Annotated[str, typer.Option("--mean", help="Its own normalisation, a value a channel: 0.485,0.456,0.406.")] = "",
     std: Annotated[str, typer.Option("--std", help="Likewise: 0.229,0.224,0.225.")] = "",
     split: Annotated[str, typer.Option("--split", help="What the claims are about: test or val.")] = "test",
@@ -64,7 +72,7 @@ def add(
     path = path_of(name)
     if path.exists() and not replace:
         raise KdbenchError(f"there is a card {near(path)}; --replace overwrites it")
-    file = hub.fetched(weights) if hub.is_address(weights) else Path(weights).expanduser()
+    file = hub.fetched(weights) if hub.is_address(weights) else hub.at_hand(weights)
     said = {
         "version": 1,
         "task": task,

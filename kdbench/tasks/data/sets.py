@@ -75,9 +75,19 @@ def _clips(name: str) -> DataSet:
         layout.what,
         layout.place,
         layout.find,
-        lambda folder: clip_check.findings(layout.listed(folder), layout.known, layout.clips, layout.tags),
+        lambda folder: (
+            _another(name, folder) or clip_check.findings(layout.listed(folder), layout.known, layout.clips, layout.tags)
+        ),
         lambda folder, path: clip_check.sample(layout.listed(folder), path),
     )
+
+
+def _another(name: str, folder: Path) -> list[Finding]:
+    """Where a folder holds the smaller set alone, that one thing is to be said, and not all that it lacks."""
+    smaller = clip_layouts.LAYOUTS[name].smaller
+    if not smaller or clip_layouts.LAYOUTS[name].listed(folder).tags != clip_layouts.LAYOUTS[smaller].listed(folder).tags:
+        return []
+    return [Finding("set", f"this is {smaller}: `kdbench data check {smaller}`, and `task: {smaller}` in the suite", right=False)]
 
 
 SETS = {

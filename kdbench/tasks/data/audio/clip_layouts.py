@@ -26,6 +26,7 @@ class Layout:
     known: Mapping[str, str] = field(default_factory=dict)
     clips: int = 0
     tags: int = 0
+    smaller: str = ""  # a set of its own in the same layout, which a folder may hold alone
 
     def listed(self, folder: Path) -> ClipSet:
         return clip_set.listed(folder, self.read, *self.given)
@@ -34,7 +35,15 @@ class Layout:
 def _esc(name: str, what: str) -> Layout:
     tags = esc.CLASSES[name]
     return Layout(
-        what, esc.PLACES[name], lambda root: esc.find(name, root), esc.read, (name,), esc.known(name), tags * esc.EACH, tags
+        what,
+        esc.PLACES[name],
+        lambda root: esc.find(name, root),
+        esc.read,
+        (name,),
+        esc.known(name),
+        tags * esc.EACH,
+        tags,
+        "esc10" if name == "esc50" else "",
     )
 
 
