@@ -18,7 +18,7 @@ from kdbench.suite.presets import read_preset
 from kdbench.suite.recipes import recipe_problems
 from kdbench.suite.references import DEFAULT, arms_of, label, rounds_of, unknown
 from kdbench.suite.shape import Miss
-from kdbench.suite.values import claim_problems, fingerprint_problems, view_problems
+from kdbench.suite.values import claim_problems, view_problems
 
 
 def plugin_problems(root: Cursor, catalogue: Catalogue) -> list[Problem]:
@@ -30,8 +30,6 @@ def _problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
     views = [name for name, _ in root["views"].entries()]
     for task in root["tasks"].items():
         plugin = yield from _plugin(task, "task", catalogue)
-        if plugin is not None:
-            yield from fingerprint_problems(task["params"], plugin, f"kdbench data check {plugin.name}")
         known = dict.fromkeys([DEFAULT, *views, *(plugin.facts.get("augments", ()) if plugin is not None else ())])
         for pair in task["pairs"].items():
             yield from _plugin(pair["student"], "model", catalogue)

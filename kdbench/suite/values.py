@@ -1,18 +1,16 @@
-"""Values that only the rest of kdbench can judge: metrics of claims, fingerprints, augmentations of the tasks."""
+"""Values that only the rest of kdbench can judge: metrics of claims, augmentations of the tasks."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from kdbench.metrics.catalogue import metrics
-from kdbench.suite.catalogue import Catalogue, Plugin, find
+from kdbench.suite.catalogue import Catalogue, find
 from kdbench.suite.document import Cursor
 from kdbench.suite.errors import Problem, listing, nearest
 from kdbench.suite.references import label
 
 GROUPS = ("truth", "val", "fidelity", "distil", "independent", "companion")  # of a record's metrics, before a dot
-FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 
 def claim_problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
@@ -49,13 +47,3 @@ def view_problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
                 yield use.problem(
                     f"no task here has the {what} '{use.text}'", f"one of {listing(known)}", nearest(use.text, known)
                 )
-
-
-def fingerprint_problems(params: Cursor, plugin: Plugin, command: str) -> Iterator[Problem]:
-    """Where the fingerprint of a set is asked for: text that is none, such as a place left to be filled."""
-    for name, value in params.entries():
-        sort = name == "content" or name.endswith("_content")
-        if not sort or value.text in (None, "", "published", plugin.defaults.get(name)):
-            continue
-        if not FINGERPRINT.fullmatch(value.text or ""):
-            yield value.problem(f"'{value.text}' is no fingerprint", f"the 64 digits that `{command}` prints")

@@ -66,5 +66,5 @@ claims: [{id: a, task: digits, arm: dkd, over: none, metric: accuracyy, source: 
 def test_a_place_left_to_be_filled_is_no_fingerprint():
     text = "tasks: [{{task: images, params: {{content: {}}}}}]\nmethods: [kd]\n"
     [(message, _)] = mistakes(text.format("PUT_THE_FINGERPRINT_HERE"))
-    assert message == "'PUT_THE_FINGERPRINT_HERE' is no fingerprint"
+    assert message == 'images.content: "PUT_THE_FINGERPRINT_HERE" does not fit'
     assert mistakes(text.format("ab" * 32)) == []
