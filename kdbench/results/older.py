@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 MARK = "older code"  # at every row with such a result
-NAMED = 4  # rows named in one sentence
+PREFIX = f"{MARK} of "
+NAMED = 4  # of rows and of what changed, named in one sentence
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,21 @@ class Older:
         counts = Counter(row for key, row in rows.items() if key in self.reasons)
         if not counts:
             return ""
-        parts = [f"{row} ({count})" for row, count in counts.most_common(NAMED)]
-        more = f" and {len(counts) - NAMED} more" if len(counts) > NAMED else ""
-        why = "; ".join(sorted({reason for key, reason in self.reasons.items() if key in rows}))
         number = f"{counts.total()} of {len(rows)} results" if len(rows) > 1 else "The result"
+        where = listed([f"{row} ({count})" for row, count in counts.most_common()])
         return (
-            f"{number} shown here: {why}. {', '.join(parts)}{more}: what the code of today gives may be another number. "
-            f"To have them made anew: {self.command}"
+            f"{number} shown here: {causes(self.reasons[key] for key in rows if key in self.reasons)}. {where}: what the code of "
+            f"today gives may be another number. To have them made anew: {self.command}"
         )
+
+
+def causes(reasons: Iterable[str]) -> str:
+    """`older code of mine.py, train.loop`: what changed since, the most frequent first, of many reasons of this form."""
+    names = Counter(name for reason in reasons for name in reason.removeprefix(PREFIX).split(", "))
+    return PREFIX + listed([name for name, _ in names.most_common()])
+
+
+def listed(words: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
+    return ", ".join(words[:NAMED]) + more

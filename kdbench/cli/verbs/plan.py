@@ -121,9 +121,13 @@ def counted(planned: Sequence[Planned], session: Session) -> str:
 
 def older(planned: Sequence[Planned], session: Session) -> list[str]:
     """What is kept although older code made it, and what makes it anew."""
-    reasons = Counter(item.reason for item in planned if item.state == "stale")
-    told = [wrapped(f"kept, made by {reason}", 14, f"{count(number, 'result')} ") for reason, number in reasons.items()]
-    return [*told, f"{session.command('run')} --stale=rerun makes them anew"] if told else []
+    from kdbench.results.older import causes
+
+    reasons = [item.reason for item in planned if item.state == "stale"]
+    if not reasons:
+        return []
+    told = wrapped(f"kept, made by {causes(reasons)}", 14, f"{count(len(reasons), 'result')} ")
+    return [told, f"{session.command('run')} --stale=rerun makes them anew"]
 
 
 def show_refusals(session: Session, err: bool = False) -> None:
