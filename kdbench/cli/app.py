@@ -123,7 +123,7 @@ def main() -> None:
     if len(words) < len(sys.argv) - 1:  # also after the verb, where one adds it to a command that failed
         words.insert(0, "--debug")
     try:
-        code = app(args=words, standalone_mode=False)
+        code = app(args=words or ["--help"], standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else Exit.ok)
     except typer.Exit as stop:

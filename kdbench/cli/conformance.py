@@ -72,6 +72,8 @@ def show(found: Conformance) -> None:
     show_failures(found.findings)
     show_reasons(found.findings, found.refused, found.tried)
     typer.echo(f"\n{summary(found)}")
+    if not found.failed:
+        typer.echo("That says how it behaves, not whether it helps (a wrong sign would pass): compare it with kd in a suite.")
 
 
 def show_line(found: Conformance) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kdbench.compare.cells import Group, named
 from kdbench.compare.likeness import brief, identical, unlike, unlike_teachers
 from kdbench.compare.lines import Line, endpoints, judged, lines, values
 from kdbench.metrics.catalogue import METRICS
-from kdbench.results.timing import left_out, marks, number
+from kdbench.results.timing import left_out, marks, number, side_by_side
 from kdbench.stats import mean
 from kdbench.stats.crossed_store import CrossedStore
 
@@ -48,9 +48,13 @@ class Comparison:
 
     def add_costs(self, groups: Sequence[Group]) -> None:
         """What cells cost, and which of their results say nothing of seconds."""
-        self.costs += costs(groups)
-        if said := left_out(record for group in groups for record in group.records):
+        records = [record for group in groups for record in group.records]
+        alone = not side_by_side(records)
+        self.costs += [cost if alone else replace(cost, seconds=math.nan) for cost in costs(groups)]
+        if said := left_out(records):
             self.remarks.append(said)
+        if not alone:
+            self.remarks.append("Jobs ran side by side: their seconds are no measure, and are not shown.")
 
 
 def within(groups: Sequence[Group], names: Sequence[str], metrics: Sequence[str], store: CrossedStore) -> Comparison:

@@ -14,13 +14,14 @@ from kdbench.report.crossed import Crossing
 from kdbench.report.curves import read_curves
 from kdbench.report.model import NONE_OLDER, JudgedClaim, Page, Part, Row, RowKind, Source, Table
 from kdbench.report.outside_teachers import outside_teachers
-from kdbench.report.provenance import provenance, side_by_side
+from kdbench.report.provenance import provenance
 from kdbench.report.remarks import general_remarks, imported_remark, table_remarks, table_warnings
 from kdbench.report.rows import compare, endpoints, mark_best, measure
 from kdbench.results.garbage import no_garbage_collection
 from kdbench.results.older import Older
 from kdbench.results.readings import Reading, Readings
 from kdbench.results.record import Record
+from kdbench.results.timing import side_by_side
 from kdbench.results.unit_reader import UnitReader
 from kdbench.stats.suite_claims import judge_claim
 from kdbench.suite.arm import Arm, ArmClaim, Expansion
@@ -49,7 +50,7 @@ def assemble(
     with no_garbage_collection():
         tables = [table(place, arms, jobs, readings, crossing, older) for place in places if place[0] in readings.families]
     known = {key: records[key] for key in jobs.jobs if key in records}
-    alone = not side_by_side(known)
+    alone = not side_by_side(known.values())
     for built in tables:
         built.timed = alone
         built.imported = [imported_row(group) for group in imported if (group.task, group.pair) == (built.task, built.pair)]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 from kdbench.results.record import Record
@@ -60,18 +58,6 @@ def mixed(records: Mapping[str, Record]) -> list[str]:
         *((name, lambda entry, name=name: entry.get("versions", {}).get(name)) for name in packages),
     ]
     return [label for label, read in asked if len({read(entry) for entry in found}) > 1]
-
-
-def side_by_side(records: Mapping[str, Record]) -> bool:
-    """Whether two of the jobs ran at the same time, so that their seconds measure each other too."""
-    spans = []
-    for record in records.values():
-        try:
-            spans.append(tuple(datetime.fromisoformat(record.provenance[end]).timestamp() for end in ("started", "finished")))
-        except (KeyError, TypeError, ValueError, OverflowError):
-            continue
-    spans.sort()
-    return any(later[0] < earlier[1] for earlier, later in pairwise(spans))
 
 
 def variants(texts: Iterable[str]) -> str:

@@ -8,11 +8,11 @@ from statistics import median
 
 from kdbench.report.model import Page, Row, Table
 from kdbench.report.numbers import counted, listed, number, points
-from kdbench.report.provenance import mixed, mixed_code, side_by_side
+from kdbench.report.provenance import mixed, mixed_code
 from kdbench.report.rows import paired_differences
 from kdbench.report.worth import nothing_to_learn, teacher_above, undecided
 from kdbench.results.record import Record
-from kdbench.results.timing import left_out
+from kdbench.results.timing import left_out, side_by_side
 from kdbench.stats import detectable, sd
 
 NOISY = 2.0  # φ from which runs truly differ
@@ -45,7 +45,7 @@ def general_remarks(page: Page, records: Mapping[str, Record]) -> list[str]:
         found.append(f"The results do not all come from the same {listed(unlike, 'or')}: see provenance.")
     if timed := left_out(records.values()):
         found.append(timed)
-    if side_by_side(records):
+    if side_by_side(records.values()):
         found.append(
             "Jobs ran side by side on one machine: their seconds are no measure of a method's cost, and are not shown. "
             "A run with --no-gang --workers 1 measures."

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from kdbench.contract.numbers import is_number
@@ -32,6 +34,18 @@ def marks(timing: Mapping[str, Any]) -> list[str]:
 def own_seconds(record: Record) -> float:
     """Seconds of training as they passed for this job alone; NaN where nobody knows them."""
     return number(record.timing, "train_seconds") if not marks(record.timing) else math.nan
+
+
+def side_by_side(records: Iterable[Record]) -> bool:
+    """Whether two of the jobs ran at the same time, so that their seconds measure each other too."""
+    spans = []
+    for record in records:
+        try:
+            spans.append(tuple(datetime.fromisoformat(record.provenance[end]).timestamp() for end in ("started", "finished")))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue
+    spans.sort()
+    return any(later[0] < earlier[1] for earlier, later in pairwise(spans))
 
 
 def number(values: Mapping[str, Any], name: str) -> float:

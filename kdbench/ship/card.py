@@ -36,6 +36,7 @@ def of_record(record: Record) -> dict[str, Any]:
         "model": student["model"],
         "params": student["params"],
         "weights": record.weights,
+        "steps": record.cost.get("steps", 0),
         "metrics": {"test": record.metrics.get("truth", {}), "val": record.metrics.get("val", {})},
     }
 

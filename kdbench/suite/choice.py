@@ -34,7 +34,8 @@ def of_round(choice: Choice, own: Round) -> Choice:
     another = "method" in given and given["method"] != choice.method
     params = {**({} if another else choice.params), **given.get("params", {})}
     wrap = given.get("wrap", () if another else choice.wrap)
-    return replace(choice, **{**given, "params": params, "wrap": wrap, "recipe": recipe, "told": frozenset(given)})
+    told = frozenset(given) | choice.told & {"init"}  # where an arm starts, its rounds start, unless they say another place
+    return replace(choice, **{**given, "params": params, "wrap": wrap, "recipe": recipe, "told": told})
 
 
 def in_order(choice: Choice, entry: Arm) -> list[Choice]:

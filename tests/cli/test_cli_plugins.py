@@ -112,7 +112,7 @@ def test_a_plugin_that_does_not_import_is_named_and_the_others_work(finished: Be
     assert json.loads(as_json.out)["broken"] == {"broken.py": "line 3: RuntimeError: this file is not finished"}
     assert checked.code == 2 and "broken.py is broken" in checked.err and "unknown method 'mine'" in checked.err
     done = finished("run", "tiny.yaml", "--no-track", code=0)
-    assert "plugin broken.py is broken and left out: RuntimeError: this file is not finished" in done.err
+    assert "plugin broken.py is broken and left out: line 3: RuntimeError: this file is not finished" in done.err
 
 
 def test_a_built_in_name_cannot_be_taken(tiny: Bench):

@@ -37,6 +37,7 @@ ALLOWED_MODULES = {
     ("multiprocessing", "execute/ranks.py"): "pipes between a job and its own ranks, which no other process holds",
     ("pickle", "execute/ranks.py"): "an exception, over such a pipe",
     ("importlib", "metrics/card.py"): "kdbench's own modules",
+    ("importlib", "models/timm_names.py"): "where timm's source lies, which is read as text",
     ("importlib", "execute/child.py"): "the entry of a job, told by the parent over a pipe or its arguments",
     ("importlib", "execute/server.py"): "what the parent wants imported first",
     ("importlib", "cli/app.py"): "metadata: the version",

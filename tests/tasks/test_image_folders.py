@@ -47,6 +47,13 @@ def test_val_is_the_test_set_unless_there_is_a_test_set(folder: Path):
     assert tree.splits["test"][1].tolist() == [0] and tree.splits["val"][1].tolist() == [1]
 
 
+@pytest.mark.parametrize("ending", [*image_tree.ENDINGS, ".gif", ".mpo"])
+def test_every_ending_that_counts_as_an_image_can_be_read(tmp_path: Path, ending: str):
+    path = tmp_path / f"x{ending}"
+    picture(path, mode="L" if ending == ".pgm" else "RGB")
+    assert image_files.decode(path, 16).shape == (3, 16, 16)
+
+
 def test_look_alikes_are_refused(folder: Path):
     (folder / "train" / "empty").mkdir()
     with pytest.raises(DataError, match="empty: a class without an image"):
@@ -186,6 +193,7 @@ def test_the_check_counts_what_is_wrong(folder: Path):
     (folder / "train" / "10" / "bad.png").write_bytes(b"\x89PNG")
     found = {line.what: line for line in image_check.folder_findings(folder)}
     assert found["train"].found == "13 images, 2 classes, 6 to 7 each"
+    assert found["left out"].found == "1 not read, by their ending: .db 1"
     assert found["leaks"].found == "1 of test are also in train: train/10/2.png = val/2/twin.png"
     assert found["leaks"].names == ("train/10/2.png = val/2/twin.png",)
     assert found["files"].right is False and found["files"].found.startswith("1 unreadable") and "bad.png" in found["files"].found

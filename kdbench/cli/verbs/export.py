@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -106,9 +107,18 @@ def places_of(record: Record, home: Home) -> dict[str, Any]:
         return {}
 
 
+def scored(truth: Mapping[str, float]) -> str:
+    """The first of the truth metrics that a family is judged by: whoever takes the wrong student sees it here."""
+    from kdbench.metrics.catalogue import FAMILIES, primary
+
+    found = [f"; on test {name} {truth[name]:.3f}" for name in (primary(family)[0].name for family in FAMILIES) if name in truth]
+    return found[0] if found else ""
+
+
 def told(card: dict[str, Any]) -> list[str]:
     """What one wants to see of a card at once."""
-    lines = [f"model {card['model']}, params {plain(card['params']) or 'as by default'}"]
+    lines = [f"trained {card['steps']:,} steps{scored(card['metrics']['test'])}"]
+    lines += [f"model {card['model']}, params {plain(card['params']) or 'as by default'}"]
     if "inputs" in card:
         shapes = [f"{name} {'×'.join(map(str, each['shape']))} {each['dtype']}" for name, each in card["inputs"].items()]
         lines += [f"input: {', '.join(shapes)}" + (f": {card['input']}" if "input" in card else "")]

@@ -82,6 +82,9 @@ def folder_findings(folder: Path) -> list[Finding]:
     lines += [Finding(split, _balance(labels, len(found.classes))) for split, labels in found.labels.items()]
     bad = _unreadable(image_layouts.read(folder), LOOK, exact=False)
     lines.append(bad or Finding("files", "all can be read", right=True))
+    if others := image_tree.left_out(folder):
+        told = some([f"{ending} {number:,}" for ending, number in others.most_common()], SHOWN)
+        lines.append(Finding("left out", f"{others.total():,} not read, by their ending: {told}"))
     lines += doubles(found.marks, found.files, folder)
     return [*lines, identified(found.fingerprint)]
 

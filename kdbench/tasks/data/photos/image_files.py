@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 # What a file may be, whatever its name says. Pillow knows many more, of which one (EPS) is a program that it has another run.
-FORMATS = ("PNG", "JPEG", "MPO", "PPM", "BMP", "GIF", "TIFF", "WEBP")
+# (MPO, what some cameras write, is opened as JPEG; named here, it would fail all that comes after it.)
+FORMATS = ("PNG", "JPEG", "PPM", "BMP", "GIF", "TIFF", "WEBP")
 
 
 def pixels(files: Sequence[Path], base: Path, size: int, exact: bool = False, resize: int | None = None) -> np.ndarray:

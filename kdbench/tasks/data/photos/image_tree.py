@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,15 @@ def files_of(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(here) / name for name in files if is_image(name)]
     return sorted(found)
+
+
+def left_out(folder: Path) -> Counter[str]:
+    """How many files below a folder are not read, by their ending: photographs of a phone may end in .heic. Hidden ones are none."""
+    found: Counter[str] = Counter()
+    for _, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found.update(Path(name).suffix.lower() or name for name in files if not is_image(name) and not name.startswith("."))
+    return found
 
 
 def labelled(folder: Path, classes: Sequence[str], complete: bool) -> tuple[list[Path], np.ndarray]:
