@@ -73,7 +73,7 @@ def show(found: Conformance) -> None:
     show_reasons(found.findings, found.refused, found.tried)
     typer.echo(f"\n{summary(found)}")
     if not found.failed:
-        typer.echo("That says how it behaves, not whether it helps (a wrong sign would pass): compare it with kd in a suite.")
+        typer.echo("A wrong sign would pass, too: whether it helps, a suite with kd tells.")
 
 
 def show_line(found: Conformance) -> None:

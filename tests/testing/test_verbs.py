@@ -30,7 +30,11 @@ def test_a_table_of_rules_and_families_with_failures_in_words(bench: Bench):
     lines = sound.out.splitlines()
     assert lines[0] == "method scores, version 1 (mine.py)" and lines[2].split() == [LISTS]
     assert [line.split()[0] for line in lines[3 : 3 + len(RULES)]] == list(RULES)
-    assert "scores: conforms" in lines[-2] and "whether it helps" in lines[-1] and "not for tagging: needs a list of candidates" in sound.out
+    assert (
+        "scores: conforms" in lines[-2]
+        and "whether it helps" in lines[-1]
+        and "not for tagging: needs a list of candidates" in sound.out
+    )
     assert max(map(len, lines)) <= 80
 
     assert "FAIL  nothing-valid (retrieval): term 'scores' is" in careless.out

@@ -68,7 +68,7 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def left_out(folder: Path) -> Counter[str]:
-    """How many files below a folder are not read, by their ending: photographs of a phone may end in .heic. Hidden ones are none."""
+    """How many files below a folder are not read, by their ending, as a phone's .heic; hidden files are not counted."""
     found: Counter[str] = Counter()
     for _, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
