@@ -28,7 +28,8 @@ def tell_ends(
     if outcomes:
         counts = ", ".join(f"{number} {state}" for state, number in states.items())
         say(f"{count(len(outcomes), 'job')} in {duration(seconds)}: {counts}")
-    for failure, message, keys in group_failures(outcomes.values()):
+    groups = group_failures(outcomes.values())
+    for failure, message, keys in groups:
         lines = without_class(message).strip().splitlines() or ["no message"]
         say(wrapped("\n".join(lines), 2, f"{failure}: ") if len(lines) == 1 else f"{failure}: " + "\n  ".join(lines))
         for key in keys[:SHOWN]:
@@ -43,7 +44,9 @@ def tell_ends(
         kept = f"{count(saved, 'job')} saved a checkpoint; " if saved else ""
         say(wrapped(f"{kept}{session.command('run')} goes on from here", 9, "stopped: "))
     elif states["failed"] or states["blocked"]:
-        say(f"{session.command('run')} again does what is missing")
+        ours = {"data", "error"} & {str(failure) for failure, _, _ in groups}  # which no second try mends
+        mend = "once that is mended, " if ours else ""
+        say(f"{mend}{session.command('run')} again does what is missing")
 
 
 def interrupted(outcomes: Mapping[str, Outcome]) -> Exit | None:
