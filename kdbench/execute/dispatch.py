@@ -59,7 +59,7 @@ class Run:
         self.slots = executor.slots()
         self.gangs = Gangs(len(self.slots.gpus) or self.slots.workers)
         self.ends = Ends(executor.home, self.ledger, self.slots, self.gangs, policy)
-        self.running: dict[str, Process] = {}  # by the key of the process's first job
+        self.running: dict[str, Process] = {}  # by the key of the process, that of its first job
         self.interrupts = Interrupts()
         self.obeyed = 0  # the level of interruption that has been acted on
         self.server_deaths = 0
@@ -197,10 +197,13 @@ class Run:
                 self.ledger.settle(job, Verdict("failed", FailureClass.error, str(error)))
             return
         first = jobs[0]
-        self.running[first.key] = Process({job.key: job for job in jobs}, grant, tails)
+        key = first.key
+        while key in self.running:  # a gang that had no room for its first job still runs, under that job's name
+            key += "+"
+        self.running[key] = Process({job.key: job for job in jobs}, grant, tails)
         self.link.start(
             Order(
-                first.key,
+                key,
                 self.executor.entry,
                 [(str(payload), str(folder)) for payload, folder in zip(payloads, folders)],
                 grant.device,

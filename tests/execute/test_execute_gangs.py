@@ -127,6 +127,16 @@ def test_one_that_finds_no_room_is_started_again(bench, run):
     assert processes(bench) == [{0, 1}, {1}]
 
 
+def test_the_first_of_a_gang_may_start_again_while_the_others_are_still_at_work(bench, tmp_path):
+    """The gang's process bears its name; both ends are told apart, or the run would wait for one of them for ever."""
+    bench.home = tmp_path / "home"
+    other = JobSpec("other", "other", {"do": "ok", "sleep": 0.01})
+    outcomes = bench.run([*members(bench, "memory", "slow"), other], workers=2)
+    assert {key: outcome.state for key, outcome in outcomes.items()} == {"m0": "done", "m1": "done", "other": "done"}
+    told = [(event.kind, event.job.key) for event in bench.events if event.kind in ("started", "finished")]
+    assert told.index(("finished", "m1")) > [n for n, each in enumerate(told) if each == ("started", "m0")][1]
+
+
 def test_a_stop_reaches_all_members(bench, run):
     def react(event):
         if event.kind == "progress" and event.job.key == "m0" and event.data.get("step"):
