@@ -46,7 +46,7 @@ def _imported(file: Path) -> Iterator[tuple[str, Path]]:
             name = ".".join([*inside[: len(inside) - level + 1], *([name] if name else [])])
         if own is not None and name.split(".")[0] != own:
             continue
-        for folder in dict.fromkeys([root, *([] if own is not None else _folders())]):
+        for folder in dict.fromkeys([root, *([] if own is not None else _folders(tuple(sys.path)))]):
             if paths := list(_files(folder, name)):
                 yield from paths
                 break
@@ -61,11 +61,12 @@ def _package(file: Path) -> tuple[Path, str]:
     return folder, ".".join(names)
 
 
-def _folders() -> list[Path]:
+@lru_cache(maxsize=16)
+def _folders(entries: tuple[str, ...]) -> tuple[Path, ...]:
     """Where Python looks for modules that are no library: PYTHONPATH, the working folder, packages installed in place."""
-    found = [Path(entry or ".").resolve() for entry in sys.path if not entry.endswith(".zip")]
+    found = [Path(entry or ".").resolve() for entry in entries if not entry.endswith(".zip")]
     others = {*_PYTHONS, _KDBENCH}
-    return [folder for folder in found if not others & {folder, *folder.parents} and not {*_LIBRARIES} & {*folder.parts}]
+    return tuple(folder for folder in found if not others & {folder, *folder.parents} and not {*_LIBRARIES} & {*folder.parts})
 
 
 def _files(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
