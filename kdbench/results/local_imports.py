@@ -71,9 +71,9 @@ def _folders(entries: tuple[str, ...]) -> tuple[Path, ...]:
 
 def _files(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
     """The files that an import of a dotted name runs: those of the packages on the way, and the module."""
-    if not name or folder / name.split(".")[0] == _KDBENCH:
-        return
     parts = name.split(".")
+    if not name or parts[0] == "kdbench":  # by its name: a clone of it in the working folder is not the installed one
+        return
     for end in range(1, len(parts) + 1):
         place = folder.joinpath(*parts[:end])
         for path in (place.with_name(f"{place.name}.py"), place / "__init__.py"):

@@ -69,6 +69,16 @@ def test_kdbench_is_known_by_its_own_digests():
     assert not local_imports(Path(method.__file__))
 
 
+def test_a_clone_of_kdbench_in_the_working_folder_is_not_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of the installed package the version counts; a clone that one happens to stand in has nothing to do with a plugin."""
+    write(tmp_path / "clone", kdbench__api="import kdbench.other", kdbench__other="")
+    (tmp_path / "clone" / "kdbench" / "__init__.py").touch()
+    plugin = "import kdbench\nfrom kdbench.api import Method\nimport helper"
+    write(tmp_path / "plugins", mine=plugin, helper="import kdbench.other")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "clone"), *sys.path])
+    assert names(tmp_path / "plugins" / "mine.py") == {"helper.py"}
+
+
 def test_a_file_that_is_no_python_imports_nothing(tmp_path: Path):
     write(tmp_path, bad="def (", mine="import bad")
     assert names(tmp_path / "mine.py") == {"bad.py"}
