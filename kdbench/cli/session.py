@@ -6,11 +6,11 @@ import functools
 import os
 import shlex
 import sys
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kdbench.cli.text import near
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kdbench.compare.cells import Group
     from kdbench.execute.failures import Failure
     from kdbench.execute.standing import Standing
-    from kdbench.jobs.job import JobSet
+    from kdbench.jobs.job import Job, JobSet
     from kdbench.jobs.plan import Plan, StalePolicy
     from kdbench.registry import Broken, Registry
     from kdbench.results.against import Against
@@ -126,10 +126,20 @@ class Session:
 
     def older(self, records: Mapping[str, Record | Outline]) -> Older:
         """The results that older code made, to be marked wherever their numbers are shown."""
+        from kdbench.jobs.sources import outdated, reason
         from kdbench.results.older import Older
 
-        reasons = {item.job.key: item.reason for item in self.plan(records, "keep").in_state("stale")}
-        return Older(reasons, f"{self.command('run')} --stale=rerun")
+        present, jobs = self.digests(), self.jobs.jobs
+        changes = {key: outdated(record, present(jobs[key])) for key, record in records.items() if key in jobs}
+        return Older({key: reason(names) for key, names in changes.items() if names}, f"{self.command('run')} --stale=rerun")
+
+    def digests(self) -> Callable[[Job], Mapping[str, str]]:
+        """What gives a job's present source digests, each of them looked up once: 10,000 jobs share a handful of sources."""
+        from kdbench.jobs.sources import modules_of
+        from kdbench.results.source_digests import source_digest
+
+        digest = functools.cache(source_digest)
+        return lambda job: digest(modules_of(job))
 
     def imported(self) -> list[Group]:
         """Runs made elsewhere that are of this suite's tasks and pairs; no job, plan or gate ever sees them."""
@@ -142,13 +152,10 @@ class Session:
 
     def plan(self, records: Mapping[str, Record | Outline], stale: StalePolicy = "keep") -> Plan:
         from kdbench.jobs.plan import plan
-        from kdbench.jobs.sources import modules_of
-        from kdbench.results.source_digests import source_digest
 
         attempts = {key: f"failed: {failure.failure_class}" for key, failure in self.failures(records).items()}
         attempts |= {key: each.words for key, each in self.standings(records).items()}
-        digest = functools.cache(source_digest)  # 10,000 jobs share a handful of sources
-        return plan(self.jobs, records, lambda job: digest(modules_of(job)), self.kept, attempts, stale)
+        return plan(self.jobs, records, self.digests(), self.kept, attempts, stale)
 
     def kept(self, key: str) -> bool:
         """Whether a student can still learn from this job, and be scored against it."""
@@ -192,7 +199,7 @@ def open_suite(
     """Read and expand; raises one error that names every mistake of the suite."""
     from kdbench.jobs.of_suite import jobs_of
     from kdbench.results.store import ResultStore
-    from kdbench.suite.read import read_suite
+    from kdbench.suite.read import named_plugins, read_suite
 
     path = find(suite)
     tell_results_elsewhere(path, results)
@@ -237,17 +244,6 @@ def tell_broken(broken: Broken) -> None:
     print(f"kdbench: plugin {broken.origin} is broken and left out: {broken.error}", file=sys.stderr)
     if os.environ.get("KDBENCH_DEBUG") and broken.trace:
         print(broken.trace, file=sys.stderr)
-
-
-def named_plugins(path: Path) -> list[Path]:
-    """The plugin files that a suite names, read leniently: whatever else is wrong with it is reported with their names known."""
-    from kdbench.suite.yaml import load
-
-    data: Any = load(path).data
-    named = data.get("plugins") if isinstance(data, dict) else None
-    names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
-    # One that is not there is a problem of the suite, told with its place.
-    return [path.parent / name for name in names if isinstance(name, str) and (path.parent / name).is_file()]
 
 
 def find(suite: Path) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kdbench.jobs.job import Job, JobSet
-from kdbench.jobs.sources import is_ours, outdated
+from kdbench.jobs.sources import is_ours, outdated, reason
 
 State = Literal["run", "cached", "stale", "blocked"]
 StalePolicy = Literal["auto", "keep", "rerun", "fail"]
@@ -62,9 +62,8 @@ def plan(
         elif record is None:
             states[key] = ("run", attempts.get(key, "no result yet"))
         elif changed := outdated(record, digest(job)):
-            names = ", ".join(name.removeprefix("kdbench.") for name in changed)
             anyway = stale == "auto" and (record.status == "diverged" or not all(map(is_ours, changed)))
-            states[key] = ("run" if (stale == "rerun" or anyway) and not lost else "stale", f"older code of {names}")
+            states[key] = ("run" if (stale == "rerun" or anyway) and not lost else "stale", reason(changed))
         elif anew.intersection(job.after) and not lost:
             states[key] = ("run", "its teacher is made anew")
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def modules_of(job: Job) -> tuple[str | Path, ...]:
 def _modules(targets: frozenset[str]) -> tuple[str | Path, ...]:
     """One tuple for all jobs of the same plugins."""
     where = sorted({target.rpartition(":")[0] for target in targets})
-    return (*(Path(w) if w.endswith(".py") else w for w in where), *LOOP)
+    return (*(Path(w) if is_file(w) else w for w in where), *LOOP)
 
 
 def outdated(record: Any, present: Mapping[str, str]) -> list[str]:
@@ -36,6 +36,11 @@ def outdated(record: Any, present: Mapping[str, str]) -> list[str]:
         return sha not in recorded.values() if is_file(name) and recorded else recorded.get(name, sha) != sha
 
     return sorted(name for name, sha in present.items() if changed(name, sha))
+
+
+def reason(changed: Sequence[str]) -> str:
+    """What a plan and whoever shows such a result say of it."""
+    return f"older code of {', '.join(name.removeprefix('kdbench.') for name in changed)}"
 
 
 def is_file(name: str) -> bool:

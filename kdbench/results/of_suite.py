@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from kdbench.contract.errors import KdbenchError
 from kdbench.jobs.job import Job
@@ -12,8 +11,7 @@ from kdbench.jobs.of_suite import jobs_of
 from kdbench.registry import Registry
 from kdbench.results.record import Record
 from kdbench.suite import shipped
-from kdbench.suite.read import read_suite
-from kdbench.suite.yaml import load
+from kdbench.suite.read import named_plugins, read_suite
 
 
 def jobs_in(suite: str | Path, profile: str | None, records: Mapping[str, Record]) -> dict[str, Job]:
@@ -24,8 +22,5 @@ def jobs_in(suite: str | Path, profile: str | None, records: Mapping[str, Record
         if str(suite) not in known:
             raise KdbenchError(f"no suite '{suite}': give the path of its file")
         path = known[str(suite)]
-    named: Any = load(path).data
-    plugins = named.get("plugins", []) if isinstance(named, dict) else []
-    files = [plugins] if isinstance(plugins, str) else [each for each in plugins if isinstance(each, str)]
-    registry = Registry([path.parent / name for name in files])
+    registry = Registry(named_plugins(path))
     return jobs_of(read_suite(path, registry), registry, path.parent, profile, None, lambda: records)[1].jobs

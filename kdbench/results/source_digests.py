@@ -66,8 +66,8 @@ def without_comments(text: bytes) -> bytes:
 
 
 def _locate(source: Any) -> tuple[str, Path | None]:
-    if isinstance(source, Path):
-        return source.name, source
+    if isinstance(source, Path) or (isinstance(source, str) and source.endswith(".py")):
+        return Path(source).name, Path(source)
     if isinstance(source, str):
         return source, _module_file(source)
     if isinstance(source, ModuleType):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from kdbench.suite.catalogue import Catalogue
 from kdbench.suite.document import Cursor, Document
@@ -18,6 +19,15 @@ def read_suite(path: str | Path, catalogue: Catalogue | None = None) -> Suite:
     """The suite in a file. Raises SuiteError with every problem; with a catalogue, plugin names and params are checked too."""
     document = load(path)
     return parse_suite(document, catalogue, file_problems(Cursor(document), Path(path).parent))
+
+
+def named_plugins(path: Path) -> list[Path]:
+    """The plugin files that a suite names, read leniently: whatever else is wrong with it is reported with their names known."""
+    data: Any = load(path).data
+    named = data.get("plugins") if isinstance(data, dict) else None
+    names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+    # One that is not there is a problem of the suite, told with its place.
+    return [path.parent / name for name in names if isinstance(name, str) and (path.parent / name).is_file()]
 
 
 def parse_suite(document: Document, catalogue: Catalogue | None = None, more: list[Problem] | None = None) -> Suite:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,11 +82,6 @@ def leaked(task: Task) -> dict[str, list[str]]:
     """What readers of this result must know of its test data."""
     found = task.leaks()
     return {"leaks": found} if found else {}
-
-
-def modules(names: Sequence[str]) -> list[str | Path]:
-    """Sources as a job names them, where plugins given as files are told from modules."""
-    return [Path(name) if name.endswith(".py") else name for name in names]
 
 
 def device_name(device: torch.device) -> str:

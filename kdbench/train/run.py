@@ -37,7 +37,7 @@ class Run:
         self.started, began = now(), time.perf_counter()
         identity, targets, device = job["spec"], job["targets"], common.device
         self.home = Home(Path(job["home"]))
-        self.code = source_digest(recording.modules(job["sources"]))  # now: it may be edited before this job ends
+        self.code = source_digest(job["sources"])  # now: it may be edited before this job ends
         self.task = build.make_task(identity, targets)
         elders.check(job, common)
         self.streams = common.streams(self.task, job)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import sys
@@ -128,8 +127,6 @@ def gather(session: Session, root: Path) -> Gathered:
     from kdbench.gate.experiments import Experiments
     from kdbench.jobs.job import Cell
     from kdbench.jobs.of_suite import jobs_of
-    from kdbench.jobs.sources import modules_of
-    from kdbench.results.source_digests import source_digest
     from kdbench.suite.only import parse
 
     scan = session.store.scan()
@@ -141,14 +138,13 @@ def gather(session: Session, root: Path) -> Gathered:
         whole, _ = jobs_of(session.suite, session.registry, session.path.parent, None, None, lambda: scan.records)
     arms = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in (*whole.arms, *session.expansion.arms)}
     experiments = Experiments.of(session.expansion.arms, session.registry, session.path.parent)
-    digest = functools.cache(source_digest)
     seeds_asked = session.only is not None and any(part.field == "seed" for part in parse(session.only))
     candidates = collect(
         session.jobs,
         session.plan(records),
         scan.records,
         experiments,
-        None if seeds_asked else lambda job: digest(modules_of(job)),
+        None if seeds_asked else session.digests(),
     )
     baseline = load(root, session.suite.name, {cell.task for cell in arms})
     return Gathered(records, baseline, candidates, experiments, set(arms))
