@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kdbench.gate.table import claimed, details, loud
 from kdbench.gate.verdicts import GateReport, Verdict
 
@@ -10,8 +12,8 @@ ERRORS = (Verdict.regressed, Verdict.missing, Verdict.stale, Verdict.incomparabl
 NOTICES = (Verdict.new, Verdict.improved)
 
 
-def workflow_commands(report: GateReport) -> list[str]:
-    """Annotations, at most ten, the worst first; where there are more, the last says how many."""
+def workflow_commands(report: GateReport, suite: Path | None = None) -> list[str]:
+    """Annotations at the suite's file, at most ten, the worst first; where there are more, the last says how many."""
     found = []  # kind, title, message
     for claim in report.claims:
         if claim.judged.outcome == "fails":
@@ -24,12 +26,21 @@ def workflow_commands(report: GateReport) -> list[str]:
         kind = found[MOST - 1][0]
         rest = f"and {len(found) - MOST + 1} more cells or claims: see the step's summary"
         found = [*found[: MOST - 1], (kind, "more", rest)]
-    return [command(*one) for one in found]
+    return [command(*one, within(suite)) for one in found]
 
 
-def command(kind: str, title: str, message: str) -> str:
-    """`::error title=…::…`, with what would end it early written as codes."""
-    return f"::{kind} title={escaped(title).replace(':', '%3A').replace(',', '%2C')}::{escaped(message)}"
+def command(kind: str, title: str, message: str, file: str = "") -> str:
+    """`::error file=…,title=…::…`, with what would end it early written as codes."""
+    said = {"file": file, "title": title}
+    told = ",".join(f"{name}={escaped(text).replace(':', '%3A').replace(',', '%2C')}" for name, text in said.items() if text)
+    return f"::{kind} {told}::{escaped(message)}"
+
+
+def within(suite: Path | None) -> str:
+    """The suite's file as GitHub knows it, from the working folder down; empty for one that lies elsewhere."""
+    if suite is None or not suite.resolve().is_relative_to(Path.cwd().resolve()):
+        return ""
+    return suite.resolve().relative_to(Path.cwd().resolve()).as_posix()
 
 
 def escaped(text: str) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -95,6 +96,14 @@ def test_annotations_are_ten_at_most_and_worst_first():
 def test_annotations_cannot_be_broken_out_of():
     line = command("error", "a:b,c\n::error::x", "100 %\r\n::set-output name=x::y")
     assert line == "::error title=a%3Ab%2Cc%0A%3A%3Aerror%3A%3Ax::100 %25%0D%0A::set-output name=x::y" and "\n" not in line
+    assert command("notice", "t", "m", "a,b:c.yaml") == "::notice file=a%2Cb%3Ac.yaml,title=t::m"
+
+
+def test_annotations_name_the_suite_where_github_can_find_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    report = fabricated(Verdict.regressed)
+    for suite, said in ((Path("suites/a.yaml"), "file=suites/a.yaml,title="), (tmp_path.parent / "a.yaml", " title=")):
+        assert said in workflow_commands(report, suite)[0]
 
 
 def test_github_gets_summary_and_annotations(bench: Bench, capsys, monkeypatch: pytest.MonkeyPatch):
@@ -106,11 +115,11 @@ def test_github_gets_summary_and_annotations(bench: Bench, capsys, monkeypatch: 
     assert bench("gate", "made.yaml", "--github", "--json") == 1
     done = capsys.readouterr()
     assert json.loads(done.out)["exit_code"] == 1  # JSON stays JSON: the annotations go to the other stream
-    assert done.err.startswith("::error title=regressed%3A digits kd::accuracy worse by")
+    assert done.err.startswith("::error file=made.yaml,title=regressed%3A digits kd::accuracy worse by")
     text = (bench.folder / "summary.md").read_text()
     assert text.startswith("# before\n## kdbench gate: made") and "| regressed | `kd` | 3/5 | −" in text and "](http" not in text
     monkeypatch.delenv("GITHUB_STEP_SUMMARY")
-    assert bench("gate", "made.yaml", "--github") == 1 and "::error title=regressed" in capsys.readouterr().out
+    assert bench("gate", "made.yaml", "--github") == 1 and "::error file=made.yaml,title=regressed" in capsys.readouterr().out
 
 
 def test_the_summary_fits():

@@ -88,7 +88,7 @@ def gate(
 
         typer.echo(terminal(found, width(), session.command("run"), coloured))
     if github:
-        tell_github(found, err=as_json)
+        tell_github(found, session.path, err=as_json)
     return code(found, strict)
 
 
@@ -178,12 +178,12 @@ def code(report: GateReport, strict: bool = False) -> Exit:
     return worst(held)
 
 
-def tell_github(report: GateReport, err: bool) -> None:
+def tell_github(report: GateReport, suite: Path, err: bool) -> None:
     """Annotations where GitHub reads them, on either stream; the summary into the file that it names, if it names one."""
     from kdbench.gate.github import workflow_commands
     from kdbench.gate.markdown import markdown
 
-    for line in workflow_commands(report):
+    for line in workflow_commands(report, suite):
         typer.echo(line, err=err)
     if path := os.environ.get(SUMMARY):
         with open(path, "a", encoding="utf-8") as file:
