@@ -260,6 +260,7 @@ def find(suite: Path) -> Path:
         return suite
     if suite.as_posix() in known:
         return known[suite.as_posix()]
-    meant = nearest(str(suite), sorted(known))
+    beside = [each for each in (suite.with_name(f"{suite.name}{ending}") for ending in (".yaml", ".yml")) if each.is_file()]
+    meant = str(beside[0]) if beside else nearest(str(suite), sorted(known))
     hint = f"did you mean '{meant}'?" if meant else "kdbench list suites tells them, and kdbench init writes one"
     raise KdbenchError(f"no suite '{suite}'; {hint}")

@@ -70,6 +70,8 @@ def test_names_of_suites(bench: Bench):
     assert "29 jobs" in ours.out  # it comes with kdbench
     assert "did you mean 'quickstart'?" in meant.err
     assert "no suite 'other'; kdbench list suites" in other.err and "kdbench init" in other.err
+    bench.write("other.yaml", "version: 1\nname: mine\ntasks: [digits]\n")
+    assert "did you mean 'other.yaml'?" in bench("plan", "other", code=2).err
     (bench.folder / "suites").mkdir()
     bench.write("suites/quickstart.yaml", "version: 1\nname: mine\ntasks: [digits]\n")
     assert "29 jobs" not in bench("plan", "quickstart", code=0).out  # one's own comes first
