@@ -183,6 +183,8 @@ def test_the_check_counts_what_is_wrong(tmp_path: Path):
     (tmp_path / "clips.csv").write_text(text.replace("test,4", "test,0"))
     bad = findings("tagged_audio", tmp_path)
     assert bad["leaks"] == ("clips in two parts: 1 in test and train (clips/1.wav = clips/9.wav)", False)
+    assert bad["labels"] == ("1 times the same clip with other tags: clips/1.wav = clips/9.wav", False)
+    assert "labels" not in good
     assert bad["recordings"] == ("with clips in two parts: 1 in test and train (0)", False)
     assert bad["silent"] == ("1: clips/6.wav", False)
     assert bad["files"][0].startswith("1 unreadable") and "5.wav" in bad["files"][0]

@@ -195,10 +195,15 @@ def test_the_check_counts_what_is_wrong(folder: Path):
     assert found["train"].found == "13 images, 2 classes, 6 to 7 each"
     assert found["left out"].found == "1 not read, by their ending: .db 1"
     assert found["leaks"].found == "1 of test are also in train: train/10/2.png = val/2/twin.png"
-    assert found["leaks"].names == ("train/10/2.png = val/2/twin.png",)
+    assert found["leaks"].names == ("train/10/2.png = val/2/twin.png",) and found["leaks"].right is False
+    assert found["labels"].found == "1 times the same image under two classes: train/10/2.png = val/2/twin.png"
+    assert found["labels"].right is False
     assert found["files"].right is False and found["files"].found.startswith("1 unreadable") and "bad.png" in found["files"].found
     (folder / "train" / "10" / "bad.png").unlink()
     images.listed.cache_clear()
+    (folder / "val" / "2" / "twin.png").write_bytes((folder / "train" / "2" / "deep" / "2.JPEG").read_bytes())
+    images.listed.cache_clear()
+    assert "labels" not in {line.what for line in image_check.folder_findings(folder)}
     content = images.listed(folder).fingerprint
     task = Images(Images.Config(root=str(folder), content=content, size=16))
     assert task.leaks() == ["1 images of test are, byte for byte, also in train"]

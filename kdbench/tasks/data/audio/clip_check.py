@@ -90,6 +90,8 @@ def _leaks(found: ClipSet) -> list[Finding]:
             lines.append(twins.told("doubles", f"{again:,} of {name} are there twice", {name: own}, files, base))
     leaks: list[str] = []
     named: list[str] = []
+    tags = {name: part.hot for name, part in parts.items()}
+    lines += twins.contradictory("the same clip with other tags", marks, tags, files, base)
     sources: list[str] = []
     for one, other in combinations(parts, 2):
         both = canonical.distinct(marks[one]) & canonical.distinct(marks[other])

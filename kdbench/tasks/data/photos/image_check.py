@@ -38,7 +38,9 @@ def _numbers(values: Iterable[float]) -> str:
 
 
 def doubles(marks: Mapping[str, np.ndarray], files: Mapping[str, Sequence[Path]], base: Path) -> list[Finding]:
-    """Images that are there twice, byte for byte: within a split, and (which flatters a test) across splits."""
+    """Images that are there twice, byte for byte: within a split, and (which flatters a test) across splits. In a published set
+    (no files given) that is a fact of the set, in one of one's own a fault.
+    """
     found = []
     for split, own in marks.items():
         again = len(own) - len(canonical.distinct(own))
@@ -46,7 +48,8 @@ def doubles(marks: Mapping[str, np.ndarray], files: Mapping[str, Sequence[Path]]
             found.append(twins.told("doubles", f"{again:,} of {split} are there twice", {split: own}, files, base))
     for split, count in canonical.leaked(marks).items():
         text, both = f"{count:,} of {split} are also in train", {name: marks[name] for name in (split, "train")}
-        found.append(twins.told("leaks", text, both, files, base) if count else Finding("leaks", text))
+        right = not count if files else None
+        found.append(twins.told("leaks", text, both, files, base, right) if count else Finding("leaks", text, right=right))
     return found
 
 
@@ -86,6 +89,7 @@ def folder_findings(folder: Path) -> list[Finding]:
         told = some([f"{ending} {number:,}" for ending, number in others.most_common()], SHOWN)
         lines.append(Finding("left out", f"{others.total():,} not read, by their ending: {told}"))
     lines += doubles(found.marks, found.files, folder)
+    lines += twins.contradictory("the same image under two classes", found.marks, found.labels, found.files, folder)
     return [*lines, identified(found.fingerprint)]
 
 
