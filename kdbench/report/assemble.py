@@ -12,7 +12,7 @@ from kdbench.jobs.job import Cell, Job, JobSet, where
 from kdbench.metrics.catalogue import MetricInfo, metric, unlisted
 from kdbench.report.crossed import Crossing
 from kdbench.report.curves import read_curves
-from kdbench.report.model import NONE_OLDER, JudgedClaim, Page, Part, Row, RowKind, Source, Table
+from kdbench.report.model import NONE_OLDER, Endpoints, JudgedClaim, Page, Part, Row, RowKind, Source, Table
 from kdbench.report.outside_teachers import outside_teachers
 from kdbench.report.provenance import provenance
 from kdbench.report.remarks import general_remarks, imported_remark, table_remarks, table_warnings
@@ -48,12 +48,16 @@ def assemble(
     arms = {Cell(arm.task["name"], arm.pair, arm.cell): arm for arm in reversed(expansion.arms)}
     places = dict.fromkeys((arm.task["name"], arm.pair) for arm in expansion.arms)
     with no_garbage_collection():
-        tables = [table(place, arms, jobs, readings, crossing, older) for place in places if place[0] in readings.families]
+        tables = [
+            table(place, arms, jobs, readings, crossing, older, suite.show) for place in places if place[0] in readings.families
+        ]
     known = {key: records[key] for key in jobs.jobs if key in records}
     alone = not side_by_side(known.values())
     for built in tables:
         built.timed = alone
-        built.imported = [imported_row(group) for group in imported if (group.task, group.pair) == (built.task, built.pair)]
+        built.imported = [
+            imported_row(group, built.endpoints) for group in imported if (group.task, group.pair) == (built.task, built.pair)
+        ]
         built.remarks += [imported_remark(built)] if built.imported else []
     diverged = sum(record.status == "diverged" for record in known.values())
     page = Page(
@@ -85,14 +89,15 @@ def table(
     readings: Readings,
     crossing: Crossing | None = None,
     older: Older = NONE_OLDER,
+    show: Sequence[str] = (),
 ) -> Table:
-    """The table of one task and pair."""
+    """The table of one task and pair; `show` are further metrics that the suite asks for."""
     task, pair = place
     family = readings.families[task]
-    ends = endpoints(family)
-    rows = teacher_rows(place, jobs, readings, family, older)
+    ends = endpoints(family, show)
+    rows = teacher_rows(place, jobs, readings, ends, older)
     here = [cell for cell in jobs.cells if (cell.task, cell.pair) == place]
-    students = {cell: student_row(cell, arms[cell], jobs, readings, family, older) for cell in here}
+    students = {cell: student_row(cell, arms[cell], jobs, readings, ends, older) for cell in here}
     controls = {cell: row for cell, row in students.items() if row.kind == "control"}
     for cell, row in students.items():
         if row.kind == "control" or not controls:
@@ -113,35 +118,37 @@ def table(
     return built
 
 
-def teacher_rows(place: tuple[str, str], jobs: JobSet, readings: Readings, family: str, older: Older) -> list[Row]:
+def teacher_rows(place: tuple[str, str], jobs: JobSet, readings: Readings, ends: Endpoints, older: Older) -> list[Row]:
     """A row for each kind of teacher in the pool."""
     by_key = {reading.key: reading for reading in readings.teachers.get(place, [])}
     kinds: dict[str, list[str]] = {}
     for key in jobs.teachers.get(place, []):
         kinds.setdefault(jobs.jobs[key].labels["cell"], []).append(key)
     return [
-        row(label, "teacher", None, keys, [by_key[key] for key in keys if key in by_key], family, older)
+        row(label, "teacher", None, keys, [by_key[key] for key in keys if key in by_key], ends, older)
         for label, keys in kinds.items()
     ]
 
 
-def student_row(cell: Cell, arm: Arm, jobs: JobSet, readings: Readings, family: str, older: Older) -> Row:
+def student_row(cell: Cell, arm: Arm, jobs: JobSet, readings: Readings, ends: Endpoints, older: Older) -> Row:
     control = arm.method["name"] == CONTROL and not arm.method["wrap"]
     alias = arm.alias or (family_alias(arm.task["plugin"]) if control else None)
     kind: RowKind = "control" if control else "arm"
-    made = row(cell.cell, kind, alias, jobs.cells[cell], readings.cells.get(cell, []), family, older)
+    made = row(cell.cell, kind, alias, jobs.cells[cell], readings.cells.get(cell, []), ends, older)
     made.written = arm.written
     return made
 
 
-def row(label: str, kind: RowKind, alias: str | None, keys: list[str], found: list[Reading], family: str, older: Older) -> Row:
+def row(
+    label: str, kind: RowKind, alias: str | None, keys: list[str], found: list[Reading], ends: Endpoints, older: Older
+) -> Row:
     sources = [Source(reading.seed, reading.key, reading.status, reading.key in older.reasons) for reading in found]
-    return Row(label, kind, alias if alias != label else None, len(keys), sources, measure(found, family))
+    return Row(label, kind, alias if alias != label else None, len(keys), sources, measure(found, ends))
 
 
-def imported_row(group: Group) -> Row:
+def imported_row(group: Group, ends: Endpoints) -> Row:
     """Runs made elsewhere as a row: their numbers, and nothing that would be read off beside ours."""
-    return row(group.cell, "imported", None, [r.key for r in group.readings], list(group.readings), group.family, NONE_OLDER)
+    return row(group.cell, "imported", None, [r.key for r in group.readings], list(group.readings), ends, NONE_OLDER)
 
 
 def family_alias(plugin: str) -> str | None:

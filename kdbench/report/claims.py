@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kdbench.report.model import JudgedClaim
 from kdbench.report.numbers import WORDS, number, points, span
+from kdbench.stats import Interval
 
 
 def statement(judged: JudgedClaim) -> str:
@@ -18,12 +19,21 @@ def statement(judged: JudgedClaim) -> str:
 
 def found(judged: JudgedClaim) -> str:
     """+5.5 [+4.8, +6.3] pp for a difference, 97.8 [97.3, 98.3] % for an arm's own value; the interval is over seeds."""
+    return valued(judged, judged.verdict.interval)
+
+
+def quoted(judged: JudgedClaim) -> str:
+    """The same with the one interval to quote."""
+    return valued(judged, judged.verdict.quoted)
+
+
+def valued(judged: JudgedClaim, interval: Interval | None) -> str:
     verdict, unit, sign = judged.verdict, judged.metric.unit, judged.claim.over is not None
     if not verdict.n:
         return "n/a"
     text = number(verdict.difference, unit, sign)
-    if verdict.interval is not None:
-        text += " " + span(verdict.interval.low, verdict.interval.high, unit, sign)
+    if interval is not None:
+        text += " " + span(interval.low, interval.high, unit, sign)
     return f"{text} {measured_in(judged)}".rstrip()
 
 

@@ -41,6 +41,11 @@ class Difference:
     verdict: Literal["better", "worse"] | None = None
     crossed: Interval | None = None
 
+    @property
+    def quoted(self) -> Interval | None:
+        """The one to quote where there is room for one."""
+        return self.crossed or self.interval
+
 
 @dataclass(frozen=True)
 class Source:
@@ -104,13 +109,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """The primary metrics of a family by their part in the report; a family may lack calibration."""
+    """The primary metrics of a family by their part in the report; a family may lack calibration. `more` are what the suite asks
+    for beside them; no plot, ranking or verdict stands on those."""
 
     truth: MetricInfo
     agreement: MetricInfo
     log_kl: MetricInfo
     kl: MetricInfo
     ece: MetricInfo | None
+    more: tuple[MetricInfo, ...] = ()
 
     @property
     def primary(self) -> list[MetricInfo]:
@@ -118,7 +125,8 @@ class Endpoints:
 
     @property
     def shown(self) -> list[MetricInfo]:
-        return [metric for metric in (self.truth, self.agreement, self.kl, self.log_kl, self.ece) if metric is not None]
+        always = [metric for metric in (self.truth, self.agreement, self.kl, self.log_kl, self.ece) if metric is not None]
+        return [*always, *(metric for metric in self.more if metric not in always)]
 
 
 @dataclass(frozen=True)

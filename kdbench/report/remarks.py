@@ -159,14 +159,14 @@ def teachers(table: Table) -> str:
         return (
             f"{seeds} seeds share {pool} teachers: seeds of the same teacher are alike in more than chance, so that the "
             "intervals over seeds are somewhat too narrow for what other teachers would give"
-            + ("; those over seeds and examples draw teachers with their seeds." if table.crossed else ".")
+            + ("; those over seeds and examples add what teachers differ by." if table.crossed else ".")
         )
     text = f"Students of different seeds have different teachers ({pool} in all): the intervals hold the teachers' spread too."
     if table.shared_teams:
         text += (
             f" Not so for {listed(table.shared_teams)}, where several seeds have the very same teachers: their intervals over "
             "seeds are somewhat too narrow for other teachers"
-            + ("; those with examples draw teachers first." if table.crossed else ".")
+            + ("; those with examples add what teachers differ by." if table.crossed else ".")
         )
     if table.shared_members:
         text += (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
-from kdbench.metrics.catalogue import MetricInfo, metric, primary
+from kdbench.metrics.catalogue import MetricInfo, metric, metrics, primary
 from kdbench.metrics.controls import fidelity_gain
 from kdbench.report.model import Difference, Endpoints, Row, Summary
 from kdbench.results.readings import Reading
@@ -30,13 +30,14 @@ PARTS = {  # what agreement is made of, for the plots
 }
 
 
-def endpoints(family: str) -> Endpoints:
-    """The primary metrics of a family by their part in the report."""
+def endpoints(family: str, show: Sequence[str] = ()) -> Endpoints:
+    """The primary metrics of a family by their part in the report, and of those asked for the ones that the family has."""
     found = primary(family)
     truth = next(entry for entry in found if entry.kind == "truth")
     agreement = next(entry for entry in found if entry.kind == "fidelity" and entry.direction == "up")
     ece = next((entry for entry in found if entry.kind == "calibration"), None)
-    return Endpoints(truth, agreement, metric(family, "log_kl"), metric(family, "kl"), ece)
+    more = tuple(entry for name in dict.fromkeys(show) for entry in metrics(family) if entry.name == name)
+    return Endpoints(truth, agreement, metric(family, "log_kl"), metric(family, "kl"), ece, more)
 
 
 def summarise(values: Iterable[tuple[int, float]]) -> Summary:
@@ -48,9 +49,9 @@ def summarise(values: Iterable[tuple[int, float]]) -> Summary:
     return Summary(middle, sd(present) if finite else math.nan, len(present), by_seed)
 
 
-def measure(readings: Sequence[Reading], family: str) -> dict[str, Summary]:
+def measure(readings: Sequence[Reading], ends: Endpoints) -> dict[str, Summary]:
     """All numbers of a row. Diverged runs count nowhere: what they left is no measurement of the method."""
-    ends = endpoints(family)
+    family = ends.truth.family
     done = [reading for reading in readings if reading.status == "done"]
 
     def over(value: Callable[[Reading], float]) -> Summary:

@@ -8,7 +8,7 @@ import sys
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from kdbench.report.claims import found
+from kdbench.report.claims import quoted
 from kdbench.report.model import Difference, JudgedClaim, Page, Row, Table
 from kdbench.report.numbers import counted, number, span, spread
 from kdbench.report.published import in_short
@@ -80,9 +80,20 @@ def draw(console: Console, table: Table) -> None:
     for row, cells in lines:
         grid.add_row(called(row, room), *cells)
     console.print(grid)
+    if told := scope(table):
+        console.print(Text(told, "dim"))
     if any(not row.like_control for row in table.students):
         console.print(Text("† the control had another recipe or other labelled data", "dim"))
     console.print()
+
+
+def scope(table: Table) -> str:
+    """What the brackets of a table speak of; of some rows the examples may not be known."""
+    found = [d for row in table.students if (d := row.differences.get(table.endpoints.truth.name)) and d.quoted is not None]
+    wide = sum(each.crossed is not None for each in found)
+    if not found or not wide:
+        return "brackets: 95 % interval over seeds" if found else ""
+    return "brackets: 95 % interval over seeds and test examples" + ("" if wide == len(found) else ", where these are known")
 
 
 def called(row: Row, room: int) -> Text:
@@ -133,7 +144,7 @@ def change(row: Row, table: Table) -> Text:
 
 def written(found: Difference, unit: str) -> str:
     text = number(found.mean, unit, sign=True)
-    return text if found.interval is None else f"{text} {span(found.interval.low, found.interval.high, unit)}"
+    return text if found.quoted is None else f"{text} {span(found.quoted.low, found.quoted.high, unit)}"
 
 
 def claim_line(judged: JudgedClaim) -> Text:
@@ -143,7 +154,7 @@ def claim_line(judged: JudgedClaim) -> Text:
     verdict = judged.verdict
     line = Text.assemble((f"{verdict.said:<10}", STYLES[verdict.outcome]))
     if verdict.n:
-        line.append(f" {found(judged)}")
+        line.append(f" {quoted(judged)}")
     line.append(f"  {judged.claim.id} ({judged.where}, {counted(verdict.n, 'seed')})")
     if judged.older:
         line.append(f" {MARK}", "red")

@@ -41,6 +41,11 @@ class Judgement:
     crossed: Interval | None = None
 
     @property
+    def quoted(self) -> Interval | None:
+        """The one to quote where there is room for one; never the narrower."""
+        return self.crossed or self.interval
+
+    @property
     def said(self) -> str:
         """The outcome as it is written."""
         return self.outcome.replace("_", " ")

@@ -18,7 +18,7 @@ from kdbench.suite.presets import read_preset
 from kdbench.suite.recipes import recipe_problems
 from kdbench.suite.references import DEFAULT, arms_of, label, rounds_of, unknown
 from kdbench.suite.shape import Miss
-from kdbench.suite.values import claim_problems, view_problems
+from kdbench.suite.values import claim_problems, show_problems, view_problems
 
 
 def plugin_problems(root: Cursor, catalogue: Catalogue) -> list[Problem]:
@@ -47,6 +47,7 @@ def _problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
     yield from recipe_problems(root, catalogue)
     yield from view_problems(root, catalogue)
     yield from claim_problems(root, catalogue)
+    yield from show_problems(root, catalogue)
     yield from _selections(root, catalogue)
     yield from _tuned_params(root, catalogue)
     yield from _profile_params(root, catalogue)

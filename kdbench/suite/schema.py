@@ -203,6 +203,7 @@ class Suite(Strict):
     exclude: Many[Exclude] = runtime("arms to leave out, each with its reason", ())
     claims: Many[Claim] = runtime("statements that the report judges", ())
     profiles: dict[Name, Profile] = identity("named variants for --profile", dict)
+    show: OneOrMany[Text] = runtime("further metrics for the report's tables, where a task's family has them", ())
     gate: Gate = runtime("how kdbench gate judges regressions", Gate)
     resources: Resources = runtime("how jobs are run", Resources)
 

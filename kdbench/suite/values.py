@@ -32,6 +32,19 @@ def claim_problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
             )
 
 
+def show_problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
+    """Metrics that no task of the suite has."""
+    tasks = [find(catalogue, "task", task.named("task").text or "") for task in root["tasks"].items()]
+    known = dict.fromkeys(info.name for task in tasks if task is not None for info in metrics(task.facts["family"]))
+    if None in tasks:
+        return
+    for name in root["show"].items():
+        if name.text is not None and name.text not in known:
+            yield name.problem(
+                f"no task here has the metric '{name.text}'", f"one of {listing(known)}", nearest(name.text, known)
+            )
+
+
 def view_problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
     """Sets and augmentations of views that no task of the suite has; which view meets which task is looked at later."""
     tasks = [find(catalogue, "task", task.named("task").text or "") for task in root["tasks"].items()]

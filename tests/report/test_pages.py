@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from fabricated import LARGE, SMALL, Made, make, plain
 
+from kdbench.report.columns import outcome_columns
 from kdbench.report.markdown import plain as escaped
 from kdbench.report.model import Part
+from kdbench.report.terminal import terminal
 from kdbench.results.against import Against
 from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore
 from kdbench.results.readings import read
+from kdbench.stats import Interval
 
 EVIL = "<script>alert(1)</script>"
 VOID = {"meta", "input", "br", "link", "img"}
@@ -95,6 +98,34 @@ def test_the_page_is_whole_and_loads_nothing(large: Made, tmp_path: Path) -> Non
 def test_every_result_is_traceable(large: Made, tmp_path: Path) -> None:
     text = large.build(tmp_path).html.read_text()
     assert all(key in text for key in large.records)
+
+
+def test_metrics_that_a_suite_asks_for_stand_beside_the_others(tmp_path: Path) -> None:
+    made = make(LARGE.replace("methods:\n  - kd\n", "show: [recall@100, accuracy, top5_accuracy]\nmethods:\n  - kd\n", 1), gaps)
+    built = made.build(tmp_path)
+    heads = {table.task: [column.head for column in outcome_columns(table)] for table in made.page().tables}
+    assert heads["digits"][-1] == "top5_accuracy" and heads["digits"].count("accuracy") == 1  # what is there is not repeated
+    assert heads["topics"][-1] == "recall@100" and heads["sounds"][-1] == "accuracy"
+    assert "top5_accuracy" not in heads["streets"]
+    found = [reading.value("recall@100") for reading in made.readings.cells[made.cell("margin_mse", "topics")]]
+    text = next(line for line in built.markdown.read_text().splitlines() if "margin" in line and "±" in line)
+    assert f"{100 * sum(found) / len(found):.1f} ± " in text.split("|")[-2]
+    assert "recall@100" in built.csv.read_text() and "top5\\_accuracy" in built.latex.read_text()
+
+
+def test_a_terminal_has_room_for_one_interval_and_shows_the_one_to_quote(large: Made) -> None:
+    page = large.page()
+    page.tables, page.claims = [table for table in page.tables if table.task == "digits"], []
+    [table] = page.tables
+    assert "brackets: 95 % interval over seeds\n" in terminal(page)
+    compared = [row for row in table.students if row.differences]
+    for done, row in enumerate(compared, 1):
+        wide = Interval(-0.123, 0.01, 0.456, 5, "crossed, 5 seeds × 900 units, 95%")
+        row.differences["accuracy"] = replace(row.differences["accuracy"], crossed=wide)
+        text = terminal(page)
+        assert text.count("[−12.3, +45.6]") == done
+        assert ("test examples, where these are known" in text) == (done < len(compared))
+    assert "brackets: 95 % interval over seeds and test examples\n" in terminal(page)
 
 
 def test_what_is_incomplete_or_left_out_is_said(large: Made, tmp_path: Path) -> None:

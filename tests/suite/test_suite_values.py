@@ -41,6 +41,19 @@ def test_metrics_that_there_are(metric):
     assert mistakes(CLAIM.format(metric)) == []
 
 
+@pytest.mark.parametrize(
+    "show, said",
+    [
+        ("[top5_acuracy]", [("no task here has the metric 'top5_acuracy'", "top5_accuracy")]),
+        ("[top5_accuracy, nll]", []),
+        ("recall@100", [("no task here has the metric 'recall@100'", None)]),
+        ("kappa", []),
+    ],
+)
+def test_what_is_shown_too_is_a_metric_of_some_task(show, said):
+    assert mistakes(f"tasks: [digits]\nmethods: [kd]\nshow: {show}\n") == said
+
+
 def test_every_mistake_of_a_suite_at_once():
     text = """\
 seed: 3
