@@ -52,9 +52,12 @@ def assemble(
             table(place, arms, jobs, readings, crossing, older, suite.show) for place in places if place[0] in readings.families
         ]
     known = {key: records[key] for key in jobs.jobs if key in records}
+    whole = older.all_of(known)
     alone = not side_by_side(known.values())
     for built in tables:
         built.timed = alone
+        for each in built.rows:
+            each.marked = not whole
         built.imported = [
             imported_row(group, built.endpoints) for group in imported if (group.task, group.pair) == (built.task, built.pair)
         ]
@@ -65,7 +68,7 @@ def assemble(
         part=part,
         description=suite.description.strip(),
         tables=tables,
-        claims=[judged(claim, jobs, readings, reader, older) for claim in expansion.claims],
+        claims=[judged(claim, jobs, readings, reader, NONE_OLDER if whole else older) for claim in expansion.claims],
         refused=[(refusal.cell.title, refusal.reasons) for refusal in jobs.refusals],
         excluded=list(expansion.excluded),
         remarks=[],

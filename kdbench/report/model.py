@@ -73,6 +73,7 @@ class Row:
     best: set[str] = field(default_factory=set)
     written: str | None = None  # the cell as the suite writes it, where its setting was chosen on validation data
     overdispersion: float = math.nan  # variance of its runs over what the finite test set makes of it
+    marked: bool = True  # whether older code is told at the row; where the whole page is of it, that is said once
 
     @property
     def name(self) -> str:
@@ -89,7 +90,8 @@ class Row:
 
     @property
     def older(self) -> int:
-        return sum(source.older for source in self.sources)
+        """Results of older code, to be told at the row."""
+        return sum(source.older for source in self.sources) if self.marked else 0
 
     @property
     def missing(self) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-MARK = "older code"  # at every row with such a result
+MARK = "older code"  # at every row with such a result, unless all are
 PREFIX = f"{MARK} of "
 NAMED = 4  # of rows and of what changed, named in one sentence
 
@@ -23,12 +23,16 @@ class Older:
         counts = Counter(row for key, row in rows.items() if key in self.reasons)
         if not counts:
             return ""
-        number = f"{counts.total()} of {len(rows)} results" if len(rows) > 1 else "The result"
-        where = listed([f"{row} ({count})" for row, count in counts.most_common()])
-        return (
-            f"{number} shown here: {causes(self.reasons[key] for key in rows if key in self.reasons)}. {where}: what the code of "
-            f"today gives may be another number. To have them made anew: {self.command}"
-        )
+        whole = self.all_of(rows)
+        number = "The result" if len(rows) == 1 else f"{'All' if whole else f'{counts.total()} of'} {len(rows)} results"
+        changed = causes(self.reasons[key] for key in rows if key in self.reasons)
+        where = "What" if whole else listed([f"{row} ({count})" for row, count in counts.most_common()]) + ": what"
+        known = f"{number} shown here: {changed}. {where} the code of today gives may be another number"
+        return f"{known}. To have them made anew: {self.command}"
+
+    def all_of(self, keys: Collection[str]) -> bool:
+        """Whether none is of today: then that is said once, and a mark at each would tell nothing."""
+        return bool(keys) and all(key in self.reasons for key in keys)
 
 
 def causes(reasons: Iterable[str]) -> str:

@@ -46,6 +46,19 @@ def test_results_of_older_code_are_marked_wherever_they_are_shown(tmp_path: Path
     assert not made.warnings and "older code" not in markdown(made) + terminal(made)
 
 
+def test_where_all_is_of_older_code_that_is_said_once() -> None:
+    made = make(SMALL + CLAIM, by_hand)
+    older = Older(dict.fromkeys(made.records, "older code of mine.py"), "kdbench run small --stale=rerun")
+    page = assemble(made.suite, Part(), made.expansion, made.jobs, made.readings, made.records, older=older)
+    [said] = page.warnings
+    assert said.startswith(
+        "All 12 results shown here: older code of mine.py. What the code of today gives may be another number."
+    )
+    for text in (markdown(page), terminal(page)):
+        assert " ".join(text.split()).count("older code") == 1
+    assert seeds_text(page).count(",older code,") == seeds_text(page).count("\n") - 1  # a line of numbers is read by itself
+
+
 def test_code_is_judged_by_digests_and_not_by_commits() -> None:
     made = make(SMALL, by_hand)
     for i, record in enumerate(made.records.values()):
