@@ -14,7 +14,7 @@ from kdbench.jobs.start import start_at
 from kdbench.registry import Registry
 from kdbench.suite.arm import Arm
 from kdbench.suite.entry import FRESH
-from kdbench.suite.label import settings
+from kdbench.suite.label import changes, settings
 from kdbench.suite.recipe import RECIPE_DEFAULTS
 
 
@@ -34,8 +34,17 @@ def teacher_label(teacher: dict[str, Any], kinds: Sequence[dict[str, Any]]) -> s
         return "teacher"
     if teacher.get("cards"):
         return f"teacher:{'+'.join(card['name'] for card in teacher['cards'])}"
-    same = sum(other["model"] == teacher["model"] for other in kinds) > 1
-    return f"teacher:{teacher['model']}" + (f"[{settings(teacher['params'])}]" if same and teacher["params"] else "")
+    alike = [other for other in kinds if other["model"] == teacher["model"] and not other.get("cards")]
+    own, others = training(teacher), [training(other) for other in alike]
+    told = {name: value for name, value in own.items() if any(other.get(name) != value for other in others)}
+    params = f"[{settings(teacher['params'])}]" if len(alike) > 1 and teacher["params"] else ""
+    return f"teacher:{teacher['model']}{params}" + (f"{{{settings(told)}}}" if told else "")
+
+
+def training(teacher: dict[str, Any]) -> dict[str, Any]:
+    """What makes a kind of teacher besides its network, flat."""
+    given = {name: teacher[name] for name in ("init", "weights") if teacher.get(name)}
+    return changes({}, {**teacher["recipe"], "view": (teacher.get("view") or {}).get("name"), **given})
 
 
 def teacher_job(arm: Arm, teacher: dict[str, Any], seed: int, registry: Registry, root: Path) -> Job:

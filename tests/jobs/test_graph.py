@@ -109,6 +109,21 @@ def test_a_seed_a_param_and_a_teacher_are_identity_and_names_are_not():
     assert taught.key != two.key  # the same seed, taught by another teacher
 
 
+def test_kinds_of_teachers_never_share_a_label():
+    kinds = [NET, {**NET, "recipe": {"lr": 0.5}}, {**NET, "recipe": {"lr": 0.5, "steps": 7}}, {**NET, "params": {"depth": 2}}]
+    pair = {"name": "many", "teacher": [{**kind, "pool": 2} for kind in kinds], "student": NET}
+    suite = {
+        "seeds": 2,
+        "tasks": [{"task": "digits", "pairs": [pair]}],
+        "sources": {"all": {"source": "ensemble", "teachers": 4}},
+        "methods": [{"method": "kd", "source": "all"}],
+    }
+    jobs = planned(suite)
+    labels = [jobs.jobs[key].labels["cell"] for key in jobs.teachers["digits", "many"]]
+    assert len(labels) == 8 and len(set(labels)) == 4
+    assert any(label.endswith("{lr=0.5,steps=7}") for label in labels) and any("[depth=2]" in label for label in labels)
+
+
 def test_suites_share_jobs():
     small, large = digits(["kd"]), digits(["kd", "at"], seeds=3, resources={"workers": 7, "timeout": 5}, description="longer")
     assert set(small.jobs) < set(large.jobs)
