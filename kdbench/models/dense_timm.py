@@ -16,7 +16,7 @@ from kdbench.models.timm_net import STAGES, ModelError, check_name, create, leve
 class PyramidConfig(Config):
     """Which encoder, how coarse its last map may become, and how wide the decoder is."""
 
-    encoder: str = Field("resnet18", description="name of a timm network")
+    encoder: str = Field("resnet18", description="name of a timm network", json_schema_extra={"format": "timm"})
     output_stride: Literal[8, 16, 32] = Field(32, description="largest stride; below 32 the last stages dilate instead")
     width: int = Field(64, gt=0, description="channels of the summed maps")
 

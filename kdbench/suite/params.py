@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kdbench.suite.catalogue import Plugin
+from kdbench.suite.networks import misnamed
 from kdbench.suite.shape import Miss, branches, check, same, show, written
 
 
@@ -48,7 +49,7 @@ def misses(plugin: Plugin, params: Mapping[str, Any], sweeps: bool = False) -> l
     lists = {name: value for name, value in params.items() if name not in plain}
     # A swept param is there, so it is not "missing" among the plain ones.
     rest = {**root, "required": [name for name in root.get("required", ()) if name not in lists]}
-    found = check(rest, plain, root)[1]
+    found = [*check(rest, plain, root)[1], *misnamed(root, plain)]
     for name, values in lists.items():
         if not values:
             found.append(Miss((name,), "a sweep needs at least one value"))

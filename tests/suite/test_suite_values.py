@@ -76,6 +76,13 @@ claims: [{id: a, task: digits, arm: dkd, over: none, metric: accuracyy, source: 
     }
 
 
+def test_a_network_that_a_param_names_is_one_of_timms():
+    pair = "{{name: p, student: {{model: timm_fpn, params: {{encoder: {}}}}}}}"
+    text = f"tasks: [{{{{task: streets, pairs: [{pair}]}}}}]\nmethods: [kd]\n"
+    assert mistakes(text.format("resnet188")) == [("timm_fpn.encoder: timm has no network 'resnet188'", "resnet18")]
+    assert mistakes(text.format("resnet26")) == []
+
+
 def test_a_place_left_to_be_filled_is_no_fingerprint():
     text = "tasks: [{{task: images, params: {{content: {}}}}}]\nmethods: [kd]\n"
     [(message, _)] = mistakes(text.format("PUT_THE_FINGERPRINT_HERE"))
