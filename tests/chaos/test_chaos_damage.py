@@ -99,7 +99,7 @@ def test_a_checkpoint(executor: Executor, spoil, bench: Bench, count):
     executor(bench, "--checkpoint", "0", fault="exception", code=3)
     path = bench.folder / f".kdbench/checkpoints/{bench.victim}/state.safetensors"
     if spoil == "foreign":  # of another job
-        bench.write("chaos_plugin.py", (bench.folder / "chaos_plugin.py").read_text() + "\n# other code\n")
+        bench.write("chaos_plugin.py", (bench.folder / "chaos_plugin.py").read_text() + "\nOTHER = 1\n")
     elif spoil is flipped:
         data = bytearray(path.read_bytes())
         data[20] ^= 1  # in the header

@@ -122,7 +122,7 @@ def test_results_are_read_only(executor: Executor, bench: Bench, count):
         assert not bench.events(bench.victim)
         subprocess.run(["mount", "-o", "remount,bind,rw", str(folder)], check=True)
         done = executor(bench, fault="read_only", CHAOS_FOLDER=str(folder), code=3)
-        assert "the file system is read-only" in done.out
+        assert "the file system is read-only" in done.out, done.text
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
     executor(bench, code=0)
