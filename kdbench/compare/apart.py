@@ -117,7 +117,7 @@ def same(ours: Any, theirs: Any) -> bool:
 def weights(identity: Mapping[str, Any], figure: Figure, registry: Registry) -> list[str]:
     """Settings of the method; those that a figure does not name are at their default, with all others."""
     method = identity["method"]
-    known = registry.plugins.get(("method", method["name"]))
+    known = registry.find("method", method["name"])
     defaults = known.defaults if known else {}
     if figure.params is None:
         return ["their weights are not known"] if defaults else []

@@ -66,6 +66,10 @@ class Registry:
         self._sought(kind, name)
         return self.plugins[kind, name]
 
+    def find(self, kind: str, name: str) -> PluginInfo | None:
+        """A plugin by its own name, or None."""
+        return self.plugins[kind, name] if self._sought(kind, name) else None
+
     def at_hand(self, kind: str, name: str) -> PluginInfo | None:
         """A plugin that is known without importing packages."""
         return self.plugins.get((kind, self.aliases().get(name, name) if kind == "method" else name))

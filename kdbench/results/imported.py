@@ -123,7 +123,7 @@ class _Line:
         return {"pair": pair or named, "teacher": teacher, "student": student}
 
     def family(self, task: str) -> str:
-        plugin = self.registry.plugins.get(("task", task))
+        plugin = self.registry.find("task", task)
         if plugin is not None:
             return str(plugin.facts["family"])
         if task in self.labels:

@@ -81,7 +81,7 @@ class Row:
         return DataError(f"{self.place}: {column}: {what}")
 
     def plugin(self, kind: str, name: str) -> PluginInfo | None:
-        return self.registry.plugins.get((kind, name))
+        return self.registry.find(kind, name)
 
     def metric(self) -> MetricInfo:
         """Of the task's own family, where that has it; what only another family measures is told, and never compared."""

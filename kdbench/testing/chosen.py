@@ -17,9 +17,9 @@ def plugins_of(registry: Registry, kinds: tuple[str, ...] = KINDS) -> list[Plugi
 def find(name: str, registry: Registry, kinds: tuple[str, ...] = KINDS) -> PluginInfo:
     """A plugin of one of these kinds by its name; a method also by a family's own name for it."""
     for kind in kinds:
-        known = registry.aliases().get(name, name) if kind == "method" else name
-        if (kind, known) in registry.plugins:
-            return registry.get(kind, known)
+        found = registry.find(kind, registry.aliases().get(name, name) if kind == "method" else name)
+        if found is not None:
+            return found
     near = nearest(name, [known for kind in kinds for known in registry.names(kind)])
     raise KdbenchError(f"no {' or '.join(kinds)} '{name}'" + (f"; did you mean '{near}'?" if near else ""))
 

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from cli_bench import Done, environment
 
+from kdbench.registry import Registry
+from kdbench.testing.chosen import find
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kdbench-gated"
 BROKEN = """\
 [build-system]
@@ -78,3 +81,23 @@ def test_a_broken_package_is_listed_with_its_error(python, tmp_path):
 
 def test_the_running_environment_has_no_such_package(tmp_path):
     assert "gated" not in json.loads(kdbench(Path(sys.executable), tmp_path, "list", "methods", "--json").out)["methods"]
+
+
+@pytest.fixture
+def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A package that is installed in this process, which nothing has imported yet."""
+    info = tmp_path / "lazy-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lazy\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[kdbench.methods]\nlazy = lazy_plugin\n")
+    body = "name = 'lazy'\n    needs = Needs()\n\n    def terms(self, step):\n        return {}\n"
+    (tmp_path / "lazy_plugin.py").write_text(f"from kdbench.api import Method, Needs\n\n\nclass Lazy(Method):\n    {body}")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "lazy_plugin", raising=False)
+    return Registry()
+
+
+def test_a_package_is_imported_once_a_name_of_it_is_asked_for(on_path: Registry):
+    assert find("kd", on_path).name == "kd" and "lazy_plugin" not in sys.modules
+    assert find("lazy", on_path).name == "lazy" and "lazy_plugin" in sys.modules
+    assert on_path.find("method", "lazier") is None
