@@ -140,7 +140,7 @@ def parts_of(groups: Sequence[Sequence[float]]) -> tuple[Part, ...]:
     """The variance of a mean, or of two means that are not paired; nothing where a group has no spread to be known."""
     if min(map(len, groups)) < 2:
         return ()
-    return (satterthwaite([(sd(group) ** 2 / len(group), len(group) - 1) for group in groups]),)
+    return ((satterthwaite([(sd(group) ** 2 / len(group), len(group) - 1) for group in groups]),),)
 
 
 def side(group: Group, found: Mapping[int, float]) -> Side:

@@ -5,7 +5,9 @@ where several seeds share one: by how much their means lie apart more than seeds
 the test set, drawn once for all runs (every net saw the same one), with the metric computed anew on each draw; what two different
 runs have in common over the draws is the examples' share, since each run's own part is in the seeds' variance already. Half
 widths of parts add as their squares (see `half_width`), so that this interval is never narrower than that over seeds, however
-few they are. A bootstrap over runs has no part in it: over three it covers 75 % instead of 95 (coverage measured:
+few they are. What one run alone does with other examples is in the seeds' variance; where few seeds happen to lie closer together
+than that, it is taken itself, so that the interval is never narrower than that of these very runs over the examples either. A
+bootstrap over runs has no part in it: over three it covers 75 % instead of 95 (coverage measured:
 tests/stats/test_bootstrap_coverage.py). Arms of one suite are paired by seed, and so by teacher.
 """
 
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
-from kdbench.stats.intervals import LEVEL, Interval, Part, combined, mean, satterthwaite, sd
+from kdbench.stats.intervals import LEVEL, Interval, Known, Part, combined, mean, satterthwaite, sd
 from kdbench.stats.significance import p_of
 
 if TYPE_CHECKING:
@@ -80,7 +82,8 @@ def plausible(metric: str, arms: Sequence[Sequence[Run]], resamples: int = RESAM
     """Means of paired arms [arms, draws] as they might be with other seeds, teachers and examples; None where one has no value.
 
     Two arms' draws lie as far apart as their interval says: the deviations of seeds (and of teachers that seeds share) are
-    weighed at random, all arms alike, and spread as t has it; the examples' part is drawn from what runs of all arms share.
+    weighed at random, all arms alike, and spread as t has it; the examples' part is drawn from what runs of all arms share, and
+    what seeds that lie close together lack of it is added.
     """
     import numpy as np
 
@@ -91,8 +94,9 @@ def plausible(metric: str, arms: Sequence[Sequence[Run]], resamples: int = RESAM
         return None
     ties = min(arms, key=teachers)
     stream = generator("plausible", len(arms), len(ties), *map(len, grouped(ties)))
-    sizes, axes = np.linalg.eigh(shared_by(tables[..., defined]))
-    found = table.mean(axis=1)[:, None] + axes * np.sqrt(np.maximum(sizes, 0.0)) @ stream.normal(size=(len(arms), resamples))
+    shared, seeds = shared_by(tables[..., defined]), np.atleast_2d(np.cov(table)) / len(ties)
+    lacking = np.atleast_2d(np.cov(tables[..., defined].mean(axis=1))) - shared - seeds
+    found = table.mean(axis=1)[:, None] + normal(shared, resamples, stream) + normal(lacking, resamples, stream)
     samples = [[[i] for i in range(len(ties))], grouped(ties)]
     for groups in samples if 1 < len(samples[1]) < len(ties) else samples[:1]:
         k = len(groups)
@@ -100,6 +104,14 @@ def plausible(metric: str, arms: Sequence[Sequence[Run]], resamples: int = RESAM
         weights = stream.normal(size=(k, resamples)) / np.sqrt(stream.chisquare(k - 1, resamples) / (k - 1))
         found = found + math.sqrt(k / (k - 1)) * away @ weights
     return found
+
+
+def normal(covariance: np.ndarray, draws: int, stream: np.random.Generator) -> np.ndarray:
+    """Normal vectors of a covariance as columns; directions in which an estimate of it came out negative do not vary."""
+    import numpy as np
+
+    sizes, axes = np.linalg.eigh(covariance)
+    return axes * np.sqrt(np.maximum(sizes, 0.0)) @ stream.normal(size=(len(covariance), draws))
 
 
 def grouped(runs: Sequence[Run]) -> list[list[int]]:
@@ -167,7 +179,7 @@ def order(run: Run) -> tuple[str, str]:
     return (str(run.seed).zfill(12), str(run.teacher))
 
 
-def between_teachers(values: Sequence[float], runs: Sequence[Run]) -> Part | None:
+def between_teachers(values: Sequence[float], runs: Sequence[Run]) -> Known | None:
     """The variance of the mean that teachers add to that of seeds; None where all seeds have one teacher, or each its own."""
     groups = [[values[i] for i in places] for places in grouped(runs)]
     n, k = len(values), len(groups)
@@ -197,6 +209,14 @@ def of_examples(tables: Sequence[np.ndarray]) -> float:
     return max(0.0, sum(float(shared_by(table[None])[0, 0]) for table in tables) - both)
 
 
+def of_these_runs(tables: Sequence[np.ndarray]) -> float:
+    """The variance that other examples make of an arm's mean, or of the difference of two, with these very runs."""
+    import numpy as np
+
+    means = [table.mean(axis=0) for table in tables]
+    return float(np.var(means[0] - means[1] if len(means) > 1 else means[0], ddof=1))
+
+
 def _summary(
     metric: str, groups: Sequence[Sequence[Run]], arms: Sequence[Sequence[Run]], resamples: int, level: float
 ) -> Crossed | None:
@@ -218,10 +238,12 @@ def _summary(
     tables = [table[:, defined] for table in tables]
     ties = [between_teachers(found, group) for found, group in zip(values, groups, strict=True)]
     units = arms[0][0].units.size(metric)
+    shared, freedom = of_examples(tables), max(1, units - 1)
+    seeds = satterthwaite([(sd(found) ** 2 / len(found), len(found) - 1) for found in values])
     parts = (
-        satterthwaite([(sd(found) ** 2 / len(found), len(found) - 1) for found in values]),
-        *(part for part in ties if part is not None),
-        (of_examples(tables), max(1, units - 1)),
+        (seeds, (max(0.0, of_these_runs(tables) - shared), freedom)),
+        *((part,) for part in ties if part is not None),
+        ((shared, freedom),),
     )
     interval = combined(estimate, parts, runs, f"crossed, {runs} seeds × {units} units, {level:.0%}", level)
     return Crossed(interval, p_of(estimate, parts), parts)

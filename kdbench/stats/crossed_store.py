@@ -34,7 +34,7 @@ from kdbench.stats.ranks import rank_probabilities
 if TYPE_CHECKING:
     import numpy as np
 
-VERSION = 2  # raise when what is computed from the same units changes
+VERSION = 3  # raise when what is computed from the same units changes
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _load(path: Path) -> dict[str, Crossed | None]:
 
 
 def _crossed(plain: Mapping[str, Any]) -> Crossed:
-    return Crossed(Interval(**plain["interval"]), plain["p"], tuple((part[0], part[1]) for part in plain["parts"]))
+    return Crossed(Interval(**plain["interval"]), plain["p"], tuple(tuple((v, f) for v, f in part) for part in plain["parts"]))
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 LEVEL = 0.95
-Part = tuple[float, float]  # a variance of an estimate, and its degrees of freedom
+Known = tuple[float, float]  # a variance of an estimate, and its degrees of freedom
+Part = tuple[Known, ...]  # a kind of chance: what is known of its variance, once or from two sides, of which the wider counts
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def combined(estimate: float, parts: Sequence[Part], n: int, how: str, level: fl
 def half_width(parts: Sequence[Part], alpha: float) -> float:
     """Each part's own t interval, their half widths added as squares (Zou and Donner's recovery of variance estimates). Never
     narrower than any part alone, as a sum of variances with Satterthwaite's freedom would be at few seeds."""
-    return math.sqrt(math.fsum(t_quantile(freedom, alpha / 2) ** 2 * variance for variance, freedom in parts))
+    squares = (max(t_quantile(freedom, alpha / 2) ** 2 * variance for variance, freedom in part) for part in parts)
+    return math.sqrt(math.fsum(squares))
 
 
 def t_quantile(freedom: float, probability: float) -> float:

@@ -24,7 +24,8 @@ def detectable_of(parts: Sequence[Part], power: float = 0.8, alpha: float = 0.05
     shares add as in `intervals.half_width`; NaN without parts."""
     if not parts:
         return math.nan
-    return math.sqrt(math.fsum(noncentrality(freedom, power, alpha / 2) ** 2 * v for v, freedom in parts if v > 0))
+    known = [[noncentrality(freedom, power, alpha / 2) ** 2 * v for v, freedom in part if v > 0] for part in parts]
+    return math.sqrt(math.fsum(max(squares, default=0.0) for squares in known))
 
 
 def seeds_for(difference: float, sd: float, most: int = 1000, power: float = 0.8, alpha: float = 0.05) -> int | None:

@@ -89,5 +89,5 @@ def _rows_iqm(table: np.ndarray) -> np.ndarray:
 
 
 def _interval(estimate: float, variance: float, freedom: float, n: int, how: str, level: float) -> Interval:
-    half = half_width([(variance, freedom)], 1 - level) if math.isfinite(variance) else math.inf
+    half = half_width([((variance, freedom),)], 1 - level) if math.isfinite(variance) else math.inf
     return Interval(estimate - half, estimate, estimate + half, n, how)

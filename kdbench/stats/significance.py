@@ -26,7 +26,7 @@ def welch_p(first: Sequence[float], second: Sequence[float]) -> float:
 
 def p_of(estimate: float, parts: Sequence[Part]) -> float:
     """Two-sided: the level α at which the interval of these parts just reaches zero."""
-    if not any(variance > 0 for variance, _ in parts):
+    if not any(variance > 0 for part in parts for variance, _ in part):
         return 1.0 if estimate == 0 else 0.0
     low, high = -700.0, 0.0  # of log α
     for _ in range(50):

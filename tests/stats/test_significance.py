@@ -46,7 +46,7 @@ def test_holm_holds_the_chance_of_any_false_alarm() -> None:
 
 
 def test_the_difference_detectable_between_two_arms_is_found_in_four_of_five_simulations() -> None:
-    size = detectable_of([(1 / 4 + 1 / 7, 9)])
+    size = detectable_of([((1 / 4 + 1 / 7, 9),)])
     a, b = np.random.default_rng(2).normal(size, 1.0, (4000, 4)), np.random.default_rng(4).normal(0.0, 1.0, (4000, 7))
     assert abs((stats.ttest_ind(a, b, axis=1).pvalue < 0.05).mean() - 0.8) < 4 * math.sqrt(0.8 * 0.2 / 4000)
 
