@@ -1,4 +1,4 @@
-"""Of which kind the parts of a record are that everybody reads: labels and provenance. What else stands there is free."""
+"""Of which kind the parts of a record are that everybody reads: labels, provenance, an identity's teachers. The rest is free."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ def misfit(kind: str, labels: Mapping[str, Any], identity: Mapping[str, Any], pr
     for name in SEEDS:
         if labels.get(name) is not None and not is_whole(labels[name]):
             return f"label {name!r} is no whole number"
+    taught_by = identity.get("teachers") or []
+    if not isinstance(taught_by, list) or not all(isinstance(key, str) for key in taught_by):
+        return "identity.teachers is no list of keys"
     if kind == "imported":
         run = identity.get("imported")
         if "cell" not in labels or not isinstance(run, Mapping) or not all(isinstance(run.get(name), str) for name in RUN):

@@ -23,7 +23,7 @@ plain = st.recursive(
 )
 tree = st.dictionaries(text, plain, max_size=4)
 # What everybody reads has a shape (results/shapes.py); the rest is free.
-SHAPED = {*TEXTS, *TEXTS_OR_NONE, *SEEDS, *FACTS, *TABLES, "machine", "git", "code", "leaks"}
+SHAPED = {*TEXTS, *TEXTS_OR_NONE, *SEEDS, *FACTS, *TABLES, "machine", "git", "code", "leaks", "teachers"}
 free = tree.map(lambda found: {name: value for name, value in found.items() if name not in SHAPED})
 hexadecimal = st.binary(min_size=32, max_size=32).map(bytes.hex)
 records = st.builds(
@@ -31,7 +31,7 @@ records = st.builds(
     key=hexadecimal,
     kind=st.just("student"),
     status=st.sampled_from(["done", "diverged"]),
-    identity=tree,
+    identity=free,
     labels=free.map(lambda labels: labels | {"task": "digits", "method": "kd"}),
     metrics=st.dictionaries(text, st.dictionaries(text, st.floats() | st.integers(-(2**53), 2**53), max_size=4), max_size=3),
     teachers=st.lists(hexadecimal, max_size=2),
@@ -109,6 +109,8 @@ def test_comparable_leaves_out_only_what_may_differ(make_record) -> None:
         ({"outputs": {"test/logits": "abc"}}, "not a sha256"),
         ({"weights": "../weights"}, "not a sha256"),
         ({"teachers": ["x"]}, "not a hexadecimal digest"),
+        ({"identity": {"teachers": 0.5}}, "identity.teachers is no list of keys"),
+        ({"identity": {"teachers": [7]}}, "identity.teachers is no list of keys"),
     ],
 )
 def test_invalid_records_cannot_exist(make_record, changes: dict, message: str) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 import os
 import subprocess
 import sys
@@ -223,6 +224,10 @@ def another(part: str):
     return change
 
 
+def endless(path: Path) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"shape": [math.inf]}))
+
+
 WRONG = {
     "values cut short": (tables.VALUES, cut, "values.npy is cut short or damaged"),
     "values gone": (tables.VALUES, Path.unlink, "values.npy is cut short or damaged"),
@@ -230,6 +235,7 @@ WRONG = {
     "no array at all": (tables.VALUES, lambda path: path.write_bytes(b"junk"), "values.npy is cut short or damaged"),
     "marks cut short": (tables.FILLED, cut, "filled.npy is cut short or damaged"),
     "header cut short": (tables.HEADER, cut, "header.json cannot be read"),
+    "a shape without end": (tables.HEADER, endless, "header.json cannot be read"),
     "never finished": (tables.HEADER, Path.unlink, "it was never finished"),
     **{
         f"another {part}": (tables.HEADER, another(part), f"it is about another {part}")

@@ -138,7 +138,7 @@ def _read_header(folder: Path, about: dict[str, Any]) -> Shape:
         found, shape = dict(header["about"]), tuple(map(int, header["shape"]))
     except FileNotFoundError:
         raise Unfit("it was never finished") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):  # an infinite shape is valid JSON to Python
         raise Unfit(f"{HEADER} cannot be read") from None
     if found != about:
         other = sorted(name for name in {*found, *about} if found.get(name) != about.get(name))
