@@ -78,7 +78,10 @@ def control_columns(table: Table) -> list[Column]:
         return lambda row: simple(row, key, lambda value: number(value, unit, sign))
 
     mark = "%" if unit == "share" else ""
-    gain = "what share of the agreement that the accuracies still allow is owed to this teacher: 0 none, 1 all of it; no accuracy"
+    gain = (
+        "what share of the agreement that the accuracies still allow is owed to this teacher: 0 none, 1 all of it; no accuracy; "
+        "n/a where those of a seed leave no room"
+    )
     gap = "what agreement loses from there to the test set; below zero, the test set is the easier one to agree on"
     other = "agreement with this teacher of a student of the same row that learned from another teacher"
     owed = "agreement beyond that of the independent student: what is owed to this teacher"

@@ -27,14 +27,15 @@ class Crossing:
     def fill(self, table: Table, readings: Mapping[str, list[Reading]]) -> None:
         """`readings` are those of the rows, by label."""
         arms = {label: CellRuns.of(table.family, found, self.reader) for label, found in readings.items()}
-        metrics = [info.name for info in table.endpoints.primary]
+        metrics = [info.name for info in table.endpoints.shown]
         for row in table.students:
             if row.control is None or not row.differences or not row.sources:
                 continue
             found = self.store.differences(metrics, arms[row.label], arms[row.control])
-            for info in table.endpoints.primary:
-                if info.name in row.differences:
-                    row.differences[info.name] = crossed(row.differences[info.name], found[info.name])
+            if not any(found.values()):
+                continue  # the examples are not known: the seeds alone decide
+            for name, difference in row.differences.items():
+                row.differences[name] = crossed(difference, found[name])
         table.units = self.units(arms.values())
         table.ranking = self.ranking(table, arms)
         for row in table.students:
@@ -61,8 +62,9 @@ class Crossing:
 
 
 def crossed(found: Difference, wide: Crossed | None) -> Difference:
-    """A difference with its wider interval, which decides whether it is real."""
+    """A difference with its wider interval, which decides whether it is real. A metric that cannot be computed anew on other
+    examples, beside ones that can, is called neither better nor worse."""
     if wide is None:
-        return found
+        return replace(found, verdict=None)
     real = found.verdict is not None and wide.interval.excludes_zero
     return replace(found, crossed=wide.interval, verdict=found.verdict if real else None)

@@ -64,7 +64,7 @@ def measure(readings: Sequence[Reading], ends: Endpoints) -> dict[str, Summary]:
     agreement = ends.agreement.name
     found["independent"] = of(f"independent.{agreement}")
     found["above_independent"] = over(lambda r: r.value(f"fidelity.{agreement}") - r.value(f"independent.{agreement}"))
-    found["gain"] = over(partial(gain, family=family))
+    found["gain"] = whole(over(partial(gain, family=family)), found["above_independent"])
     found["distil"] = of(f"distil.{agreement}")
     found["gap"] = over(lambda r: r.value(f"distil.{agreement}") - r.value(f"fidelity.{agreement}"))
     for name in PARTS[family]:
@@ -73,6 +73,12 @@ def measure(readings: Sequence[Reading], ends: Endpoints) -> dict[str, Summary]:
         found[name] = over(partial(cost, name=name))
     found["seconds"] = over(lambda r: r.seconds)
     return found
+
+
+def whole(found: Summary, known: Summary) -> Summary:
+    """Nothing where a seed lacks it that has the other: gain has no value where the accuracies leave no room, and the mean of the
+    seeds that are left would be another one."""
+    return found if found.n >= known.n else Summary()
 
 
 def cost(reading: Reading, name: str) -> float:

@@ -86,6 +86,19 @@ def test_controls_of_fidelity() -> None:
     assert kd.summary("macs").mean == 25504
 
 
+def test_a_gain_that_some_seeds_lack_is_none() -> None:
+    """The mean of the seeds that are left would be that of the lucky ones."""
+
+    def of(task: str, cell: str, seed: int) -> Any:
+        groups = by_hand(task, cell, seed)
+        if cell == "kd" and seed == 1:
+            groups["independent"] = groups["fidelity"] | {"agreement": 0.995}
+        return groups
+
+    kd = rows(make(SMALL, of).page().tables[0])["kd"]
+    assert kd.summary("above_independent").n == 3 and kd.summary("gain").n == 0 and math.isnan(kd.summary("gain").mean)
+
+
 def test_fidelity_gain_of_segmentation_is_that_of_pixels_and_ranks_have_none() -> None:
     tables = {table.task: table for table in make(LARGE, plain).page().tables}
     for task, known in (("digits", True), ("streets", True), ("topics", False), ("sounds", False)):
