@@ -68,6 +68,7 @@ class Task(ABC):
     pair: ClassVar[Mapping[str, Any]]  # {"teacher": {model, params, recipe, view}, "student": {...}}
     aliases: ClassVar[Mapping[str, str]] = {}  # the family's names of methods, e.g. source_only -> none
     licence: ClassVar[str] = ""
+    tested: ClassVar[str] = ""  # what the test set is of, where that is no matter of course: "the target domain"
 
     def __init__(self, config: PluginConfig | None = None):
         self.config = config if config is not None else self.Config()

@@ -16,7 +16,7 @@ from typing import Any
 from kdbench.registry.info import PluginInfo
 
 OF_FILES = "kdbench_plugin_"  # what the modules of plugin files are called, before their names
-_TASK_FACTS = ("family", "axis", "grid", "sets", "roles", "augments", "bank", "fields", "pair", "aliases", "licence")
+_TASK_FACTS = ("family", "axis", "grid", "sets", "roles", "augments", "bank", "fields", "pair", "aliases", "licence", "tested")
 
 
 def load_file(path: Path) -> ModuleType:

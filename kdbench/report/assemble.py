@@ -12,6 +12,7 @@ from kdbench.jobs.job import Cell, Job, JobSet, where
 from kdbench.metrics.catalogue import MetricInfo, metric, unlisted
 from kdbench.report.crossed import Crossing
 from kdbench.report.curves import read_curves
+from kdbench.report.learned_from import batches_of_both, data_used
 from kdbench.report.model import NONE_OLDER, Endpoints, JudgedClaim, Page, Part, Row, RowKind, Source, Table
 from kdbench.report.outside_teachers import outside_teachers
 from kdbench.report.provenance import provenance
@@ -117,6 +118,8 @@ def table(
     if crossing is not None:
         crossing.fill(built, {cell.cell: readings.cells.get(cell, []) for cell in here})
         built.curves = read_curves(built, crossing.reader.home.jobs)
+    own, facts = [arms[cell] for cell in here], facts_of(arms[here[0]].task["plugin"]) if here else {}
+    built.data = [" ".join(data_used(own, facts, family, built.units)), batches_of_both(own)]
     built.warnings, built.remarks = table_warnings(built), table_remarks(built)
     return built
 
@@ -156,10 +159,14 @@ def imported_row(group: Group, ends: Endpoints) -> Row:
 
 def family_alias(plugin: str) -> str | None:
     """What the task's field calls the control, e.g. source_only."""
+    return next((alias for alias, method in facts_of(plugin).get("aliases", {}).items() if method == CONTROL), None)
+
+
+def facts_of(plugin: str) -> Mapping[str, Any]:
+    """What is told of a task that comes with kdbench; nothing of others."""
     from kdbench.registry import builtin
 
-    facts = next((info.facts for info in builtin() if info.kind == "task" and info.name == plugin), {})
-    return next((alias for alias, method in facts.get("aliases", {}).items() if method == CONTROL), None)
+    return next((info.facts for info in builtin() if info.kind == "task" and info.name == plugin), {})
 
 
 def control_of(arm: Arm, controls: Mapping[Cell, Arm]) -> Cell:

@@ -163,6 +163,7 @@ class Table:
     remarks: list[str] = field(default_factory=list)
     ranking: Ranking | None = None
     units: int = 0  # examples of the test set; 0 where they are not known
+    data: list[str] = field(default_factory=list)  # remarks on what is learned from and tested on
     timed: bool = True  # whether seconds of training measure anything
     shared_members: list[str] = field(default_factory=list)  # rows whose seeds have ensembles that partly overlap
     shared_teams: list[str] = field(default_factory=list)  # rows of which several seeds have the very same teachers

@@ -82,8 +82,8 @@ def table_remarks(table: Table) -> list[str]:
     return [
         text
         for text in (
-            tested(table), seeds(table), undecided(table), noise(table), teacher_above(table), teachers(table), controls(table),
-            unlike(table),
+            *table.data, seeds(table), undecided(table), noise(table), teacher_above(table), teachers(table), controls(table),
+            unlike(table), *silent(table),
         )
         if text
     ]  # fmt: skip
@@ -92,10 +92,6 @@ def table_remarks(table: Table) -> list[str]:
 def table_warnings(table: Table) -> list[str]:
     """What makes a table worthless for the question that it is made for."""
     return [text] if (text := nothing_to_learn(table)) else []
-
-
-def tested(table: Table) -> str:
-    return f"The test set has {table.units:,} examples." if table.units else ""
 
 
 def seeds(table: Table) -> str:
@@ -174,6 +170,19 @@ def teachers(table: Table) -> str:
             "for other teachers those are somewhat too narrow."
         )
     return text
+
+
+def silent(table: Table) -> list[str]:
+    """Terms that were computed and never taught anything: of all that the events tell, each was exactly zero."""
+    mute = {
+        curve.label: [f"'{name}'" for name, values in curve.terms.items() if values and not any(values)] for curve in table.curves
+    }
+    return [
+        f"The term {listed(names)} of {label} was 0 at every step that was logged: it taught nothing. A threshold that nothing "
+        "reaches, or too few steps to reach it, does that."
+        for label, names in mute.items()
+        if names
+    ]
 
 
 def controls(table: Table) -> str:

@@ -42,6 +42,7 @@ class Scenes(FromFolder, Segmentation):
 
     name = "scenes"
     reader = "kdbench.tasks.data.scenes.scene_layouts:meant_by"
+    tested = "the target (a set alone is its own)"
     Config = ScenesConfig
     sets = {
         "source": "the source's training images, with labels",

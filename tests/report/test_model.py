@@ -13,7 +13,8 @@ from fabricated import LARGE, PROVENANCE, SMALL, make, plain
 from scipy import stats
 
 from kdbench.report.columns import control_columns
-from kdbench.report.model import Row, Table
+from kdbench.report.model import Curve, Row, Table
+from kdbench.report.remarks import silent
 from kdbench.results.against import Against
 from kdbench.results.home import Home
 from kdbench.results.outputs import OutputStore
@@ -84,6 +85,25 @@ def test_controls_of_fidelity() -> None:
     assert kd.summary("gap").mean == pytest.approx(0.95 - 0.81)
     assert kd.summary("parameters").mean == 2906
     assert kd.summary("macs").mean == 25504
+
+
+def test_what_is_learned_from_and_tested_is_said_before_the_numbers() -> None:
+    said = {table.task: " ".join(table.remarks) for table in make(LARGE, plain).page().tables}
+    assert "labels of 'source' (the source domain, with labels) and from their teacher's answers to 'target'" in said["streets"]
+    assert "The teacher itself learned from the same labels. Tested on the target domain." in said["streets"]
+    assert "The control never sees 'target'" in said["streets"] and "name: unasked" in said["streets"]
+    assert "The teacher itself learned from 'graded'" in said["topics"]
+    assert "answers to the same" in said["sounds"]
+    assert not any("never sees" in said[task] for task in ("digits", "topics", "sounds"))
+    apart = make(LARGE.replace("{task: streets,", "{task: streets, recipe: {joint: false},"), plain).page()
+    assert not any("never sees" in text for table in apart.tables for text in table.remarks)
+
+
+def test_a_term_that_was_zero_all_along_is_told() -> None:
+    table = make(SMALL, by_hand).page().tables[0]
+    table.curves = [Curve("kd", [1, 2], {"task": [0.3, 0.2], "pseudo": [0.0, 0.0]}), Curve("dkd", [1, 2], {"kd": [0.0, 0.1]})]
+    [said] = silent(table)
+    assert said.startswith("The term 'pseudo' of kd was 0 at every step")
 
 
 def test_a_gain_that_some_seeds_lack_is_none() -> None:
