@@ -46,8 +46,8 @@ class Column:
         return f"{self.head} {self.unit}".strip()
 
 
-def outcome_columns(table: Table) -> list[Column]:
-    """Truth, its difference to the control, fidelity, calibration."""
+def outcome_columns(table: Table, one_interval: bool = False) -> list[Column]:
+    """Truth, its difference to the control, fidelity, calibration. With `one_interval` the difference has the one to quote."""
     ends = table.endpoints
     truth = ends.truth
     found = [
@@ -57,10 +57,10 @@ def outcome_columns(table: Table) -> list[Column]:
             "Δ to none",
             points(truth.unit),
             f"{truth.title} minus the control's, with 95 % interval",
-            lambda row: change(row, truth),
+            lambda row: change(row, truth, one_interval),
         ),
     ]
-    if table.crossed:
+    if table.crossed and not one_interval:
         more = "with other test examples too: 95 % interval over seeds and examples, the one to quote"
         found.append(Column("Δ, examples too", points(truth.unit), more, lambda row: crossed(row, truth)))
     for info in ends.shown[1:]:
@@ -146,7 +146,7 @@ def measured(row: Row, info: MetricInfo) -> Entry:
     return Entry(text, summary.mean, exact, marks)
 
 
-def change(row: Row, info: MetricInfo) -> Entry:
+def change(row: Row, info: MetricInfo, quoted: bool = False) -> Entry:
     found = row.differences.get(info.name)
     if found is None:
         return Entry("")
@@ -154,9 +154,10 @@ def change(row: Row, info: MetricInfo) -> Entry:
         return Entry(MISSING)
     text = number(found.mean, info.unit, sign=True)
     exact = f"to {row.control}, {found.n} seeds" if found.n > 1 else f"to {row.control}, 1 seed: no interval"
-    if found.interval is not None:
-        text += " " + span(found.interval.low, found.interval.high, info.unit)
-        exact += f", {found.interval.how}"
+    interval = found.quoted if quoted else found.interval
+    if interval is not None:
+        text += " " + span(interval.low, interval.high, info.unit)
+        exact += f", {interval.how}"
     marks = (found.verdict,) if found.verdict and row.complete else ()
     return Entry(text + ("" if row.like_control else " †"), found.mean, exact, marks)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from kdbench.report.columns import Column, Entry, control_columns, outcome_columns
@@ -29,28 +30,40 @@ def latex(page: Page) -> str:
     """Two tables a task, to be \\input into a document that loads booktabs."""
     parts = [f"% {' '.join(page.title.split())}: made by kdbench; needs \\usepackage{{booktabs}} and \\usepackage[T1]{{fontenc}}"]
     for table in page.tables:
-        parts.append(tabular(table, table.listed, outcome_columns(table), "outcome"))
-        parts.append(tabular(table, table.rows, control_columns(table), "fidelity controls and cost"))
+        columns = outcome_columns(table, one_interval=True)
+        parts.append(tabular(page.name, table, table.listed, columns, "outcome", explained(table)))
+        parts.append(tabular(page.name, table, table.rows, control_columns(table), "fidelity controls and cost", ""))
     return "\n\n".join(parts) + "\n"
 
 
-def tabular(table: Table, rows: Sequence[Row], columns: Sequence[Column], what: str) -> str:
+def explained(table: Table) -> str:
+    """What a reader of a paper must know of the numbers."""
+    compared = any(row.differences for row in table.students)
+    over = "seeds and test examples" if table.crossed else "seeds"
+    change = f" Δ: difference to the control, paired by seed, with its 95 % interval over {over}." if compared else ""
+    mixed = " † The control had another recipe or other labelled data." if any(not r.like_control for r in table.students) else ""
+    return f"Mean ± standard deviation over seeds, last step.{change}{mixed} Bold: the best mean, which is no test."
+
+
+def tabular(name: str, table: Table, rows: Sequence[Row], columns: Sequence[Column], what: str, more: str) -> str:
     heads = ["cell", *(column.title for column in columns)]
     lines = [" & ".join(map(escaped, heads)) + r" \\", r"\midrule"]
     for row in rows:
         cells = [escaped(row.name), *(set_in(column.read(row)) for column in columns)]
         lines.append(" & ".join(cells) + r" \\")
     body = "\n".join(lines)
-    caption = escaped(f"{table.title}: {what}")
+    caption = escaped(f"{table.title}: {what}. {more}".strip())
+    label = re.sub(r"[^a-z0-9]+", "-", f"{name} {table.title} {what}".lower()).strip("-")
     return (
-        f"\\begin{{table}}\n\\centering\n\\caption{{{caption}}}\n\\begin{{tabular}}{{l{'r' * len(columns)}}}\n\\toprule\n"
+        f"\\begin{{table}}\n\\centering\n\\caption{{{caption}}}\n\\label{{tab:{label}}}\n"
+        f"\\begin{{tabular}}{{l{'r' * len(columns)}}}\n\\toprule\n"
         f"{body}\n\\bottomrule\n\\end{{tabular}}\n\\end{{table}}"
     )
 
 
 def set_in(entry: Entry) -> str:
     text = escaped(entry.text)
-    return rf"\textbf{{{text}}}" if entry.strong else text
+    return rf"\textbf{{{text}}}" if "best" in entry.marks else text  # one meaning of bold; an interval shows what it excludes
 
 
 def escaped(text: str) -> str:

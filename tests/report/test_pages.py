@@ -15,6 +15,7 @@ from fabricated import LARGE, SMALL, Made, make, plain
 from kdbench.report.columns import outcome_columns
 from kdbench.report.markdown import plain as escaped
 from kdbench.report.model import Part
+from kdbench.report.papers import latex
 from kdbench.report.terminal import terminal
 from kdbench.results.against import Against
 from kdbench.results.home import Home
@@ -126,6 +127,18 @@ def test_a_terminal_has_room_for_one_interval_and_shows_the_one_to_quote(large: 
         assert text.count("[−12.3, +45.6]") == done
         assert ("test examples, where these are known" in text) == (done < len(compared))
     assert "brackets: 95 % interval over seeds and test examples\n" in terminal(page)
+
+
+def test_a_table_for_a_paper_explains_itself_and_has_one_interval(large: Made) -> None:
+    page = large.page()
+    text = latex(page)
+    assert text.count("\\label{tab:large-digits-outcome}") == 1 and len(set(re.findall(r"\\label\{.*?\}", text))) == 8
+    assert r"$\Delta$: difference to the control, paired by seed, with its 95 \% interval over seeds." in text
+    row = next(row for row in page.tables[0].students if row.differences)
+    row.differences["accuracy"] = replace(row.differences["accuracy"], crossed=Interval(-0.123, 0.01, 0.456, 5, "crossed"))
+    text = latex(page)
+    assert "[$-$12.3, +45.6]" in text and "interval over seeds and test examples." in text
+    assert not re.search(r"textbf\{[^}]*\[", text), "bold is the best mean and nothing else"
 
 
 def test_what_is_incomplete_or_left_out_is_said(large: Made, tmp_path: Path) -> None:
