@@ -36,6 +36,7 @@ def test_every_file_is_studied_and_every_case_is_told():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_study(tmp_path: Path):
     """Ten minutes on two cores: what must be caught is, and nothing else alarms."""
     study.main(tmp_path, tmp_path / "page.md")
