@@ -100,6 +100,7 @@ USAGE = {
     "describe method kdd": "did you mean 'kd'?",
     "describe methd kd": "did you mean 'method'?",
     "describe method kd --sample x.png": "describes a task",
+    "describe method self_training": "no method 'self_training'; did you mean 'preset self_training'?",
     "track snyc tiny.yaml": "sync",
     "export abc --to x.pt": ".pt2",
     "export abc": "begins with 'abc'",
