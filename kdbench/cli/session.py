@@ -249,8 +249,7 @@ def tell_broken(broken: Broken) -> None:
 def find(suite: Path) -> Path:
     """A file as given, or the suite of that name."""
     from kdbench.contract.errors import KdbenchError
-    from kdbench.suite import shipped
-    from kdbench.suite.errors import nearest
+    from kdbench.suite import likely, shipped
 
     known = shipped.names()
     ours = suite.with_suffix("").as_posix().removeprefix("suites/")
@@ -260,7 +259,6 @@ def find(suite: Path) -> Path:
         return suite
     if suite.as_posix() in known:
         return known[suite.as_posix()]
-    beside = [each for each in (suite.with_name(f"{suite.name}{ending}") for ending in (".yaml", ".yml")) if each.is_file()]
-    meant = str(beside[0]) if beside else nearest(str(suite), sorted(known))
-    hint = f"did you mean '{meant}'?" if meant else "kdbench list suites tells them, and kdbench init writes one"
+    near = likely.meant(str(suite))
+    hint = f"did you mean '{near}'?" if near else "kdbench list suites tells them, and kdbench init writes one"
     raise KdbenchError(f"no suite '{suite}'; {hint}")

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from kdbench.compare.cells import Group, named
 from kdbench.compare.likeness import brief, identical, unlike, unlike_teachers
 from kdbench.compare.lines import Line, endpoints, judged, lines, values
-from kdbench.metrics.catalogue import METRICS
+from kdbench.contract.errors import KdbenchError
+from kdbench.metrics.catalogue import FAMILIES, names
 from kdbench.results.timing import left_out, marks, number, side_by_side
 from kdbench.stats import mean
 from kdbench.stats.crossed_store import CrossedStore
+from kdbench.suite.metric_names import hint
 
 DATA = ("task", "identity_version")  # what must be alike for numbers to be subtracted
 RECIPE = ("recipe", "student", "init")  # what should be alike for the difference to be the method's
@@ -173,8 +175,9 @@ def costs(groups: Iterable[Group]) -> list[Cost]:
     return found
 
 
-def unknown_metrics(metrics: Sequence[str], families: Iterable[str]) -> list[str]:
-    """Metric names, with or without their group, that no family at hand has."""
-    kinds = set(families)
-    known = {entry.name for entry in METRICS if entry.family in kinds}
-    return [name for name in metrics if name.rpartition(".")[2] not in known]
+def check_metrics(metrics: Sequence[str], families: Iterable[str]) -> None:
+    """A KdbenchError for a name, with or without its group, that no family at hand has; where nothing is at hand, none at all."""
+    known = names(list(families) or FAMILIES)
+    for name in metrics:
+        if name.rpartition(".")[2] not in known:
+            raise KdbenchError(f"no metric '{name}' in these results; {hint(name, known)}")

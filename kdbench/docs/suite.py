@@ -39,7 +39,13 @@ class Part(NamedTuple):
 
 
 PARTS = (
-    Part(Suite, "Suite", "the whole file", "version: 1\nname: mine\nseeds: 3\ntasks: [digits]\nmethods: [kd, at]"),
+    Part(
+        Suite,
+        "Suite",
+        "the whole file",
+        "version: 1\nname: mine\nseeds: 3\ntasks: [digits]\nmethods: [kd, at]\n"
+        "show: [top5_accuracy, nll]      # in the report's tables, beside accuracy and agreement",
+    ),
     Part(
         Task,
         "Task",

@@ -11,7 +11,6 @@ from kdbench.gate.baseline_file import BaselineError, read
 from kdbench.gate.candidates import cell_of, code_of, tested
 from kdbench.gate.git import Checkout, Commit
 from kdbench.jobs.job import Cell
-from kdbench.metrics.catalogue import METRICS
 from kdbench.results.record import Record, RecordError, folder_name
 
 
@@ -116,8 +115,3 @@ def measured(record: Record) -> Iterator[tuple[Cell, str, Value]]:
     for metric, value in tested(record).items():
         if math.isfinite(value):
             yield cell_of(record), metric, Value(label["seed"], value, record.key, code)
-
-
-def known_metrics() -> list[str]:
-    """Every metric of every family, once."""
-    return list(dict.fromkeys(info.name for info in METRICS))

@@ -1,5 +1,6 @@
 """Every metric by name: the one list that tables, report and gate read."""
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 Direction = Literal["up", "down", "zero"]
@@ -125,8 +126,8 @@ teacher_pixel_accuracy | teacher's pixel accuracy | up | truth | share
     "retrieval": """
 *ndcg@10 | nDCG@10, linear gain | up | truth | share
 ndcg_exp@10 | nDCG@10, gain 2^grade - 1 | up | truth | share
-rr@10 | reciprocal rank of the first relevant document in the top 10 | up | truth | share
-recall@100 | recall in the top 100 | up | truth | share
+rr@10 | MRR@10: reciprocal rank of the first relevant document in the top 10 | up | truth | share
+recall@100 | R@100: recall in the top 100 | up | truth | share
 queries_without_relevant | queries without a relevant document | down | truth | count
 rerank_ndcg@10 | nDCG@10 of the candidate lists | up | truth | share
 *tau_ap | tau_AP against the teacher's order | up | fidelity |
@@ -247,6 +248,11 @@ def unlisted(name: str, family: str = "") -> MetricInfo:
 def metrics(family: str) -> tuple[MetricInfo, ...]:
     """All metrics of a family, in the order of the tables."""
     return tuple(entry for entry in METRICS if entry.family == family)
+
+
+def names(families: Iterable[str] = FAMILIES) -> list[str]:
+    """The names of all metrics of some families, each once."""
+    return list(dict.fromkeys(entry.name for family in dict.fromkeys(families) for entry in metrics(family)))
 
 
 def primary(family: str) -> tuple[MetricInfo, ...]:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from kdbench.metrics.catalogue import METRICS
 from kdbench.suite.marks import Strict, runtime
+from kdbench.suite.metric_names import hint
 
 
 def _rising(value: tuple[int, ...]) -> tuple[int, ...]:
@@ -20,7 +21,7 @@ def _endpoint(value: str) -> str:
     metric = value.rpartition("/")[2]
     known = {entry.name for entry in METRICS if entry.primary}
     if metric not in known or value.startswith("/"):
-        raise ValueError(f"'{value}' is no primary metric, nor task/metric; there are {', '.join(sorted(known))}")
+        raise ValueError(f"'{value}' is no primary metric, nor task/metric; {hint(metric, sorted(known))}")
     return value
 
 

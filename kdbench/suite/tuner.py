@@ -12,7 +12,8 @@ from kdbench.suite.arm import Arm
 from kdbench.suite.choice import Choice
 from kdbench.suite.document import Loc
 from kdbench.suite.entry import Arm as ArmEntry
-from kdbench.suite.errors import listing, nearest
+from kdbench.suite.errors import listing
+from kdbench.suite.metric_names import meant
 from kdbench.suite.params import canonical_params, misses, swept
 from kdbench.suite.recipe import Recipe, merged
 from kdbench.suite.resolve import EntryPlan, Resolver, TaskPlan
@@ -80,7 +81,7 @@ class Tuner:
         known = {i.name: i for i in METRICS if i.family == family and i.kind != "fidelity" and i.direction != "zero"}
         if tune.metric not in known:
             what = f"'{tune.metric}' does not rank settings of {task.data['name']} on a validation split"
-            self.resolver.report((*loc, "metric"), what, f"one of {listing(known)}", nearest(tune.metric, known))
+            self.resolver.report((*loc, "metric"), what, f"one of {listing(known)}", meant(tune.metric, known))
         return known.get(tune.metric)
 
     def settings(self, entry: ArmEntry, choice: Choice, tune: Tune, loc: Loc) -> tuple[Setting, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kdbench.metrics.catalogue import metrics
+from kdbench.metrics.catalogue import names
+from kdbench.suite import metric_names
 from kdbench.suite.catalogue import Catalogue, find
 from kdbench.suite.document import Cursor
 from kdbench.suite.errors import Problem, listing, nearest
@@ -21,28 +22,25 @@ def claim_problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
         if metric.text is None or task is None:
             continue
         group, dot, name = metric.text.rpartition(".")
-        known = [info.name for info in metrics(task.facts["family"])]
+        known = names([task.facts["family"]])
         if dot and group not in GROUPS:
             what = f"'{group}' is no group of metrics"
             yield metric.problem(what, f"one of {listing(GROUPS)}, a dot, and the metric", nearest(group, GROUPS))
         elif name not in known:
             what = f"{claim['task'].text} has no metric '{name}'"
-            yield metric.problem(
-                what, f"one of {listing(known)}", f"{group}{dot}{near}" if (near := nearest(name, known)) else None
-            )
+            yield metric.problem(what, f"one of {listing(known)}", metric_names.meant(metric.text, known))
 
 
 def show_problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:
     """Metrics that no task of the suite has."""
     tasks = [find(catalogue, "task", task.named("task").text or "") for task in root["tasks"].items()]
-    known = dict.fromkeys(info.name for task in tasks if task is not None for info in metrics(task.facts["family"]))
+    known = names(task.facts["family"] for task in tasks if task is not None)
     if None in tasks:
         return
     for name in root["show"].items():
         if name.text is not None and name.text not in known:
-            yield name.problem(
-                f"no task here has the metric '{name.text}'", f"one of {listing(known)}", nearest(name.text, known)
-            )
+            near = metric_names.meant(name.text, known)
+            yield name.problem(f"no task here has the metric '{name.text}'", f"one of {listing(known)}", near)
 
 
 def view_problems(root: Cursor, catalogue: Catalogue) -> Iterator[Problem]:

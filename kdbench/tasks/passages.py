@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -61,7 +60,7 @@ class Passages(FromFolder, Retrieval):
     """A collection of passages with queries and judgements, in the BEIR or the MS MARCO layout."""
 
     name = "passages"
-    reader = "kdbench.tasks.data.text.passage_set:meant_by"
+    reader = "kdbench.tasks.data.text.passage_parts:meant_by"
     Config = PassagesConfig
     sets: ClassVar[Mapping[str, str]] = {
         "labelled": "a list for each training query and known relevant document, with that label",
@@ -104,7 +103,7 @@ class Passages(FromFolder, Retrieval):
 
     @functools.cached_property
     def parts(self) -> Parts:
-        return Parts(self.collection, Choices(**{each.name: getattr(self.config, each.name) for each in fields(Choices)}))
+        return Parts(self.collection, Choices.of(dict(self.config)))
 
     def data(self, name: str) -> Samples:
         parts, known = self.parts, self.known

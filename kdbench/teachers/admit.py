@@ -12,7 +12,8 @@ from kdbench.metrics.catalogue import metrics
 from kdbench.registry import Registry
 from kdbench.suite.card import Card, Claimed, Measured
 from kdbench.suite.cards import card_in, path_of, weights_of
-from kdbench.suite.errors import Problem, SuiteError, nearest
+from kdbench.suite.errors import Problem, SuiteError
+from kdbench.suite.metric_names import meant
 from kdbench.suite.yaml import load, loads
 from kdbench.teachers.causes import causes
 from kdbench.teachers.measure import measure
@@ -81,7 +82,7 @@ def unclaimable(claim: Claimed, family: str, split: str) -> str:
     """Why a claim cannot be judged; empty where it can."""
     known = {info.name: info for info in metrics(family) if info.kind != "fidelity"}
     if claim.metric not in known:
-        near = nearest(claim.metric, known)
+        near = meant(claim.metric, known)
         return f"{family} has no metric '{claim.metric}'" + (f"; did you mean '{near}'?" if near else "")
     if known[claim.metric].unit == "share" and not 0 <= claim.value <= 1:
         return f"{claim.metric} is a share from 0 to 1, not {claim.value:g}; of 100, that is {claim.metric}={claim.value:g}%"

@@ -37,13 +37,18 @@ def folder(bench: Bench) -> Path:
 
 
 def test_what_there_is_and_what_is_missing(bench: Bench, folder: Path):
-    listed, found, wrong, missing, nowhere = bench.many(
+    listed, found, wrong, missing, *last = bench.many(
         "data list",
         f"data list --root {folder} --json",
         "data check cifar",
         "data check cifar100 --root nowhere",
         "data check svhn",
+        "data check scenes",
+        "data check digits",
+        "describe task scenes --sample x.png",
+        "describe task cifar10 --sample x.png",
     )
+    nowhere, scenes, digits, several, one = last
     described = bench("describe", "task", "cifar100", code=0)
     assert "params" in described.out and "set KDBENCH_DATA" in described.out
     assert listed.code == 0 and "cifar-100-python.tar.gz" in listed.out and "https://" in listed.out
@@ -51,6 +56,11 @@ def test_what_there_is_and_what_is_missing(bench: Bench, folder: Path):
     assert wrong.code == 2 and "did you mean 'cifar10'?" in wrong.err
     assert missing.code == 2 and "it is not in nowhere or in cifar-100-python" in missing.err
     assert nowhere.code == 2 and "set KDBENCH_DATA" in nowhere.err
+    assert "task 'scenes' reads 'cityscapes', " in scenes.err and "'pairs'; kdbench data list" in scenes.err
+    assert "task 'digits' brings its own: kdbench describe task digits" in digits.err
+    assert "`kdbench data sample NAME x.png --root FOLDER` shows files of yours; NAME is cityscapes, " in several.err
+    assert "`kdbench data sample cifar10 x.png --root FOLDER` shows files of yours\n" in one.err
+    assert {done.code for done in last} == {2}
 
 
 def test_a_folder_is_checked_and_then_runs_by_its_fingerprint(bench: Bench, folder: Path):

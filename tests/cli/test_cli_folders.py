@@ -50,6 +50,14 @@ def test_standing_in_another_folder_than_the_results_is_told(finished: Bench):
     assert not other("plan", "../tiny.yaml", "--results", "../results", code=0).err
 
 
+def test_a_suite_without_a_result_gets_no_page(finished: Bench):
+    here = finished.folder / "elsewhere"
+    here.mkdir()
+    told = Bench(here)("report", "../tiny.yaml", code=3)
+    assert "results has no result of tiny, so no page is written; `kdbench run ../tiny.yaml` makes some" in told.err
+    assert not list(here.iterdir()) and not told.out
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
 def test_a_full_disk_under_what_is_printed_is_no_bug(tiny: Bench):
     words = [sys.executable, "-m", "kdbench.cli.app", "list", "methods"]

@@ -73,6 +73,13 @@ def test_names_of_suites(bench: Bench):
     bench.write("other.yaml", "version: 1\nname: mine\ntasks: [digits]\n")
     assert "did you mean 'other.yaml'?" in bench("plan", "other", code=2).err
     (bench.folder / "suites").mkdir()
+    for n in range(300):  # a folder may hold much that is no suite
+        bench.write(f"a{n}.yaml", "name: zebra crossing\nsteps: [1]\n")
+    (bench.folder / "b.yaml").write_bytes(b"version: 1\nname: \xff\xfe\n")
+    bench.write("suites/u.yml", 'version: 1\nname: "my-uda"  # ours\ntasks: [digits]\n')
+    said = bench.many("plan my-uda", "plan my-udaa", "plan otheryaml", "plan a7", "plan 'zebra crossing'")
+    assert [re.search("mean '(.*)'", one.err)[1] for one in said[:4]] == ["suites/u.yml", "suites/u.yml", "other.yaml", "a7.yaml"]
+    assert "did you mean" not in said[4].err
     bench.write("suites/quickstart.yaml", "version: 1\nname: mine\ntasks: [digits]\n")
     assert "29 jobs" not in bench("plan", "quickstart", code=0).out  # one's own comes first
     assert "there is no such file" in missing.err
@@ -93,6 +100,7 @@ USAGE = {
     "describe method kdd": "did you mean 'kd'?",
     "describe methd kd": "did you mean 'method'?",
     "describe method kd --sample x.png": "describes a task",
+    "describe method self_training": "no method 'self_training'; did you mean 'preset self_training'?",
     "track snyc tiny.yaml": "sync",
     "export abc --to x.pt": ".pt2",
     "export abc": "begins with 'abc'",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from kdbench.metrics.catalogue import names
 from kdbench.registry import Registry
-from kdbench.suite import parse_suite
+from kdbench.suite import metric_names, parse_suite
 from kdbench.suite.errors import SuiteError
 from kdbench.suite.yaml import loads
 
@@ -28,6 +29,7 @@ CLAIM = "tasks: [digits]\nmethods: [kd]\nclaims: [{{id: a, task: digits, arm: kd
     [
         ("accuracyy", ("digits has no metric 'accuracyy'", "accuracy")),
         ("mIoU", ("digits has no metric 'mIoU'", None)),
+        ("val.acc", ("digits has no metric 'acc'", "val.accuracy")),
         ("distil.agreemnt", ("digits has no metric 'agreemnt'", "distil.agreement")),
         ("distl.agreement", ("'distl' is no group of metrics", "distil")),
     ],
@@ -48,10 +50,39 @@ def test_metrics_that_there_are(metric):
         ("[top5_accuracy, nll]", []),
         ("recall@100", [("no task here has the metric 'recall@100'", None)]),
         ("kappa", []),
+        (
+            "[Top5-Acc, top1]",
+            [(f"no task here has the metric '{a}'", b) for a, b in (("Top5-Acc", "top5_accuracy"), ("top1", "accuracy"))],
+        ),
     ],
 )
 def test_what_is_shown_too_is_a_metric_of_some_task(show, said):
     assert mistakes(f"tasks: [digits]\nmethods: [kd]\nshow: {show}\n") == said
+
+
+@pytest.mark.parametrize(
+    "family, words",
+    [
+        ("classification", {"acc": "accuracy", "top-1": "accuracy", "top5": "top5_accuracy", "log_loss": "nll", "map": None}),
+        (
+            "segmentation",
+            {"iou": "miou", "mean_iou": "miou", "mIoU": "miou", "acc": "pixel_accuracy", "mAcc": "mean_class_accuracy"},
+        ),
+        ("retrieval", {"mrr": "rr@10", "MRR@10": "rr@10", "R@100": "recall@100", "ndcg": "ndcg@10", "map": None, "auroc": None}),
+        (
+            "tagging",
+            {"mAP": "map", "mean_average_precision": "map", "AUROC": "auc", "truth.roc_auc": "truth.auc", "dprime": "d_prime"},
+        ),
+    ],
+)
+def test_what_people_call_metrics_elsewhere(family, words):
+    assert {word: metric_names.meant(word, names([family])) for word in words} == words
+
+
+def test_other_names_are_of_metrics_that_there_are_and_are_none_themselves():
+    assert set(metric_names.OTHER_NAMES) <= set(names())
+    own = {name.replace("@", "").replace("_", "") for name in names()}
+    assert own.isdisjoint(" ".join(metric_names.OTHER_NAMES.values()).split())
 
 
 def test_every_mistake_of_a_suite_at_once():

@@ -16,8 +16,9 @@ from kdbench.contract.errors import DataError
 from kdbench.contract.task import Samples
 from kdbench.metrics import card
 from kdbench.models import text
-from kdbench.tasks.data import array_cache
-from kdbench.tasks.data.text import passage_check, passage_set, passage_texts
+from kdbench.tasks.data import array_cache, meant
+from kdbench.tasks.data.text import passage_check, passage_given, passage_parts, passage_set, passage_texts
+from kdbench.tasks.data.text.passage_lists import Lists
 from kdbench.tasks.data.text.passage_search import Search, top
 from kdbench.tasks.passages import Passages, PassagesConfig
 from kdbench.tasks.retrieval import SHOWN
@@ -251,6 +252,8 @@ def test_what_is_missing_or_too_small_is_said(tmp_path, folder):
     made.documents = dict(list(made.documents.items())[:150])
     with pytest.raises(DataError, match="150 documents; lists are drawn from at least 200"):
         task_of(files.beir(tmp_path / "small", made)).data("labelled")
+    before = {line.what: line for line in passage_check.findings(tmp_path / "small")}
+    assert before["documents"].right is False and "add documents" in before["documents"].found
     made = files.made()
     made.qrels = {"train": made.qrels["train"]}
     with pytest.raises(DataError, match="no query is left for test"):
@@ -258,6 +261,30 @@ def test_what_is_missing_or_too_small_is_said(tmp_path, folder):
     made = files.made(free=0)
     with pytest.raises(DataError, match="params titles or labelled"):
         task_of(files.beir(tmp_path / "nopool", made)).data("pool")
+
+
+def test_what_cannot_be_had_of_a_collection_is_told_before_any_job(tmp_path, folder):
+    def why(where: Path, **params) -> list[str]:
+        config = PassagesConfig(root=str(where), content=passage_set.read(where).fingerprint, **params)
+        return meant.wrong(passage_parts.meant_by("passages", dict(config)))
+
+    made = files.made()
+    made.documents = dict(list(made.documents.items())[:150])
+    small = files.beir(tmp_path / "small", made)
+    assert not why(folder) and "from at least 200: add documents" in why(small)[0]
+    assert "no lists 'mine' under lists/" in why(folder, lists="mine@0123456789abcdef")[0]
+    found = passage_set.read(small)
+    row = np.arange(32, dtype=np.int32)
+    given = Lists(np.array([0], np.int32), row[None])
+    passage_given.write(found, "mine", given)
+    name = passage_given.address("mine", given)
+    assert "at least 200" in why(small, lists=name)[0] and not why(small, lists=name, test_lists=name)
+    assert {line.what: line for line in passage_check.findings(small)}["documents"].right is None
+    made = files.made()
+    made.qrels = {"train": made.qrels["train"]}
+    untested = files.beir(tmp_path / "train", made)
+    assert "no query is left for test" in why(untested)[0]
+    assert {line.what: line for line in passage_check.findings(untested)}["division"].right is False
 
 
 def test_where_it_lies_is_no_part_of_identity(task, tmp_path):

@@ -10,9 +10,11 @@ import scene_files
 from PIL import Image
 
 from kdbench.cli.verbs import data
+from kdbench.contract.errors import DataError
+from kdbench.registry import Registry
 from kdbench.tasks.data.findings import Finding
 from kdbench.tasks.data.scenes import scene_check, scene_layouts
-from kdbench.tasks.data.sets import SETS
+from kdbench.tasks.data.sets import SETS, of_task
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -108,5 +110,20 @@ def test_the_verbs_of_data_know_the_sets(tmp_path: Path, capsys: pytest.CaptureF
     for name in ("synthia", "pairs"):
         assert data.sample(name, tmp_path / f"{name}.png", str(tmp_path)) == 0
         assert (tmp_path / f"{name}.png").stat().st_size > 5_000
-    with pytest.raises(Exception, match="cityscapes: it is not in"):
+    with pytest.raises(DataError, match="cityscapes: it is not in"):
         data.check("cityscapes", str(tmp_path))
+
+
+def test_a_root_above_the_sets_is_led_to_them(tmp_path: Path) -> None:
+    for side in ("source", "target"):
+        scene_files.pairs(tmp_path / "city" / side, {"train": 2})
+    (tmp_path / "city" / "notes").mkdir()
+    with pytest.raises(DataError, match=r"it is not in .*, but .*/city/source and .*/city/target may be meant. Expected"):
+        data.check("pairs", str(tmp_path / "city"))
+
+
+def test_sets_know_the_task_that_reads_them():
+    tasks = set(Registry(packages=False).names("task"))
+    assert {known.task for known in SETS.values()} - {""} <= tasks
+    assert of_task("scenes") == list(scene_layouts.LAYOUTS) and of_task("passages") == ["passages", "cranfield"]
+    assert of_task("digits") == []

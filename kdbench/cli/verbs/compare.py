@@ -70,7 +70,7 @@ def compare(
     Example: kdbench compare core dkd kd none
     """
     from kdbench.compare.comparison import against as compare_with
-    from kdbench.compare.comparison import unknown_metrics, within
+    from kdbench.compare.comparison import check_metrics, within
     from kdbench.contract.errors import KdbenchError
     from kdbench.stats.crossed_store import CrossedStore
 
@@ -92,8 +92,7 @@ def compare(
             raise KdbenchError(f"which cells? There are {listing_of(ours)}; {example(words or [], ours)}")
         names.append("none")
     check_names(names, ours)
-    if unknown := unknown_metrics(metrics, (group.family for group in ours)):
-        raise KdbenchError(f"no metric '{unknown[0]}' in {'these results' if ours else 'no results'}; describe task lists them")
+    check_metrics(metrics, (group.family for group in ours))
     store = CrossedStore(home)
     if against is None:
         found = within(ours, names, metrics, store)

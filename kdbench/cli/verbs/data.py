@@ -18,6 +18,7 @@ from kdbench.cli import complete
 from kdbench.cli.exits import Exit
 from kdbench.cli.help import Verbs
 from kdbench.cli.options import JsonOption
+from kdbench.cli.session import known_plugins
 from kdbench.cli.text import definitions, near, wrapped
 from kdbench.cli.verbs.convert import convert
 
@@ -170,11 +171,21 @@ app.command("convert")(convert)
 
 def find(name: str) -> DataSet:
     from kdbench.contract.errors import KdbenchError
-    from kdbench.suite.errors import listing, nearest
     from kdbench.tasks.data.sets import SETS
 
     if name not in SETS:
-        near = nearest(name, SETS)
-        hint = f"did you mean '{near}'?" if near else f"there are {listing(SETS)}"
-        raise KdbenchError(f"no data set '{name}'; {hint}")
+        raise KdbenchError(f"no data set '{name}'; {meant_by(name)}")
     return SETS[name]
+
+
+def meant_by(name: str) -> str:
+    """What to name instead: a task's name may stand for a data set of another name, or for none."""
+    from kdbench.suite.errors import listing, nearest
+    from kdbench.tasks.data.sets import SETS, of_task
+
+    if sets := of_task(name):
+        return f"task '{name}' reads {listing(sets)}; kdbench data list says what each is"
+    if name in known_plugins().names("task"):
+        return f"task '{name}' brings its own: kdbench describe task {name}"
+    near = nearest(name, SETS)
+    return f"did you mean '{near}'?" if near else f"there are {listing(SETS)}"

@@ -79,14 +79,15 @@ def find(registry: Registry, kind: str, name: str) -> PluginInfo:
         return registry.method(name) if kind == "method" else registry.get(kind, name)
     except KeyError:
         known = registry.names(kind)
-        near = nearest(name, known)
+        other = next((other for other in KINDS if name in registry.names(other)), None)
+        near = f"{other} {name}" if other else nearest(name, known)
         hint = f"did you mean '{near}'?" if near else f"there are {listing(known)}"
         raise KdbenchError(f"no {kind} '{name}'; {hint}") from None
 
 
 def about(info: PluginInfo, sample: Path | None) -> dict[str, Any]:
     """What a task's data are, asked of the data themselves."""
-    from kdbench.contract.errors import KdbenchError
+    from kdbench.contract.errors import DataError, KdbenchError
     from kdbench.registry import load_target
 
     kind = load_target(info.target)
@@ -95,9 +96,23 @@ def about(info: PluginInfo, sample: Path | None) -> dict[str, Any]:
             raise KdbenchError(f"task '{info.name}' has required params, so it has no sample of its own")
         return {}
     task = kind()
-    if sample is not None:
-        task.sample(sample)
+    try:
+        if sample is not None:
+            task.sample(sample)
+    except DataError as error:  # files of yours, which params of a suite would name
+        raise KdbenchError(f"{error}{elsewhere(info.name, sample)}") from None
     return task.describe()
+
+
+def elsewhere(task: str, sample: Path | None) -> str:
+    """How a sample of files of one's own is had, where the task reads such."""
+    from kdbench.tasks.data.sets import of_task
+
+    sets = of_task(task)
+    if not sets:
+        return ""
+    name, which = (sets[0], "") if len(sets) == 1 else ("NAME", f"; NAME is {', '.join(sets)}")
+    return f"\nkdbench: `kdbench data sample {name} {sample} --root FOLDER` shows files of yours{which}"
 
 
 def params(info: PluginInfo) -> dict[str, str]:

@@ -68,15 +68,13 @@ def look(session: Session, baseline: Path, results: Path, metric: list[str] | No
     from kdbench.contract.errors import KdbenchError
     from kdbench.gate.git import Checkout
     from kdbench.gate.history import history as read
-    from kdbench.gate.history import known_metrics
-    from kdbench.metrics.catalogue import primary
-    from kdbench.suite.errors import listing, nearest
+    from kdbench.metrics.catalogue import names, primary
+    from kdbench.suite.metric_names import hint
 
-    known = known_metrics()
+    known = names()
     for name in metric or ():
         if name not in known:
-            meant = nearest(name, known)
-            raise KdbenchError(f"no metric '{name}'; " + (f"did you mean '{meant}'?" if meant else f"there are {listing(known)}"))
+            raise KdbenchError(f"no metric '{name}'; {hint(name, known)}")
     families = set(session.families.values())
     wanted = metric or [primary(family)[0].name for family in families]
     checkout = Checkout.around(baseline)

@@ -12,6 +12,7 @@ from kdbench.cli.exits import Exit
 from kdbench.cli.on_suite import on_suite
 from kdbench.cli.options import ReportsOption
 from kdbench.cli.session import Session
+from kdbench.cli.text import near
 
 if TYPE_CHECKING:
     from kdbench.report.build import Built
@@ -26,9 +27,16 @@ def report(
 ) -> int:
     """Write a suite's report: Markdown and one offline HTML page.
 
+    Exit code 3 when results are missing; without a single one no page is written. 1 when a claim fails.
+
     Example: kdbench report suites/quickstart.yaml
     """
-    built = make_report(session, session.records(), reports)
+    records = session.records()
+    if not records and not session.imported():
+        where = f"{near(session.store.folder)} has no result of {session.suite.name}, so no page is written"
+        typer.echo(f"kdbench: {where}; `{session.command('run')}` makes some", err=True)
+        return Exit.incomplete
+    built = make_report(session, records, reports)
     typer.echo(built.terminal)
     typer.echo(f"report: {built.html}")
     typer.echo(f"        {built.markdown}")

@@ -40,16 +40,17 @@ def rescore(
     Example: kdbench rescore core --dry-run
     """
     from kdbench.contract.errors import KdbenchError
-    from kdbench.metrics.catalogue import METRICS
+    from kdbench.metrics.catalogue import names
     from kdbench.results.outputs import OutputStore
     from kdbench.results.rescoring import rescore as again
+    from kdbench.suite.metric_names import hint
 
     session = open_suite(suite, results, profile, only, plugin)
     families = session.families
     wanted = [name.strip() for given in metric or [] for name in given.split(",") if name.strip()]
-    known = {entry.name for entry in METRICS if entry.family in families.values()}
+    known = names(families.values())
     if unknown := [name for name in wanted if name not in known]:
-        raise KdbenchError(f"no metric '{unknown[0]}' in this suite's tasks")
+        raise KdbenchError(f"no metric '{unknown[0]}' in this suite's tasks; {hint(unknown[0], known)}")
     records, store = session.records(), OutputStore(session.home)
     done = [record for record in records.values() if record.status == "done"]
     found = [again(record, families[record.task], records, store, wanted) for record in done]

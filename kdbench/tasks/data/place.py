@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from kdbench.contract.errors import DataError
 
 VARIABLE = "KDBENCH_DATA"
+MOST = 100  # entries of a folder among which its neighbour is looked for
 
 
 @dataclass(frozen=True)
@@ -40,4 +42,14 @@ class Place:
         else:
             under = f" or in {', '.join(self.folders)} under it" if self.folders else ""
             where = f"it is not in {looked[0]}{under} (from {'root' if root else VARIABLE})"
+            if near := below(looked[0], fits):
+                where += f", but {' and '.join(map(str, near))} may be meant"
         raise DataError(f"{self.name}: {where}. Expected: {self.expects}. To get it: {self.get}")
+
+
+def below(folder: Path, fits: Callable[[Path], bool]) -> list[Path]:
+    """The folders right under one that hold a set, where it holds none itself."""
+    try:
+        return sorted(path for path in islice(folder.iterdir(), MOST) if path.is_dir() and fits(path))
+    except (OSError, DataError):
+        return []

@@ -25,6 +25,7 @@ class DataSet:
     check: Callable[[Path], list[Finding]]
     sample: Callable[[Path, Path], None] | None = None
     splits: Splits | None = None
+    task: str = ""  # that reads it, where that has another name
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def _scenes(name: str) -> DataSet:
         lambda root: scene_layouts.find(name, root),
         lambda folder: scene_check.findings(name, folder),
         lambda folder, path: scene_check.sheet(name, folder, path),
+        task="scenes",
     )
 
 
@@ -114,6 +116,7 @@ SETS = {
             imagenet_check.findings,
             image_check.folder_sheet,
             IMAGE_SPLITS,
+            task="images",
         ),
         DataSet(
             "svhn", "street view house numbers, a foreign distillation set", svhn.PLACE, svhn.find, image_check.svhn_findings
@@ -135,8 +138,14 @@ SETS = {
             passage_check.cranfield_findings,
             passage_check.sheet,
             QUERY_SPLITS,
+            task="passages",
         ),
         *(_scenes(name) for name in scene_layouts.LAYOUTS),
         *(_clips(name) for name in clip_layouts.LAYOUTS),
     )
 }
+
+
+def of_task(task: str) -> list[str]:
+    """The sets that a task reads."""
+    return [name for name, known in SETS.items() if task in (name, known.task)]

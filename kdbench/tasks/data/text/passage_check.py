@@ -12,6 +12,7 @@ from kdbench.contract.errors import DataError
 from kdbench.tasks.data.findings import Finding, against, identified
 from kdbench.tasks.data.place import Place
 from kdbench.tasks.data.text import passage_given, passage_set, passage_split, passage_texts
+from kdbench.tasks.data.text.passage_lists import too_few
 from kdbench.tasks.data.text.passage_set import PassageSet, named
 
 PLACE = Place(
@@ -60,7 +61,7 @@ def _documents(found: PassageSet) -> list[Finding]:
     lengths = np.diff(found.store.offsets)
     empty = found.store.ids[lengths == 0]
     lines = [
-        Finding("documents", f"{len(found.store):,}"),
+        _enough(found),
         Finding("words", f"{len(found.store.words):,} different, {lengths.mean():.0f} a document, at most {lengths.max():,}"),
     ]
     if len(empty):
@@ -69,6 +70,14 @@ def _documents(found: PassageSet) -> list[Finding]:
     if again:
         lines.append(Finding("doubles", f"{again:,} documents have the words of another, in the same order"))
     return lines + _twice(found, "documents")
+
+
+def _enough(found: PassageSet) -> Finding:
+    """Too few to mine lists from is wrong, unless the folder has lists, which may be all that a suite asks for."""
+    few = too_few(found)
+    return Finding(
+        "documents", few or f"{len(found.store):,}", right=False if few and not passage_given.files(found.folder) else None
+    )
 
 
 def _equal(found: PassageSet) -> int:
@@ -135,7 +144,8 @@ def _division(found: PassageSet) -> list[Finding]:
     judged = found.judged_queries()
     parts = passage_split.parts(judged, found.texts)
     own = " and ".join(found.splits)
-    lines = [Finding("division", ", ".join(f"{len(queries):,} {name}" for name, queries in parts.items()) + f", from {own}")]
+    counted = ", ".join(f"{len(queries):,} {name}" for name, queries in parts.items())
+    lines = [Finding("division", f"{counted}, from {own}", right=None if all(parts.values()) else False)]
     wanted = {name: [_relevant(found, query) for query in queries] for name, queries in parts.items()}
     learnt = set().union(*wanted["train"])
     shared = sum(bool(learnt & each) for each in wanted["test"])

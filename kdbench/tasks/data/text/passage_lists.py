@@ -21,6 +21,7 @@ LENGTH = 32
 DEPTH = 100  # hard candidates are drawn from so many of the miner's best
 EVALUATED = 100  # documents of an evaluation list: judged ones (at most half), then the miner's best, then random ones
 HALF = EVALUATED // 2
+FEWEST = 2 * EVALUATED  # documents of a collection
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +49,22 @@ class Lists:
         return Lists(np.concatenate([self.query, other.query]), np.concatenate([self.documents, other.documents]), both)
 
 
+def too_few(found: PassageSet) -> str:
+    """Why no list can be mined of a collection, and what helps; empty where one can."""
+    if len(found.store) >= FEWEST:
+        return ""
+    return (
+        f"{len(found.store)} documents; lists are drawn from at least {FEWEST}: add documents (none needs a judgement), or give "
+        "lists (`kdbench data convert`, params: {lists: name@…, test_lists: name@…})"
+    )
+
+
 class Miner:
     """Lists of one collection. `minus` are the documents that are no part of a query's ranking."""
 
     def __init__(self, found: PassageSet, minus: dict[int, np.ndarray]):
-        if len(found.store) < 2 * EVALUATED:
-            raise DataError(f"{found.folder}: {len(found.store)} documents; lists are drawn from at least {2 * EVALUATED}")
+        if told := too_few(found):
+            raise DataError(f"{found.folder}: {told}")
         self.found, self.minus = found, minus
         self.search = Search(found.store)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from kdbench.contract.errors import DataError
-from kdbench.tasks.data.text import passage_given, passage_split, passage_texts
-from kdbench.tasks.data.text.passage_lists import Lists, Miner
+from kdbench.tasks.data.meant import Meant
+from kdbench.tasks.data.text import passage_given, passage_set, passage_split, passage_texts
+from kdbench.tasks.data.text.passage_lists import Lists, Miner, too_few
 from kdbench.tasks.data.text.passage_set import PassageSet, named
 
 MINED = "bm25"
@@ -29,12 +32,25 @@ class Choices:
     lists: str
     test_lists: str
 
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Choices:
+        return cls(**{each.name: params[each.name] for each in fields(cls)})
+
 
 class Parts:
     """The lists of one collection under given choices; each is made when it is first wanted."""
 
     def __init__(self, found: PassageSet, choices: Choices):
         self.found, self.choices = found, choices
+
+    def possible(self) -> None:
+        """A DataError where these choices cannot be had of this collection, as far as that is known without mining."""
+        _ = self.queries  # fails where a part would have none
+        for lists in {self.choices.lists, self.choices.test_lists}:
+            if lists != MINED:
+                passage_given.load(self.found, lists)
+            elif told := too_few(self.found):
+                raise DataError(f"{self.found.folder}: {told}")
 
     @functools.cached_property
     def queries(self) -> dict[str, list[int]]:
@@ -153,3 +169,12 @@ class Parts:
         wanted = lists.query.astype(np.int64)[:, None] * stride + lists.documents
         place = np.maximum(np.searchsorted(keys, wanted, side="right") - 1, 0)
         return np.where(keys[place] == wanted, np.maximum(grade[place], 0), 0).astype(np.float32)
+
+
+def meant_by(task: str, params: Mapping[str, Any]) -> list[Meant]:
+    root, folder, content, language = (params[name] for name in ("root", "folder", "content", "language"))
+
+    def load() -> None:
+        Parts(passage_set.load(root, folder, content, language), Choices.of(params)).possible()
+
+    return [Meant(lambda: passage_set.find(root, folder), load)]

@@ -7,13 +7,11 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kdbench.contract.errors import DataError
 from kdbench.tasks.data import meant
-from kdbench.tasks.data.meant import Meant
 from kdbench.tasks.data.place import Place
 from kdbench.tasks.data.text import beir, msmarco, passage_store
 from kdbench.tasks.data.text.passage_layout import Layout
@@ -174,8 +172,3 @@ def load(root: str, folder: str, content: str, language: Language) -> PassageSet
             raise DataError(f"{path}: judges queries that the queries' file lacks: {named(ids)}")
     meant.check(found.folder, found.fingerprint, content, "passages")
     return found
-
-
-def meant_by(task: str, params: Mapping[str, Any]) -> list[Meant]:
-    root, folder, content, language = (params[name] for name in ("root", "folder", "content", "language"))
-    return [Meant(lambda: find(root, folder), lambda: load(root, folder, content, language))]
