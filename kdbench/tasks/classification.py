@@ -71,7 +71,7 @@ class Digits(Classification):
     name = "digits"
     Config = DigitsConfig
     sets = {
-        "labelled": "the labelled images (params.labelled of them)",
+        "labelled": "the labelled images, params.labelled of them",
         "pool": "all 900 training images, without labels",
         "train": "all 900 training images, with labels",
         "pool_50": "the first 50 training images, without labels",

@@ -64,7 +64,7 @@ class Clips(FromFolder, Tagging):
     reader = "kdbench.tasks.data.audio.clip_layouts:meant_by"
     Config: ClassVar[type[ClipsConfig]] = ClipsConfig
     sets = {
-        "train": "the training clips (params.train of them), with tags",
+        "train": "the training clips, params.train of them, with tags",
         "labelled": "the first params.labelled training clips, with tags",
         "pool": "the training clips, without tags",
     }

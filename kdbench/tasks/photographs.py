@@ -55,7 +55,7 @@ class Photographs(FromFolder, Classification):
 
     Config: ClassVar[type[PhotoConfig]] = PhotoConfig
     sets = {
-        "train": "the training images (params.train of them), with labels",
+        "train": "the training images, params.train of them, with labels",
         "labelled": "the first params.labelled training images, with labels",
         "pool": "the training images, without labels",
         "pool_eighth": "the first eighth of them, without labels",
