@@ -1,10 +1,11 @@
 """What writers that were killed leave behind: files half written, under the names that only their writers know.
 
-They are told from what is being written by their age alone, for a writer may be on another machine.
+They are told from what is being written by their age, for a writer may be on another machine; a file that is locked is in use.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import time
@@ -19,7 +20,7 @@ OLD = 3600.0  # seconds without a further byte
 
 def folders_of(home: Home, results: Path, jobs: Iterable[str]) -> Iterator[Path]:
     """Where a run that did these jobs may have left something."""
-    yield from (home.path, home.weights, home.broken)
+    yield from (home.path, home.weights, home.broken, results)
     yield from home.outputs.glob("*")
     yield from home.signals.glob("*")
     yield from home.checkpoints.glob("*")
@@ -43,7 +44,17 @@ def sweep(folders: Iterable[Path], now: float | None = None) -> int:
     for folder in folders:
         for path in folder.glob(".*.tmp"):
             with suppress(OSError):
-                if path.is_file() and path.stat().st_mtime < before:
+                if path.is_file() and path.stat().st_mtime < before and not _held(path):
                     path.unlink()
                     gone += 1
     return gone
+
+
+def _held(path: Path) -> bool:
+    """Whether somebody has it locked, as a run on a cluster has its tokens for as long as it takes."""
+    with suppress(OSError), open(path, "r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -17,6 +18,7 @@ from cli_bench import Done, gone
 from forked import Forked
 from forked import Warm as Bench
 
+OURS = re.compile(rb"kdbench\.execute|ray::(kdbench|Post)")  # in the command line of a process of ours, below Ray
 PLUGIN = Path(__file__).with_name("chaos_plugin.py")
 SUITE = """\
 version: 1
@@ -97,19 +99,25 @@ def marked() -> dict[str, str]:
     return {"CHAOS_MARK": uuid.uuid4().hex}
 
 
-def strays(mark: dict[str, str], patience: float = 30.0) -> list[int]:
-    """Processes of a run that still live after a while."""
-    [text] = (f"{name}={value}".encode() for name, value in mark.items())
+def strays(mark: dict[str, str], patience: float = 30.0, daemons: bool = True) -> list[int]:
+    """Processes of a run that still live after a while; Ray's own among them, or without its daemons."""
     until = time.monotonic() + patience
     while True:
-        found = []
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError):
-                if entry.name.isdecimal() and text in (entry / "environ").read_bytes() and not gone(int(entry.name)):
-                    found.append(int(entry.name))
+        found = [int(each.name) for each in Path("/proc").glob("[1-9]*") if _is_of(each, mark, daemons)]
         if not found or time.monotonic() > until:
             return found
         time.sleep(0.1)
+
+
+def _is_of(process: Path, mark: dict[str, str], daemons: bool) -> bool:
+    """A program that was started has the mark among its variables; one that was only forked has it as its name."""
+    [(name, value)] = mark.items()
+    with contextlib.suppress(OSError):
+        told = f"{name}={value}".encode() in (process / "environ").read_bytes()
+        named = (process / "comm").read_text().strip() == value[:15]
+        ours = daemons or OURS.search((process / "cmdline").read_bytes())
+        return bool((told or named) and ours) and not gone(int(process.name))
+    return False
 
 
 def half_written(bench: Bench) -> list[Path]:

@@ -69,7 +69,12 @@ def read_only():
     subprocess.run(["mount", "-o", "remount,bind,ro", os.environ["CHAOS_FOLDER"]], check=True)
 
 
-FAULTS = (segfault, exception, kill, hang, host_memory, device_memory, clock, full, read_only)
+def small_files():
+    """No file of this process, and in an inline run of the run itself, may be larger than this from now on."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**14, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+FAULTS = (segfault, exception, kill, hang, host_memory, device_memory, clock, full, read_only, small_files)
 
 
 class Victim(Method):

@@ -101,7 +101,8 @@ def test_one_small_disk_for_all(executor: Executor, whole, tmp_path_factory, ben
 
 
 def test_no_file_may_be_large(executor: Executor, bench: Bench, count):
-    """RLIMIT_FSIZE, as quotas and `ulimit -f` have it: SIGXFSZ is sent, and no job may die of it."""
+    """RLIMIT_FSIZE, as quotas and `ulimit -f` have it: SIGXFSZ is sent, and no job may die of it. A Ray that is started under
+    it does, and the run says so before its first job."""
     command = f"ulimit -f 16; exec {KDBENCH} {' '.join(executor.command())}"
     given = environment(**executor.env)
     done = subprocess.run(["bash", "-c", command], cwd=bench.folder, env=given, capture_output=True, text=True, timeout=PATIENCE)
@@ -109,6 +110,15 @@ def test_no_file_may_be_large(executor: Executor, bench: Bench, count):
     assert done.returncode in (2, 3) and "larger than this process may write (ulimit -f)" in done.stdout + done.stderr
     executor(bench, code=0)
     count("file size limited", bench)
+
+
+def test_no_file_of_a_job_may_be_large(executor: Executor, bench: Bench, count):
+    """The same where only the job is limited, as it is on a node of a cluster whose Ray was started before."""
+    done = executor(bench, fault="small_files")
+    assert done.code in (2, 3) and "larger than this process may write (ulimit -f)" in done.text
+    assert not half_written(bench)
+    executor(bench, code=0)
+    count("file size of a job limited", bench)
 
 
 def test_results_are_read_only(executor: Executor, bench: Bench, count):

@@ -187,6 +187,12 @@ def test_what_cannot_be_is_said(monkeypatch):
         gpus("cuda:1", 2)
     with pytest.raises(ExecutorError, match=r"'127\.0\.0\.1:1' could be joined: .*refused"):
         connect("127.0.0.1:1")
+    monkeypatch.setattr("ray.init", lambda *_, **__: int("it timed out"))
+    with pytest.raises(ExecutorError, match=r"no Ray could be started here: .*timed out.* look into its logs \(.*/logs\), join"):
+        connect("local")
+    monkeypatch.setattr("resource.getrlimit", lambda what: (2**34, -1))
+    with pytest.raises(ExecutorError, match=r"What to do: allow larger files, .*\(ulimit -f\), look"):
+        connect("local")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ExecutorError, match=r"pip install 'kdbench\[ray\]'"):
         connect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -38,13 +39,17 @@ def test_only_old_files_of_writers_are_swept(tmp_path: Path, make_record) -> Non
     ages |= {home.jobs / "x" / ".payload.json.1.tmp": OLD + 1, home.jobs / "y" / ".payload.json.1.tmp": OLD + 1}
     ages |= {kept.with_name(".r.json.q.tmp"): OLD + 1, home.outputs / "ab" / ".o.npy.q.tmp": OLD + 1}
     ages |= {home.weights / "tmp.safetensors": OLD + 1, home.checkpoints / "k" / ".state.safetensors.z.tmp": OLD + 1}
+    ages |= {results / ".ray-0.tmp": OLD + 1, results / ".ray-1.tmp": OLD + 1}
     for path, age in ages.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("half")
         os.utime(path, (now - age, now - age))
-    assert sweep(folders_of(home, results, ["x"]), now) == 5
-    assert {path.name for path in ages if path.exists()} == {".b.safetensors.8.tmp", ".payload.json.1.tmp", "tmp.safetensors"}
-    assert kept.exists()
+    with open(results / ".ray-1.tmp") as token:  # of a run that goes on
+        fcntl.flock(token, fcntl.LOCK_SH)
+        assert sweep(folders_of(home, results, ["x"]), now) == 6
+    stay = {".b.safetensors.8.tmp", ".payload.json.1.tmp", "tmp.safetensors", ".ray-1.tmp"}
+    assert {path.name for path in ages if path.exists()} == stay and kept.exists()
+    assert sweep(folders_of(home, results, []), now) == 1
 
 
 def test_a_checkpoint_goes_with_its_result(tmp_path: Path) -> None:

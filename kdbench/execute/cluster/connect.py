@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import socket
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kdbench.execute.base import ExecutorError
@@ -43,8 +46,22 @@ def connect(address: str | None = None) -> None:
         _call(address)
         ray.init(address, **options)
     except Exception as error:  # Ray has a class for each thing that can go wrong, and no common one
-        why = " ".join(str(error).split())
-        raise ExecutorError(f"no Ray cluster at {address!r} could be joined: {why[:600] or type(error).__name__}") from error
+        why = " ".join(str(error).split())[:600] or type(error).__name__
+        if address == "local":
+            raise ExecutorError(f"no Ray could be started here: {why} {_advice()}") from error
+        raise ExecutorError(f"no Ray cluster at {address!r} could be joined: {why}") from error
+
+
+def _advice() -> str:
+    """Of why it did not start Ray tells in its logs, but nothing of a limit at which the kernel ended it."""
+    ways = [
+        f"look into its logs ({Path(os.environ.get('RAY_TMPDIR') or tempfile.gettempdir(), 'ray/session_latest/logs')})",
+        "join a cluster that runs (--address)",
+        "or leave out --executor ray",
+    ]
+    if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY:
+        ways.insert(0, "allow larger files, since Ray's store may be one larger than this process may write (ulimit -f)")
+    return f"What to do: {', '.join(ways)}"
 
 
 def _call(address: str) -> None:

@@ -43,8 +43,10 @@ class Token:
         return all(Path(f, TOKEN.format(self.name)).is_file() and os.access(f, os.W_OK | os.X_OK) for f in self.folders)
 
     def remove(self) -> None:
+        """One that cannot be removed, as of a disk that is read-only by now, is left to the next run."""
         for folder in self.folders:
-            Path(folder, TOKEN.format(self.name)).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                Path(folder, TOKEN.format(self.name)).unlink()
         _let_go(self.name)
 
 
@@ -75,7 +77,8 @@ _held: dict[str, list[int]] = {}
 
 
 def _hold(name: str, path: Path) -> None:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    """Open for reading alone: a disk on which a file is open for writing cannot be made read-only."""
+    handle = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
     _held.setdefault(name, []).append(handle)
     with contextlib.suppress(OSError):  # a file system without locks
         fcntl.flock(handle, fcntl.LOCK_SH)
