@@ -17,6 +17,8 @@ from kdbench.suite.entry import FRESH
 from kdbench.suite.label import changes, settings
 from kdbench.suite.recipe import RECIPE_DEFAULTS
 
+STARTS = ("init", "weights")  # what some kinds of a network have and others lack
+
 
 def teacher_jobs(arm: Arm, registry: Registry, root: Path) -> list[Job]:
     """The pool of a pair, in the order in which trials take from it: all kinds of seed 0, all kinds of seed 1, …"""
@@ -36,15 +38,21 @@ def teacher_label(teacher: dict[str, Any], kinds: Sequence[dict[str, Any]]) -> s
         return f"teacher:{'+'.join(card['name'] for card in teacher['cards'])}"
     alike = [other for other in kinds if other["model"] == teacher["model"] and not other.get("cards")]
     own, others = training(teacher), [training(other) for other in alike]
-    told = {name: value for name, value in own.items() if any(other.get(name) != value for other in others)}
+    told = {name: value for name, value in own.items() if any(_apart(name, value, other) for other in others)}
     params = f"[{settings(teacher['params'])}]" if len(alike) > 1 and teacher["params"] else ""
     return f"teacher:{teacher['model']}{params}" + (f"{{{settings(told)}}}" if told else "")
 
 
+def _apart(name: str, value: Any, other: dict[str, Any]) -> bool:
+    """A start or given weights tell from a kind without; a recipe does not tell from weights that are given, which have none."""
+    return other[name] != value if name in other else name.partition(".")[0] in STARTS
+
+
 def training(teacher: dict[str, Any]) -> dict[str, Any]:
     """What makes a kind of teacher besides its network, flat."""
-    given = {name: teacher[name] for name in ("init", "weights") if teacher.get(name)}
-    return changes({}, {**teacher["recipe"], "view": (teacher.get("view") or {}).get("name"), **given})
+    given = {name: teacher[name] for name in STARTS if teacher.get(name)}
+    view = {"view": teacher["view"]["name"]} if teacher.get("view") else {}
+    return changes({}, {**(teacher["recipe"] or {}), **view, **given})  # weights that are given have no recipe
 
 
 def teacher_job(arm: Arm, teacher: dict[str, Any], seed: int, registry: Registry, root: Path) -> Job:

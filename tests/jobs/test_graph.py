@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kdbench.contract.errors import DataError
 from kdbench.jobs.graph import graph
 from kdbench.jobs.job import Cell, Job, JobSet
-from kdbench.jobs.pool import pick
+from kdbench.jobs.pool import pick, teacher_label
 from kdbench.registry import Registry
 from kdbench.suite import expand, parse_suite
 from kdbench.suite.yaml import loads
@@ -122,6 +122,17 @@ def test_kinds_of_teachers_never_share_a_label():
     labels = [jobs.jobs[key].labels["cell"] for key in jobs.teachers["digits", "many"]]
     assert len(labels) == 8 and len(set(labels)) == 4
     assert any(label.endswith("{lr=0.5,steps=7}") for label in labels) and any("[depth=2]" in label for label in labels)
+
+
+def test_a_teacher_that_is_given_is_told_from_one_that_is_trained():
+    trained = {"model": "net", "params": {}, "recipe": {"lr": 0.1, "clip": None}, "view": {"name": "default"}}
+    given = [{"model": "net", "params": {}, "recipe": None, "view": None, "weights": f"{name}.pt"} for name in "ab"]
+    kinds = [trained, *given]
+    assert [teacher_label(kind, kinds) for kind in kinds] == [
+        "teacher:net",
+        "teacher:net{weights=a.pt}",
+        "teacher:net{weights=b.pt}",
+    ]
 
 
 def test_suites_share_jobs():
