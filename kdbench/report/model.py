@@ -112,7 +112,7 @@ class Row:
 @dataclass(frozen=True)
 class Endpoints:
     """The primary metrics of a family by their part in the report; a family may lack calibration. `more` are what the suite asks
-    for beside them; no plot, ranking or verdict stands on those."""
+    for beside them; no plot and no ranking stands on those."""
 
     truth: MetricInfo
     agreement: MetricInfo

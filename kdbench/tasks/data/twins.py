@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kdbench.tasks.data import canonical
 from kdbench.tasks.data.findings import Finding, some
 
 
@@ -21,6 +22,16 @@ def told(
     """A finding on the files that are in each of these splits (of one split: twice in it), with their names if there are any."""
     alike = names(marks, files, base) if files else ()
     return Finding(what, f"{text}: {some(alike)}" if alike else text, right=right, names=alike)
+
+
+def doubles(marks: Mapping[str, np.ndarray], files: Mapping[str, Sequence[Path]], base: Path) -> list[Finding]:
+    """A finding for each split in which something is twice."""
+    more = {split: len(own) - len(canonical.distinct(own)) for split, own in marks.items()}
+    return [
+        told("doubles", f"{again:,} of {split} are there twice", {split: marks[split]}, files, base)
+        for split, again in more.items()
+        if again
+    ]
 
 
 def contradictory(

@@ -83,15 +83,10 @@ def _leaks(found: ClipSet) -> list[Finding]:
     """Clips that are there twice, in one part or (which flatters a test) in two, and recordings that have clips in two parts."""
     parts, base = found.parts, found.folder
     marks, files = {name: part.marks for name, part in parts.items()}, {name: part.files for name, part in parts.items()}
-    lines = []
-    for name, own in marks.items():
-        again = len(own) - len(canonical.distinct(own))
-        if again:
-            lines.append(twins.told("doubles", f"{again:,} of {name} are there twice", {name: own}, files, base))
+    tags = {name: part.hot for name, part in parts.items()}
+    lines = twins.doubles(marks, files, base) + twins.contradictory("the same clip with other tags", marks, tags, files, base)
     leaks: list[str] = []
     named: list[str] = []
-    tags = {name: part.hot for name, part in parts.items()}
-    lines += twins.contradictory("the same clip with other tags", marks, tags, files, base)
     sources: list[str] = []
     for one, other in combinations(parts, 2):
         both = canonical.distinct(marks[one]) & canonical.distinct(marks[other])

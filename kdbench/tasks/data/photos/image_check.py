@@ -41,11 +41,7 @@ def doubles(marks: Mapping[str, np.ndarray], files: Mapping[str, Sequence[Path]]
     """Images that are there twice, byte for byte: within a split, and (which flatters a test) across splits. In a published set
     (no files given) that is a fact of the set, in one of one's own a fault.
     """
-    found = []
-    for split, own in marks.items():
-        again = len(own) - len(canonical.distinct(own))
-        if again:
-            found.append(twins.told("doubles", f"{again:,} of {split} are there twice", {split: own}, files, base))
+    found = twins.doubles(marks, files, base)
     for split, count in canonical.leaked(marks).items():
         text, both = f"{count:,} of {split} are also in train", {name: marks[name] for name in (split, "train")}
         right = not count if files else None
